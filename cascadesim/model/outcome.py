@@ -1,0 +1,34 @@
+"""How a call or a request ends."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Outcome(IntEnum):
+    """Every request ends exactly once, with one of these. OK is 0, so that `if outcome` reads "not ok"."""
+
+    OK = 0
+    DEGRADED = 1  # answered by a fallback
+    REJECTED = 2  # refused by an open breaker
+    TIMED_OUT = 3
+    FAILED = 4
+    UNFINISHED = 5  # still under way at the horizon (censored)
+
+    @property
+    def word(self) -> str:
+        """Return the name as it stands in tables and columns."""
+        return self.name.lower()
+
+
+CAUSES = (
+    "breaker_wait",
+    "pool_wait",
+    "queue_wait",
+    "startup_wait",
+    "connect",
+    "agent_execution",
+    "retry_backoff",
+    "service_work",
+    "fallback",
+)

@@ -1,0 +1,1 @@
+"""What the user writes: YAML, units, overrides, variants."""

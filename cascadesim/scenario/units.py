@@ -1,0 +1,179 @@
+"""Units at the edge: text with a unit becomes a number in seconds, requests per second or a share.
+
+Inside the package every time is in seconds, so nothing beyond this module knows a unit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+SECONDS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+}
+_NUMBER = r"\d+(?:\.\d+)?"
+_UNIT = r"(?:ns|us|ms|s|min|h|d)"
+_PART = re.compile(rf"({_NUMBER})\s*({_UNIT})\s*")
+DURATION_PATTERN = rf"^\s*(?:{_NUMBER}\s*{_UNIT}\s*)+$"
+RATE_PATTERN = rf"^\s*{_NUMBER}\s*/\s*{_UNIT}\s*$"
+SHARE_PATTERN = rf"^\s*{_NUMBER}\s*%\s*$"
+CLOCK_PATTERN = r"^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?$"
+_KNOWN = "ns, us, ms, s, min, h, d"
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    # Braces would be read as placeholders of the message.
+    return PydanticCustomError("unit", "{message}", {"message": message})  # type: ignore[arg-type]
+
+
+def _show(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def parse_duration(value: Any) -> float:
+    """Return seconds for text such as "60s", "250 ms" or "1min30s".
+
+    Raises PydanticCustomError (a ValueError) saying what would be right.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _wrong(f'expected a duration such as "60s", got {_show(value)}')
+    text = str(value).strip()
+    if re.fullmatch(DURATION_PATTERN, text):
+        # One product rounds once: 60.272154 s stays the float that 60.272154 is.
+        return math.fsum(float(number) * SECONDS[unit] for number, unit in _PART.findall(text))
+    if re.fullmatch(_NUMBER, text):
+        raise _wrong(
+            f'{_show(value)} has no unit; write "{text}s" for seconds or "{text}ms" for milliseconds'
+        )
+    if text.startswith("-"):
+        raise _wrong(f"a duration cannot be negative, got {_show(value)}")
+    if unit := re.fullmatch(rf"{_NUMBER}\s*([^\W\d]+)", text):
+        raise _wrong(f'{_show(value)} has the unknown unit "{unit[1]}"; known are {_KNOWN}')
+    raise _wrong(f'expected a duration such as "60s" or "250ms", got {_show(value)}')
+
+
+def parse_rate(value: Any) -> float:
+    """Return events per second for text such as "4/s" or "240/min"."""
+    text = str(value).strip()
+    if isinstance(value, str) and re.fullmatch(RATE_PATTERN, text):
+        count, unit = (part.strip() for part in text.split("/"))
+        if float(count) > 0:
+            return float(count) / SECONDS[unit]
+        raise _wrong(f"a rate must be more than 0, got {_show(value)}")
+    if re.fullmatch(_NUMBER, text):
+        raise _wrong(f'{_show(value)} has no unit; write "{text}/s" or "{text}/min"')
+    raise _wrong(f'expected a rate such as "4/s" or "240/min", got {_show(value)}')
+
+
+def parse_share(value: Any) -> float:
+    """Return a share from 0 to 1 for text such as "1%" or a number such as 0.01."""
+    if isinstance(value, str) and re.fullmatch(SHARE_PATTERN, value):
+        share = float(value.strip().rstrip("% ")) / 100
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        share = float(value)
+    else:
+        raise _wrong(f'expected a share such as "1%" or 0.01, got {_show(value)}')
+    if not 0 <= share <= 1:  # also refuses NaN
+        raise _wrong(f"a share lies between 0% and 100%, got {_show(value)}")
+    return share
+
+
+def parse_clock(text: str) -> float | None:
+    """Return seconds since midnight for "23:31:00" or "23:31:00.5", or None if it is no clock time."""
+    match = re.fullmatch(CLOCK_PATTERN, text.strip())
+    if match is None:
+        return None
+    hours, minutes, seconds = match.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds or 0)
+
+
+def _clock(value: Any) -> str:
+    if isinstance(value, str) and parse_clock(value) is not None:
+        return value
+    raise _wrong(f'expected a clock time such as "23:29:00", got {_show(value)}')
+
+
+def _instant(value: Any) -> str | float:
+    if isinstance(value, str) and parse_clock(value) is not None:
+        return value
+    if isinstance(value, str) and ":" in value:
+        raise _wrong(f'expected a clock time such as "23:29:00", got {_show(value)}')
+    return parse_duration(value)
+
+
+def _positive(value: float) -> float:
+    if value > 0:
+        return value
+    raise _wrong("must be more than 0")
+
+
+def clock_text(seconds: float) -> str:
+    """Return seconds since midnight as "HH:MM:SS", with milliseconds where there are any."""
+    millis = round(seconds * 1000) % 86_400_000
+    text = f"{millis // 3_600_000:02d}:{millis // 60_000 % 60:02d}:{millis // 1000 % 60:02d}"
+    return f"{text}.{millis % 1000:03d}" if millis % 1000 else text
+
+
+def duration_text(seconds: float, digits: int = 3) -> str:
+    """Return seconds as people write them: "250 ms", "60.3 s", "unbounded"."""
+    if math.isnan(seconds):
+        return "–"
+    if math.isinf(seconds):
+        return "unbounded"
+    if seconds != 0 and abs(seconds) < 1:
+        return f"{seconds * 1000:.{digits}g} ms"
+    return f"{seconds:.2f} s"
+
+
+_TEXT_DURATION = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["60s", "250ms"]}
+
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_TEXT_DURATION)]
+PositiveDuration = Annotated[
+    float,
+    BeforeValidator(lambda value: _positive(parse_duration(value))),
+    WithJsonSchema(_TEXT_DURATION),
+]
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate),
+    WithJsonSchema({"type": "string", "pattern": RATE_PATTERN, "examples": ["4/s", "240/min"]}),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": SHARE_PATTERN},
+                {"type": "number", "minimum": 0, "maximum": 1},
+            ]
+        }
+    ),
+]
+Clock = Annotated[
+    str, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": CLOCK_PATTERN})
+]
+Instant = Annotated[
+    str | float,
+    BeforeValidator(_instant),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": DURATION_PATTERN},
+                {"type": "string", "pattern": CLOCK_PATTERN},
+            ]
+        }
+    ),
+]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Whole = Annotated[int, Field(strict=True, ge=0)]

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BLOCK = 1024  # draws made at once
 _KEPT = 64  # blocks kept per stream; a dropped one is drawn again when asked for
@@ -22,7 +24,8 @@ _KEPT = 64  # blocks kept per stream; a dropped one is drawn again when asked fo
 class Distribution:
     """A distribution of seconds: `kind` and its parameters.
 
-    constant (value), exponential (mean), lognormal (mu, sigma of the logarithm), uniform (low, high).
+    constant (value), exponential (mean), lognormal (mu, sigma of the logarithm),
+    uniform (low, high).
     """
 
     kind: str
@@ -99,6 +102,3 @@ def arrival_times(
         blocks.append(block)
     times = np.concatenate(blocks) if blocks else np.empty(0)
     return times[times < horizon]
-
-
-Draw = Callable[[int, int], float]

@@ -1,4 +1,4 @@
-"""Faults as a timeline known beforehand: what befalls a call is a function of time, with no events."""
+"""Faults as a timeline known beforehand: what befalls a call is a function of time, no events."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in something the user wrote: a file with line and column, or a command-line option."""
+    """A place in something the user wrote: a file with line and column, or an option."""
 
     source: str
     line: int | None = None  # counted from 1
@@ -20,7 +20,7 @@ class Mark:
 
 
 class ScenarioError(Exception):
-    """Input that cannot be used: where it stands, its path in the YAML, what is wrong, what is right."""
+    """Input that cannot be used: where it stands, its path, what is wrong, what is right."""
 
     def __init__(self, problem: str, mark: Mark | str, path: str = "") -> None:
         self.problem = problem

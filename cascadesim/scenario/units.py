@@ -33,7 +33,7 @@ _KNOWN = "ns, us, ms, s, min, h, d"
 
 def _wrong(message: str) -> PydanticCustomError:
     # Braces would be read as placeholders of the message.
-    return PydanticCustomError("unit", "{message}", {"message": message})  # type: ignore[arg-type]
+    return PydanticCustomError("unit", "{message}", {"message": message})
 
 
 def _show(value: Any) -> str:
@@ -53,7 +53,7 @@ def parse_duration(value: Any) -> float:
         return math.fsum(float(number) * SECONDS[unit] for number, unit in _PART.findall(text))
     if re.fullmatch(_NUMBER, text):
         raise _wrong(
-            f'{_show(value)} has no unit; write "{text}s" for seconds or "{text}ms" for milliseconds'
+            f'{_show(value)} has no unit; write "{text}s" (seconds) or "{text}ms" (milliseconds)'
         )
     if text.startswith("-"):
         raise _wrong(f"a duration cannot be negative, got {_show(value)}")
@@ -89,7 +89,7 @@ def parse_share(value: Any) -> float:
 
 
 def parse_clock(text: str) -> float | None:
-    """Return seconds since midnight for "23:31:00" or "23:31:00.5", or None if it is no clock time."""
+    """Return seconds since midnight for "23:31:00" or "23:31:00.5", None if it is no clock time."""
     match = re.fullmatch(CLOCK_PATTERN, text.strip())
     if match is None:
         return None
@@ -127,7 +127,7 @@ def clock_text(seconds: float) -> str:
 def duration_text(seconds: float, digits: int = 3) -> str:
     """Return seconds as people write them: "250 ms", "60.3 s", "unbounded"."""
     if math.isnan(seconds):
-        return "–"
+        return "-"
     if math.isinf(seconds):
         return "unbounded"
     if seconds != 0 and abs(seconds) < 1:

@@ -6,7 +6,7 @@ C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 
 
 def breaker_in(state: State) -> tuple[CircuitBreaker, int]:
-    """Return a breaker (threshold 2, recovery 60) in `state`, with the ticket of a call under way."""
+    """Return a breaker (threshold 2, recovery 60) in `state` and the ticket of a call."""
     breaker = CircuitBreaker(BreakerPlan(failure_threshold=2, recovery_timeout=60.0))
     ticket = breaker.admit(0.0)
     if state is not C:

@@ -1,9 +1,18 @@
-"""Circuit breaker as a state machine. It owns no clock: every call passes `now`."""
+"""Circuit breaker: a state machine that owns no clock, and the layer whose callers meet it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+from cascadesim.model.kernel import Call, Cancelled, Kernel, Waiter, WaitQueue
+from cascadesim.model.outcome import ERRORS, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cascadesim.model.request import Layer, Request
 
 
 class State(Enum):
@@ -22,12 +31,14 @@ class BreakerPlan:
     at most `max_recoveries` recoveries before it is rejected after all.
     """
 
+    name: str
     failure_threshold: int  # consecutive failures that open it
     recovery_timeout: float  # how long it stays open
     half_open_permits: int = 1  # trial calls let through at once
     successes_to_close: int = 1  # trial successes that close it
     waits: bool = False
     max_recoveries: int = 1
+    failures: frozenset[Outcome] = frozenset(ERRORS)  # outcomes that count as failures
 
 
 class CircuitBreaker:
@@ -38,11 +49,13 @@ class CircuitBreaker:
     half-open -> closed after `successes_to_close` trial successes, -> open on any
     trial failure. An outcome that comes back in another state than its call left in
     is ignored, as a late answer says nothing about the trial under way.
+    `history` lists the instants of the transitions with the state entered.
     """
 
     def __init__(self, plan: BreakerPlan) -> None:
         self.plan = plan
         self.state = State.CLOSED
+        self.history: list[tuple[float, State]] = []
         self.reopens_at = 0.0  # when the open state ends
         self._failures = 0
         self._successes = 0
@@ -56,7 +69,7 @@ class CircuitBreaker:
         if self.state is State.OPEN:
             if now < self.reopens_at:
                 return None
-            self._enter(State.HALF_OPEN)
+            self._enter(State.HALF_OPEN, now)
         if self._trials == self.plan.half_open_permits:
             return None
         self._trials += 1
@@ -82,13 +95,91 @@ class CircuitBreaker:
             return
         self._successes += 1
         if self._successes == self.plan.successes_to_close:
-            self._enter(State.CLOSED)
+            self._enter(State.CLOSED, now)
 
     def _open(self, now: float) -> None:
         self.reopens_at = now + self.plan.recovery_timeout
-        self._enter(State.OPEN)
+        self._enter(State.OPEN, now)
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: State, now: float) -> None:
         self.state = state
+        self.history.append((now, state))
         self._failures = self._successes = self._trials = 0
         self._epoch += 1
+
+
+class BreakerLayer:
+    """Lets calls through while the breaker admits them, and rejects or parks the others.
+
+    Waiting calls go first come first served: as trials when the recovery is over, all at once when
+    the breaker closes. A call that is cancelled by its caller counts as a failure, as it was too
+    slow for the one who waited for it (in asyncio libraries such as purgatory the cancellation
+    reaches the breaker as an exception like any other).
+    """
+
+    def __init__(self, inner: Layer, kernel: Kernel, breaker: CircuitBreaker, part: int) -> None:
+        self._inner = inner
+        self._kernel = kernel
+        self._breaker = breaker
+        self._part = part
+        self._queue = WaitQueue(kernel)
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through, or reject it."""
+        breaker = self._breaker
+        ticket = None if self._queue else breaker.admit(self._kernel.env.now)
+        if ticket is None:
+            if not breaker.plan.waits:
+                return Outcome.REJECTED
+            ticket = yield from self._wait(request)
+            if ticket is None:
+                return Outcome.REJECTED
+        try:
+            outcome = yield from self._inner.call(request)
+        except Cancelled:
+            self._settle(ticket, ok=False)
+            raise
+        self._settle(ticket, ok=outcome not in breaker.plan.failures)
+        return outcome
+
+    def _wait(self, request: Request) -> Generator[None, int | None, int | None]:
+        now = self._kernel.now
+        is_open = self._breaker.state is State.OPEN
+        if is_open and self._breaker.plan.max_recoveries == 0:
+            return None
+        request.enter(self._part, now)
+        if is_open and not self._queue:
+            self._recover_later()
+        # The waiter's note counts the recoveries it sits through.
+        ticket: int | None = yield from self._queue.wait(request, self._give_back, int(is_open))
+        return ticket
+
+    def _give_back(self, ticket: int | None) -> None:
+        if ticket is not None:
+            self._settle(ticket, ok=False)
+
+    def _recover_later(self) -> None:
+        self._kernel.alarm(self._breaker.reopens_at - self._kernel.now, self._admit_waiting)
+
+    def _admit_waiting(self) -> None:
+        while self._queue:
+            ticket = self._breaker.admit(self._kernel.now)
+            if ticket is None:
+                return
+            self._queue.grant(ticket)
+
+    def _settle(self, ticket: int, *, ok: bool) -> None:
+        state = self._breaker.state
+        self._breaker.settle(ticket, ok=ok, now=self._kernel.env.now)
+        if not self._queue:
+            return
+        if self._breaker.state is not State.OPEN:
+            self._admit_waiting()
+        elif state is not State.OPEN:
+            self._queue.grant_where(self._has_waited_enough, None)
+            if self._queue:
+                self._recover_later()
+
+    def _has_waited_enough(self, waiter: Waiter) -> bool:
+        waiter.notes += 1
+        return waiter.notes > self._breaker.plan.max_recoveries

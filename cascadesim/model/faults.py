@@ -15,10 +15,10 @@ class FaultPlan:
     outage: calls fail after `fail_after`, running ones fail when it begins. partition: calls get no
     answer, nor do running ones. error_rate: calls fail with `share` more. latency: work of calls
     that start meanwhile is multiplied by `factor`, then `add` is added. restart: running calls
-    fail when it begins; until its end the stage is starting up.
+    fail when it begins; until its end the stage is starting up and what does not wait for it is
+    refused at once.
     """
 
-    stage: int
     kind: str
     start: float
     end: float
@@ -67,8 +67,6 @@ class Timeline:
         for fault in self._breaking:
             if not (fault.start < now + work and now < fault.end):
                 continue
-            if fault.kind == "restart" and fault.start <= now:
-                continue  # the stage's start-up was waited for, or its timeout is behind the call
             after = max(0.0, fault.start - now)
             silent = fault.kind == "partition"
             if not silent and fault.start <= now:

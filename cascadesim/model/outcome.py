@@ -1,4 +1,4 @@
-"""How a call or a request ends."""
+"""How a call or a request ends, and what its time can go to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Outcome(IntEnum):
 
     OK = 0
     DEGRADED = 1  # answered by a fallback
-    REJECTED = 2  # refused by an open breaker
+    REJECTED = 2  # refused by an open breaker or a full queue
     TIMED_OUT = 3
     FAILED = 4
     UNFINISHED = 5  # still under way at the horizon (censored)
@@ -20,6 +20,8 @@ class Outcome(IntEnum):
         """Return the name as it stands in tables and columns."""
         return self.name.lower()
 
+
+ERRORS = (Outcome.REJECTED, Outcome.TIMED_OUT, Outcome.FAILED)
 
 CAUSES = (
     "breaker_wait",

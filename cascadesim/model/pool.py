@@ -1,4 +1,4 @@
-"""Connection pool after SQLAlchemy's QueuePool and NullPool. It owns no clock and no waiters.
+"""Connection pool after SQLAlchemy's QueuePool and NullPool, and sessions that draw from it.
 
 Followed behaviour (SQLAlchemy, "Connection Pooling"): a pool starts empty and connects on demand;
 up to size + max_overflow connections are checked out at once; a returned one is kept while fewer
@@ -12,6 +12,17 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cascadesim.model.deadline import Deadline, Expired, Timers
+from cascadesim.model.kernel import Call, Kernel, WaitQueue
+from cascadesim.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cascadesim.model.request import Layer, Request
+    from cascadesim.randomness import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +36,6 @@ class PoolPlan:
     max_overflow: int = 10
     timeout: float = 30.0
     recycle: float = math.inf
-    lifetime: float = math.inf  # a session's; the reaper ends it then
-    leak: float = 0.0  # share of sessions that are never closed by their request
 
     @property
     def limit(self) -> float:
@@ -34,12 +43,23 @@ class PoolPlan:
         return self.size + self.max_overflow if self.kind == "queue" else math.inf
 
 
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """Settings of the sessions of one stage: the spans for which requests hold a connection."""
+
+    lifetime: float = math.inf  # seconds after which the reaper ends a session, in use or leaked
+    leak: float = 0.0  # share of sessions that their request never closes
+
+
 class ServerFull(Exception):  # noqa: N818 - named after the database's answer
     """The database refuses one more connection."""
 
 
 class Pool:
-    """Counts connections; a lease is the instant its connection was made, or None if it must be."""
+    """Counts connections, without clock or waiters.
+
+    A lease is the instant its connection was made, or None if it must be.
+    """
 
     def __init__(self, plan: PoolPlan) -> None:
         self.plan = plan
@@ -74,3 +94,96 @@ class Pool:
         self.checked_out -= 1
         if made is not None and self.plan.kind == "queue" and len(self._idle) < self.plan.size:
             self._idle.append(made)
+
+
+class SessionLayer:
+    """Gives the call inside a connection, for which it may have to wait.
+
+    A call that waits longer than the pool's timeout has timed out, one that the database refuses
+    has failed, and one whose session outlives its lifetime fails as the reaper takes its connection
+    away. The connection of a leaked session comes back only through the reaper.
+    """
+
+    def __init__(
+        self,
+        inner: Layer,
+        kernel: Kernel,
+        pool: Pool,
+        session: SessionPlan,
+        parts: tuple[int, int],
+        leaks: Stream | None,
+    ) -> None:
+        self._inner = inner
+        if session.lifetime < math.inf:
+            self._inner = Deadline(inner, kernel, session.lifetime, Outcome.FAILED)
+        self._kernel = kernel
+        self._pool = pool
+        self._session = session
+        self._wait_part, self._connect_part = parts
+        self._leaks = leaks
+        self._queue = WaitQueue(kernel)
+        self._timers = Timers(kernel, pool.plan.timeout)
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through with a connection of its own."""
+        env = self._kernel.env
+        if self._pool.available():
+            lease = self._lease()
+        else:
+            lease = yield from self._wait(request)
+        if isinstance(lease, Outcome):
+            return lease
+        made = lease
+        opened = env.now
+        leaked = False
+        try:
+            if made is None:
+                request.enter(self._connect_part, opened)
+                yield self._pool.plan.connect_time
+                made = env.now
+            opened = env.now
+            outcome = yield from self._inner.call(request)
+            leaked = self._leaks is not None and (
+                self._leaks.at(request.number, request.attempt) < self._session.leak
+            )
+            return outcome
+        finally:
+            held = env.now - opened
+            if held >= self._session.lifetime:
+                self._give_back(None)
+            elif not leaked:
+                self._give_back(made)
+            elif self._session.lifetime < math.inf:
+                self._kernel.alarm(self._session.lifetime - held, self._reap)
+
+    def _lease(self) -> float | Outcome | None:
+        try:
+            return self._pool.checkout(self._kernel.env.now)
+        except ServerFull:
+            return Outcome.FAILED
+
+    def _wait(self, request: Request) -> Generator[None, Any, float | Outcome | None]:
+        request.enter(self._wait_part, self._kernel.now)
+        timer = self._timers.start(request.task)
+        try:
+            lease: float | Outcome | None = yield from self._queue.wait(request, self._undo)
+            return lease
+        except Expired as expired:
+            if expired.timer is not timer:
+                raise
+            return Outcome.TIMED_OUT
+        finally:
+            timer.done = True
+
+    def _undo(self, lease: float | Outcome | None) -> None:
+        if not isinstance(lease, Outcome):
+            self._give_back(lease)
+
+    def _give_back(self, made: float | None) -> None:
+        self._pool.checkin(made)
+        # A refused waiter takes no connection, so the next one may try.
+        while self._queue and self._pool.available():
+            self._queue.grant(self._lease())
+
+    def _reap(self) -> None:
+        self._give_back(None)

@@ -7,7 +7,7 @@ C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 
 def breaker_in(state: State) -> tuple[CircuitBreaker, int]:
     """Return a breaker (threshold 2, recovery 60) in `state` and the ticket of a call."""
-    breaker = CircuitBreaker(BreakerPlan(failure_threshold=2, recovery_timeout=60.0))
+    breaker = CircuitBreaker(BreakerPlan("breaker", failure_threshold=2, recovery_timeout=60.0))
     ticket = breaker.admit(0.0)
     if state is not C:
         for _ in range(2):
@@ -55,7 +55,7 @@ def test_failed_trial_opens_for_another_full_recovery() -> None:
 
 
 def test_permits_and_successes_to_close() -> None:
-    plan = BreakerPlan(1, 10.0, half_open_permits=2, successes_to_close=3)
+    plan = BreakerPlan("breaker", 1, 10.0, half_open_permits=2, successes_to_close=3)
     breaker = CircuitBreaker(plan)
     breaker.settle(breaker.admit(0.0) or 0, ok=False, now=0.0)
     trials = [breaker.admit(10.0) for _ in range(3)]

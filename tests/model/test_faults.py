@@ -3,7 +3,7 @@ from cascadesim.model.outcome import Outcome
 
 
 def test_outage_fails_calls_that_start_in_it_and_calls_that_run_into_it() -> None:
-    timeline = Timeline((FaultPlan(0, "outage", 10.0, 20.0, fail_after=0.05),))
+    timeline = Timeline((FaultPlan("outage", 10.0, 20.0, fail_after=0.05),))
     assert timeline.broken(9.5, 1.0) == (0.5, Outcome.FAILED)
     assert timeline.broken(10.0, 1.0) == (0.05, Outcome.FAILED)
     assert timeline.broken(20.0, 1.0) is None
@@ -11,13 +11,13 @@ def test_outage_fails_calls_that_start_in_it_and_calls_that_run_into_it() -> Non
 
 
 def test_partition_silences() -> None:
-    timeline = Timeline((FaultPlan(0, "partition", 10.0, 20.0),))
+    timeline = Timeline((FaultPlan("partition", 10.0, 20.0),))
     assert timeline.broken(9.0, 2.0) == (1.0, Outcome.UNFINISHED)
     assert timeline.broken(15.0, 2.0) == (0.0, Outcome.UNFINISHED)
 
 
 def test_restart_fails_running_calls_and_makes_new_ones_wait() -> None:
-    timeline = Timeline((FaultPlan(0, "restart", 10.0, 40.0),))
+    timeline = Timeline((FaultPlan("restart", 10.0, 40.0),))
     assert timeline.broken(9.0, 2.0) == (1.0, Outcome.FAILED)
     assert timeline.ready_at(9.0) == 9.0
     assert timeline.ready_at(12.0) == 40.0
@@ -26,8 +26,8 @@ def test_restart_fails_running_calls_and_makes_new_ones_wait() -> None:
 
 def test_latency_and_errors() -> None:
     faults = (
-        FaultPlan(0, "latency", 0.0, 5.0, factor=3.0, add=1.0),
-        FaultPlan(0, "error_rate", 0.0, 5.0, share=0.5),
+        FaultPlan("latency", 0.0, 5.0, factor=3.0, add=1.0),
+        FaultPlan("error_rate", 0.0, 5.0, share=0.5),
     )
     timeline = Timeline(faults)
     assert timeline.work(1.0, 2.0) == 7.0

@@ -1,0 +1,217 @@
+"""The engine: a plan and a seed become records.
+
+Stages are built into layers once, outermost first; a request is one call through them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cascadesim.model.breaker import BreakerLayer, BreakerPlan, CircuitBreaker
+from cascadesim.model.deadline import AbandoningDeadline, Deadline, DeadlinePlan
+from cascadesim.model.fallback import Fallback, FallbackPlan
+from cascadesim.model.faults import Timeline
+from cascadesim.model.kernel import ARRIVES, Alarm, Kernel, Task
+from cascadesim.model.outcome import Outcome
+from cascadesim.model.pool import Pool, SessionLayer
+from cascadesim.model.request import Layer, Request
+from cascadesim.model.retry import Retry
+from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
+from cascadesim.randomness import UNIFORM, Distribution, Stream, arrival_times
+from cascadesim.records import Part, Records, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Sequence as Listed
+
+    from cascadesim.model.stage import PolicyPlan
+    from cascadesim.plan import Plan
+
+# Observed requests are numbered from here, so that they take no draw of the background traffic.
+OBSERVED = 1 << 40
+_SLICES = 200  # how often a run reports its progress
+
+
+def simulate(
+    plan: Plan,
+    seed: int,
+    replication: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> Records:
+    """Run the plan once and return its records, the same for the same arguments.
+
+    `progress` is called with the share of simulated time that is done.
+    """
+    run = _Run(plan, seed, replication)
+    if progress is None:
+        run.kernel.env.run(until=plan.horizon)
+    else:
+        for i in range(1, _SLICES + 1):
+            run.kernel.env.run(until=plan.horizon * i / _SLICES)
+            progress(i / _SLICES)
+    return run.records()
+
+
+class _Builder:
+    """Turns stage plans into layers, and numbers the parts that time can go to."""
+
+    def __init__(self, kernel: Kernel, seed: int, replication: int) -> None:
+        self.kernel = kernel
+        self.parts: list[Part] = []
+        self.breakers: list[tuple[str, CircuitBreaker]] = []
+        self.works: list[tuple[str, Work]] = []
+        self._seed = seed
+        self._replication = replication
+        self._stages = 0
+
+    def sequence(self, stages: Listed[StagePlan]) -> Layer:
+        layers = tuple(self._stage(stage) for stage in stages)
+        return layers[0] if len(layers) == 1 else Sequence(layers)
+
+    def _stage(self, plan: StagePlan) -> Layer:
+        layer = self._inside(plan)
+        if plan.pool is not None:
+            layer = self._session(plan, layer)
+        if plan.concurrency < math.inf:
+            part = self._part(plan.name, "queue_wait", "concurrency")
+            layer = Limit(layer, self.kernel, plan.concurrency, plan.queue_limit, part)
+        if plan.startup > 0 and plan.faults:
+            part = self._part(plan.name, "startup_wait", "startup.timeout")
+            layer = Startup(layer, self.kernel, Timeline(plan.faults), plan.startup, part)
+        for policy in reversed(plan.policies):
+            layer = self._policy(plan.name, policy, layer)
+        return layer
+
+    def _inside(self, plan: StagePlan) -> Layer:
+        index = self._stages
+        self._stages += 1
+        layers: list[Layer] = []
+        if plan.work is not None:
+            # A deadline of the stage's own is what bounds its work.
+            deadlines = [p.name for p in plan.policies if isinstance(p, DeadlinePlan)]
+            setting = f"{deadlines[-1]}.timeout" if deadlines else "work"
+            part = self._part(plan.name, plan.work_cause, setting)
+            draws = self._stream(f"{plan.name}.work", plan.work)
+            failures = self._stream(f"{plan.name}.failure", UNIFORM)
+            work = Work(self.kernel, plan, index, part, draws, failures)
+            self.works.append((plan.name, work))
+            layers.append(work)
+        if plan.stages:
+            layers.append(self.sequence(plan.stages))
+        return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
+
+    def _session(self, plan: StagePlan, inner: Layer) -> Layer:
+        assert plan.pool is not None
+        where = f"{plan.name}.pool"
+        parts = self._part(where, "pool_wait", "timeout"), self._part(where, "connect", "kind")
+        leaks = self._stream(f"{plan.name}.leak", UNIFORM) if plan.session.leak else None
+        return SessionLayer(inner, self.kernel, Pool(plan.pool), plan.session, parts, leaks)
+
+    def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
+        where = f"{stage}.{plan.name}"
+        if isinstance(plan, DeadlinePlan):
+            deadline = AbandoningDeadline if plan.abandon else Deadline
+            return deadline(inner, self.kernel, plan.timeout)
+        if isinstance(plan, BreakerPlan):
+            breaker = CircuitBreaker(plan)
+            self.breakers.append((where, breaker))
+            part = self._part(where, "breaker_wait", "recovery_timeout") if plan.waits else 0
+            return BreakerLayer(inner, self.kernel, breaker, part)
+        if isinstance(plan, FallbackPlan):
+            part = self._part(where, "fallback", "work")
+            draws = self._stream(f"{where}.work", plan.work)
+            return Fallback(inner, self.kernel, plan, part, draws)
+        part = self._part(where, "retry_backoff", "attempts")
+        jitter = self._stream(f"{where}.jitter", UNIFORM)
+        return Retry(inner, self.kernel, plan, part, jitter)
+
+    def _part(self, where: str, cause: str, setting: str) -> int:
+        self.parts.append(Part(where, cause, f"{where}.{setting}"))
+        return len(self.parts) - 1
+
+    def _stream(self, name: str, distribution: Distribution) -> Stream:
+        return Stream(self._seed, self._replication, name, distribution)
+
+
+class _Run:
+    """One run: sends the requests, and keeps a row of each."""
+
+    def __init__(self, plan: Plan, seed: int, replication: int) -> None:
+        self.kernel = Kernel()
+        self._plan = plan
+        builder = _Builder(self.kernel, seed, replication)
+        self._root = builder.sequence(plan.stages)
+        self._builder = builder
+        self._arrivals = arrival_times(seed, replication, plan.gaps, plan.horizon)
+        n = len(self._arrivals) + len(plan.observed)
+        # Columns: arrival, latency, retries, then the parts. Rows not reached stay "unfinished".
+        self._rows = np.zeros((n, 3 + len(builder.parts)))
+        self._outcomes = bytearray([Outcome.UNFINISHED]) * n
+        self._live: dict[int, Request] = {}
+        self._sent = 0
+        self._send_next()
+        for i, observed in enumerate(plan.observed):
+            row = len(self._arrivals) + i
+            Alarm(self.kernel.env, observed.arrival, ARRIVES, self._observed(row, i))
+
+    def _observed(self, row: int, index: int) -> Callable[[object], None]:
+        work = dict(self._plan.observed[index].work)
+        return lambda _: self._send(row, OBSERVED + index, work)
+
+    def _send_next(self) -> None:
+        if self._sent < len(self._arrivals):
+            delay = float(self._arrivals[self._sent]) - self.kernel.now
+            Alarm(self.kernel.env, max(0.0, delay), ARRIVES, self._arrive)
+
+    def _arrive(self, _: object) -> None:
+        number = self._sent
+        self._sent += 1
+        self._send(number, number, None)
+        self._send_next()
+
+    def _send(self, row: int, number: int, work: dict[int, float] | None) -> None:
+        kernel = self.kernel
+        request = Request(number, kernel.env.now, len(self._builder.parts), work)
+        self._live[row] = request
+        request.task = Task(kernel, lambda outcome: self._finish(row, request, outcome))
+        request.task.start(self._root.call(request))
+        kernel.run_ready()
+
+    def _finish(self, row: int, request: Request, outcome: Outcome) -> None:
+        del self._live[row]
+        self._outcomes[row] = outcome
+        self._write(row, request)
+
+    def _write(self, row: int, request: Request) -> None:
+        now = self.kernel.env.now
+        request.enter(0, now)
+        self._rows[row] = [request.arrival, now - request.arrival, request.retries, *request.parts]
+
+    def records(self) -> Records:
+        """Return the records, unfinished requests with their age."""
+        for row, request in self._live.items():
+            self._write(row, request)
+        rows = self._rows
+        observation = np.full(len(rows), -1, dtype=np.int32)
+        observation[len(self._arrivals) :] = np.arange(len(self._plan.observed))
+        transitions = [
+            Transition(at, where, state.value)
+            for where, breaker in self._builder.breakers
+            for at, state in breaker.history
+        ]
+        return Records(
+            parts=tuple(self._builder.parts),
+            arrival=rows[:, 0],
+            latency=rows[:, 1],
+            outcome=np.frombuffer(self._outcomes, dtype=np.uint8),
+            retries=rows[:, 2].astype(np.int32),
+            observation=observation,
+            seconds=rows[:, 3:],
+            transitions=tuple(sorted(transitions, key=lambda t: t.at)),
+            calls={name: work.calls for name, work in self._builder.works},
+            horizon=self._plan.horizon,
+            warmup=self._plan.warmup,
+        )

@@ -1,0 +1,142 @@
+"""Deadlines: a caller that stops waiting, and what becomes of the work it gave up."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cascadesim.model.kernel import EXPIRES, Call, Cancelled, Kernel, Task
+from cascadesim.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    from cascadesim.model.request import Layer, Request
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePlan:
+    """Settings of one deadline. `abandon` lets the work run on as a zombie when it expires."""
+
+    name: str
+    timeout: float  # seconds
+    abandon: bool = False
+
+
+class Timer:
+    """One running deadline; set `done` when it no longer matters."""
+
+    __slots__ = ("done", "expires", "task")
+
+    def __init__(self, task: Task, expires: float) -> None:
+        self.task = task
+        self.expires = expires
+        self.done = False
+
+
+class Expired(Cancelled):
+    """A deadline has passed; `timer` says which."""
+
+    def __init__(self, timer: Timer) -> None:
+        self.timer = timer
+
+
+class Timers:
+    """Deadlines of one length. They expire in the order they are set, so one alarm serves all."""
+
+    def __init__(self, kernel: Kernel, timeout: float) -> None:
+        self._kernel = kernel
+        self._timeout = timeout
+        self._running: deque[Timer] = deque()
+        self._armed = False
+
+    def start(self, task: Task) -> Timer:
+        """Raise Expired in `task` after the timeout, unless the timer is done by then."""
+        running = self._running
+        while running and running[0].done:
+            running.popleft()
+        timer = Timer(task, self._kernel.env.now + self._timeout)
+        running.append(timer)
+        if not self._armed:
+            self._arm()
+        return timer
+
+    def _arm(self) -> None:
+        while self._running and self._running[0].done:
+            self._running.popleft()
+        self._armed = bool(self._running)
+        if self._armed:
+            delay = self._running[0].expires - self._kernel.now
+            self._kernel.alarm(delay, self._expire, EXPIRES)
+
+    def _expire(self) -> None:
+        now = self._kernel.now
+        while self._running and (self._running[0].done or self._running[0].expires <= now):
+            timer = self._running.popleft()
+            if not timer.done:
+                timer.task.cancel(Expired(timer))
+        self._arm()
+
+
+class Deadline:
+    """Cancels the call inside when its time is up, which frees what the call holds."""
+
+    def __init__(
+        self, inner: Layer, kernel: Kernel, timeout: float, outcome: Outcome = Outcome.TIMED_OUT
+    ) -> None:
+        self._inner = inner
+        self._outcome = outcome
+        self._timers = Timers(kernel, timeout)
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through, for `timeout` seconds at most."""
+        timer = self._timers.start(request.task)
+        try:
+            return (yield from self._inner.call(request))
+        except Expired as expired:
+            if expired.timer is not timer:
+                raise
+            return self._outcome
+        finally:
+            timer.done = True
+
+
+class AbandoningDeadline:
+    """Gives the call inside up when its time is up; the call runs on and keeps what it holds.
+
+    The call runs as a task of its own, so a cancellation from outside does not reach it either.
+    """
+
+    def __init__(self, inner: Layer, kernel: Kernel, timeout: float) -> None:
+        self._inner = inner
+        self._kernel = kernel
+        self._timers = Timers(kernel, timeout)
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through, for `timeout` seconds at most."""
+        twin = request.fork()
+        ended: list[Outcome] = []
+        waiting = False
+
+        def done(outcome: Outcome) -> None:
+            ended.append(outcome)
+            if waiting:
+                self._kernel.wake(request.task)
+
+        twin.task = Task(self._kernel, done)
+        twin.task.start(self._inner.call(twin))
+        if not ended:
+            waiting = True
+            timer = self._timers.start(request.task)
+            try:
+                yield None
+            except Expired as expired:
+                if expired.timer is not timer:
+                    raise
+                return Outcome.TIMED_OUT
+            finally:
+                timer.done = True
+                waiting = False
+                request.adopt(twin)
+        else:
+            request.adopt(twin)
+        return ended[0]

@@ -1,0 +1,69 @@
+"""A request under way and its ledger of where its time goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cascadesim.model.kernel import Call, Task
+
+
+class Layer(Protocol):
+    """Something a request passes through: a policy, a limit, a stage."""
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through and return how it ended."""
+
+
+class Request:
+    """One request. Its ledger is always in one part, so that parts add up to the latency.
+
+    `attempt` numbers the calls that retries make of one stage: it addresses draws, so a draw
+    depends on which attempt it is and not on what happened before.
+    """
+
+    __slots__ = (
+        "_part",
+        "_since",
+        "arrival",
+        "attempt",
+        "number",
+        "parts",
+        "retries",
+        "task",
+        "work",
+    )
+
+    task: Task
+
+    def __init__(
+        self, number: int, arrival: float, parts: int, work: dict[int, float] | None = None
+    ) -> None:
+        self.number = number
+        self.arrival = arrival
+        self.work = work  # seconds of own work by stage, where it is given and not drawn
+        self.parts = [0.0] * parts
+        self.attempt = 0
+        self.retries = 0
+        self._part = 0
+        self._since = arrival
+
+    def enter(self, part: int, now: float) -> None:
+        """Charge the time since the last call to the part under way; `part` is next."""
+        self.parts[self._part] += now - self._since
+        self._part = part
+        self._since = now
+
+    def fork(self) -> Request:
+        """Return a twin that goes on apart, with a ledger of its own."""
+        twin = Request(self.number, self.arrival, 0, self.work)
+        twin.attempt = self.attempt
+        twin.adopt(self)
+        return twin
+
+    def adopt(self, other: Request) -> None:
+        """Take over the other's ledger as it stands."""
+        self.parts = other.parts.copy()
+        self.retries = other.retries
+        self._part = other._part
+        self._since = other._since

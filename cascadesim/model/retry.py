@@ -1,0 +1,113 @@
+"""Retry: what to wait before another attempt, which outcomes earn one, and how many there are.
+
+Backoff and jitter are functions of the attempt and a draw. Kinds of jitter follow "Exponential
+Backoff And Jitter" (M. Brooker, AWS Architecture Blog, 2015); the budget follows gRPC's retry
+throttling (gRFC A6): tokens are earned by calls and spent by retries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cascadesim.model.kernel import Call, Kernel
+    from cascadesim.model.outcome import Outcome
+    from cascadesim.model.request import Layer, Request
+    from cascadesim.randomness import Stream
+
+BUDGET_RESERVE = 10.0  # retries that a full budget allows at once
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlan:
+    """Settings of one retry, times in seconds.
+
+    `backoff` is "constant", "linear" or "exponential" in the attempt; `jitter` is "none", "full",
+    "equal" or "decorrelated". `budget` is the share of first attempts that may be retried.
+    """
+
+    name: str
+    attempts: int  # calls in all, the first one included
+    outcomes: frozenset[Outcome]  # which earn another attempt
+    backoff: str = "exponential"
+    base: float = 0.1
+    multiplier: float = 2.0  # exponential only
+    cap: float = float("inf")  # longest single wait
+    jitter: str = "none"
+    budget: float | None = None
+
+    def longest(self, attempt: int) -> float:
+        """Return the longest wait after attempt number `attempt` (from 0)."""
+        if self.jitter == "decorrelated":
+            return min(self.cap, self.base * 3.0 ** (attempt + 1))
+        return self._plain(attempt)
+
+    def shortest(self, attempt: int) -> float:
+        """Return the shortest wait after attempt number `attempt` (from 0)."""
+        if self.jitter == "decorrelated":
+            return min(self.cap, self.base)
+        return self._plain(attempt) * {"none": 1.0, "equal": 0.5, "full": 0.0}[self.jitter]
+
+    def wait(self, attempt: int, draw: float, last: float) -> float:
+        """Return the wait after attempt `attempt`, by a `draw` from 0 to 1 and the wait before."""
+        if self.jitter == "decorrelated":
+            previous = last or self.base
+            return min(self.cap, self.base + draw * (3 * previous - self.base))
+        shortest = self.shortest(attempt)
+        return shortest + draw * (self._plain(attempt) - shortest)
+
+    def _plain(self, attempt: int) -> float:
+        if self.backoff == "constant":
+            wait = self.base
+        elif self.backoff == "linear":
+            wait = self.base * (attempt + 1)
+        else:
+            # A float power overflows long before attempts run out; the cap is what counts then.
+            wait = self.base * self.multiplier ** min(attempt, 500)
+        return min(self.cap, wait)
+
+
+class Retry:
+    """Calls again after a backoff, while an outcome earns it and attempts and budget last."""
+
+    def __init__(
+        self, inner: Layer, kernel: Kernel, plan: RetryPlan, part: int, draws: Stream
+    ) -> None:
+        self._inner = inner
+        self._kernel = kernel
+        self._plan = plan
+        self._part = part
+        self._draws = draws
+        self._tokens = BUDGET_RESERVE
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through, as often as it takes or the settings allow."""
+        plan = self._plan
+        if plan.budget is not None:
+            self._tokens = min(BUDGET_RESERVE, self._tokens + plan.budget)
+        outer = request.attempt
+        waited = 0.0
+        try:
+            for attempt in range(plan.attempts):
+                request.attempt = outer * plan.attempts + attempt
+                outcome = yield from self._inner.call(request)
+                if outcome not in plan.outcomes or attempt == plan.attempts - 1:
+                    break
+                if plan.budget is not None and not self._spend():
+                    break
+                draw = self._draws.at(request.number, request.attempt)
+                waited = plan.wait(attempt, draw, waited)
+                request.retries += 1
+                request.enter(self._part, self._kernel.now)
+                if waited > 0:
+                    yield waited
+        finally:
+            request.attempt = outer
+        return outcome
+
+    def _spend(self) -> bool:
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,182 @@
+"""What a stage is made of: start-up, a concurrency limit, its own work, and the stages inside."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cascadesim.model.faults import FaultPlan, Timeline
+from cascadesim.model.kernel import Call, Kernel, WaitQueue
+from cascadesim.model.outcome import Outcome
+from cascadesim.model.pool import PoolPlan, SessionPlan
+
+if TYPE_CHECKING:
+    from cascadesim.model.breaker import BreakerPlan
+    from cascadesim.model.deadline import DeadlinePlan
+    from cascadesim.model.fallback import FallbackPlan
+    from cascadesim.model.request import Layer, Request
+    from cascadesim.model.retry import RetryPlan
+    from cascadesim.randomness import Distribution, Stream
+
+    PolicyPlan = BreakerPlan | DeadlinePlan | FallbackPlan | RetryPlan
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage and the stages inside it, times in seconds."""
+
+    name: str
+    is_agent: bool = False  # its work counts as agent execution
+    work: Distribution | None = None
+    failure: float = 0.0  # chance that a call fails when its work is done
+    concurrency: float = math.inf  # calls worked on at once
+    queue_limit: float = math.inf  # calls that may wait for that
+    tracker: float = math.inf  # when a call that gets no answer is noticed
+    startup: float = 0.0  # how long callers wait while the stage starts up
+    pool: PoolPlan | None = None
+    session: SessionPlan = field(default_factory=SessionPlan)
+    policies: tuple[PolicyPlan, ...] = ()  # outermost first
+    faults: tuple[FaultPlan, ...] = ()
+    stages: tuple[StagePlan, ...] = ()  # passed in order, after the stage's own work
+
+    @property
+    def work_cause(self) -> str:
+        """Return the cause that the stage's own work is charged to."""
+        return "agent_execution" if self.is_agent else "service_work"
+
+
+class Sequence:
+    """Passes layers in order, up to the first that ends in an error.
+
+    One degraded answer makes the whole degraded.
+    """
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        self._layers = layers
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through every layer."""
+        worst = Outcome.OK
+        for layer in self._layers:
+            outcome = yield from layer.call(request)
+            if outcome > Outcome.DEGRADED:
+                return outcome
+            worst = max(worst, outcome)
+        return worst
+
+
+class Work:
+    """The stage's own work. It never waits, so it is one sleep, cut short by what befalls it."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        plan: StagePlan,
+        index: int,
+        part: int,
+        draws: Stream,
+        failures: Stream,
+    ) -> None:
+        self._kernel = kernel
+        self._plan = plan
+        self._index = index
+        self._part = part
+        self._draws = draws
+        self._failures = failures
+        self._timeline = Timeline(plan.faults) if plan.faults else None
+        self.calls = 0  # that got this far
+
+    def call(self, request: Request) -> Call:
+        """Work for the request."""
+        self.calls += 1
+        now = self._kernel.env.now
+        request.enter(self._part, now)
+        if request.work is not None and self._index in request.work:
+            work = request.work[self._index]
+        else:
+            work = self._draws.at(request.number, request.attempt)
+        chance = self._plan.failure
+        if self._timeline is not None:
+            work = self._timeline.work(now, work)
+            cut = self._timeline.broken(now, work)
+            if cut is not None:
+                return (yield from self._cut(*cut))
+            chance = self._timeline.error_rate(now, chance)
+        yield work
+        if chance and self._failures.at(request.number, request.attempt) < chance:
+            return Outcome.FAILED
+        return Outcome.OK
+
+    def _cut(self, after: float, outcome: Outcome) -> Call:
+        if outcome is Outcome.FAILED:
+            if after > 0:
+                yield after
+        elif self._plan.tracker < math.inf:
+            # The tracker's record runs from the start; a call already silent for longer is past it.
+            yield max(after, self._plan.tracker)
+        else:
+            yield None  # no answer ever: only a deadline outside ends it
+        return Outcome.FAILED
+
+
+class Startup:
+    """Makes calls wait while the stage starts up, until their patience ends."""
+
+    def __init__(
+        self, inner: Layer, kernel: Kernel, timeline: Timeline, timeout: float, part: int
+    ) -> None:
+        self._inner = inner
+        self._kernel = kernel
+        self._timeline = timeline
+        self._timeout = timeout
+        self._part = part
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through once the stage is ready."""
+        now = self._kernel.env.now
+        gives_up = now + self._timeout
+        while (ready := self._timeline.ready_at(now)) > now:
+            request.enter(self._part, now)
+            if ready > gives_up:
+                yield max(0.0, gives_up - now)
+                return Outcome.TIMED_OUT
+            yield ready - now
+            # Rounding may wake the call a hair early, and another restart may have begun.
+            now = max(self._kernel.now, ready)
+        return (yield from self._inner.call(request))
+
+
+class Limit:
+    """Lets `concurrency` calls through at once; the others queue, first come first served."""
+
+    def __init__(
+        self, inner: Layer, kernel: Kernel, concurrency: float, queue_limit: float, part: int
+    ) -> None:
+        self._inner = inner
+        self._kernel = kernel
+        self._concurrency = concurrency
+        self._queue_limit = queue_limit
+        self._part = part
+        self._busy = 0
+        self._queue = WaitQueue(kernel)
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through when there is room for it."""
+        if self._busy < self._concurrency:
+            self._busy += 1
+        elif len(self._queue) >= self._queue_limit:
+            return Outcome.REJECTED
+        else:
+            request.enter(self._part, self._kernel.env.now)
+            yield from self._queue.wait(request, self._release)
+        try:
+            return (yield from self._inner.call(request))
+        finally:
+            self._release()
+
+    def _release(self, _: None = None) -> None:
+        if self._queue:
+            self._queue.grant()  # the room passes on, so `busy` stays
+        else:
+            self._busy -= 1

@@ -1,0 +1,44 @@
+"""The plan: what an engine needs to know of a scenario, frozen, in seconds and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.model.stage import StagePlan
+    from cascadesim.randomness import Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedPlan:
+    """A recorded request that is sent among the background traffic.
+
+    `work` holds the seconds of its own work that are given and not drawn, by stage index.
+    """
+
+    arrival: float
+    work: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One variant of a scenario, ready to be simulated. Times in seconds from t = 0."""
+
+    horizon: float
+    warmup: float
+    gaps: Distribution  # between arrivals of the background traffic
+    stages: tuple[StagePlan, ...]
+    observed: tuple[ObservedPlan, ...] = ()
+
+    def walk(self) -> Iterator[StagePlan]:
+        """Yield every stage, outer ones before the ones inside; the order is the stage index."""
+        yield from _walk(self.stages)
+
+
+def _walk(stages: tuple[StagePlan, ...]) -> Iterator[StagePlan]:
+    for stage in stages:
+        yield stage
+        yield from _walk(stage.stages)

@@ -1,0 +1,92 @@
+"""Columnar records of a run: one row a request, and the requests as a DataFrame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cascadesim.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that a request's time can go to.
+
+    `where` is the dotted path of the stage, policy or pool, `cause` one of CAUSES, `setting` the
+    dotted path of the setting that governs it.
+    """
+
+    where: str
+    cause: str
+    setting: str
+
+    @property
+    def column(self) -> str:
+        """Return the name of its column, such as "agent.breaker.breaker_wait_s"."""
+        return f"{self.where}.{self.cause}_s"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A breaker, by its dotted path, enters a state ("open", "half-open", "closed")."""
+
+    at: float
+    breaker: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """What one run left behind; row i is request i, in order of arrival, observed ones last.
+
+    arrival, latency: seconds, shape (n,); the latency of an unfinished request is its age at the
+    horizon. outcome: Outcome codes, shape (n,). retries: how often the request was sent again.
+    seconds: shape (n, len(parts)), adds up to the latency. observation: which observation the
+    request replays, -1 for background traffic.
+    """
+
+    parts: tuple[Part, ...]
+    arrival: NDArray[np.float64]
+    latency: NDArray[np.float64]
+    outcome: NDArray[np.uint8]
+    retries: NDArray[np.int32]
+    observation: NDArray[np.int32]
+    seconds: NDArray[np.float64]
+    transitions: tuple[Transition, ...]
+    calls: dict[str, int]  # calls that reached each stage's own work
+    horizon: float
+    warmup: float
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Return which requests arrived after the warm-up, shape (n,)."""
+        return self.arrival >= self.warmup
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a request.
+
+        Columns: request, arrival_s, latency_s, outcome (category), retries, observation (-1 for
+        background traffic), measured (arrived after the warm-up), then a column of seconds for
+        each part of the latency, such as agent.breaker.breaker_wait_s.
+        """
+        import pandas as pd  # slow to import, and not every command needs it
+
+        columns = {
+            "request": np.arange(len(self.arrival)),
+            "arrival_s": self.arrival,
+            "latency_s": self.latency,
+            "outcome": pd.Categorical.from_codes(
+                self.outcome.astype(np.int8), categories=pd.Index([o.word for o in Outcome])
+            ),
+            "retries": self.retries,
+            "observation": self.observation,
+            "measured": self.measured,
+        }
+        columns |= {part.column: self.seconds[:, i] for i, part in enumerate(self.parts)}
+        return pd.DataFrame(columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def compile_plan(model: schema.ScenarioModel) -> Plan:
         )
         for i, seen in enumerate(model.observations)
     )
-    return Plan(plan.horizon, plan.warmup, plan.gaps, plan.stages, observed)
+    return replace(plan, observed=observed, drain=model.drain)
 
 
 def _gaps(arrivals: schema.Arrivals) -> Distribution:

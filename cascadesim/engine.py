@@ -47,10 +47,10 @@ def simulate(
     """
     run = _Run(plan, seed, replication)
     if progress is None:
-        run.kernel.env.run(until=plan.horizon)
+        run.kernel.env.run(until=plan.end)
     else:
         for i in range(1, _SLICES + 1):
-            run.kernel.env.run(until=plan.horizon * i / _SLICES)
+            run.kernel.env.run(until=plan.end * (i / _SLICES))  # the last one is the end exactly
             progress(i / _SLICES)
     return run.records()
 
@@ -147,8 +147,11 @@ class _Run:
         self._builder = builder
         self._arrivals = arrival_times(seed, replication, plan.gaps, plan.horizon)
         n = len(self._arrivals) + len(plan.observed)
-        # Columns: arrival, latency, retries, then the parts. Rows not reached stay "unfinished".
+        # Columns: arrival, latency, retries, then the parts. An arrival that rounding moves to the
+        # horizon is not sent, so rows begin as unfinished requests.
         self._rows = np.zeros((n, 3 + len(builder.parts)))
+        self._rows[:, 0] = [*self._arrivals, *(observed.arrival for observed in plan.observed)]
+        self._rows[:, 1] = plan.end - self._rows[:, 0]
         self._outcomes = bytearray([Outcome.UNFINISHED]) * n
         self._live: dict[int, Request] = {}
         self._sent = 0
@@ -193,6 +196,7 @@ class _Run:
     def records(self) -> Records:
         """Return the records, unfinished requests with their age."""
         for row, request in self._live.items():
+            request.catch_up()
             self._write(row, request)
         rows = self._rows
         observation = np.full(len(rows), -1, dtype=np.int32)

@@ -32,6 +32,12 @@ class Plan:
     gaps: Distribution  # between arrivals of the background traffic
     stages: tuple[StagePlan, ...]
     observed: tuple[ObservedPlan, ...] = ()
+    drain: float = 0.0  # after the horizon requests under way are followed, and none arrive
+
+    @property
+    def end(self) -> float:
+        """Return when the run ends."""
+        return self.horizon + self.drain
 
     def walk(self) -> Iterator[StagePlan]:
         """Yield every stage, outer ones before the ones inside; the order is the stage index."""

@@ -159,7 +159,7 @@ class BreakerLayer:
             self._settle(ticket, ok=False)
 
     def _recover_later(self) -> None:
-        self._kernel.alarm(self._breaker.reopens_at - self._kernel.now, self._admit_waiting)
+        self._kernel.alarm(self._kernel.until(self._breaker.reopens_at), self._admit_waiting)
 
     def _admit_waiting(self) -> None:
         while self._queue:

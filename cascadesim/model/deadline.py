@@ -65,7 +65,7 @@ class Timers:
             self._running.popleft()
         self._armed = bool(self._running)
         if self._armed:
-            delay = self._running[0].expires - self._kernel.now
+            delay = self._kernel.until(self._running[0].expires)
             self._kernel.alarm(delay, self._expire, EXPIRES)
 
     def _expire(self) -> None:
@@ -110,6 +110,9 @@ class AbandoningDeadline:
         self._inner = inner
         self._kernel = kernel
         self._timers = Timers(kernel, timeout)
+        # Zombies. One that is parked for good has no other owner, and Python's garbage collector
+        # would close its call, which frees what it holds.
+        self._given_up: set[Request] = set()
 
     def call(self, request: Request) -> Call:
         """Carry the request through, for `timeout` seconds at most."""
@@ -119,6 +122,7 @@ class AbandoningDeadline:
 
         def done(outcome: Outcome) -> None:
             ended.append(outcome)
+            self._given_up.discard(twin)
             if waiting:
                 self._kernel.wake(request.task)
 
@@ -136,6 +140,8 @@ class AbandoningDeadline:
             finally:
                 timer.done = True
                 waiting = False
+                if not ended:
+                    self._given_up.add(twin)
                 request.adopt(twin)
         else:
             request.adopt(twin)

@@ -65,7 +65,7 @@ class Timeline:
         cut: tuple[float, Outcome] | None = None
         soonest = math.inf
         for fault in self._breaking:
-            if not (fault.start < now + work and now < fault.end):
+            if not (fault.start <= now < fault.end or now < fault.start < now + work):
                 continue
             after = max(0.0, fault.start - now)
             silent = fault.kind == "partition"

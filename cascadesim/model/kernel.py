@@ -11,6 +11,7 @@ time; then arrivals. Calls woken by an event run right after it, in the order of
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,12 @@ class Kernel:
     def now(self) -> float:
         """Return the simulated time in seconds."""
         return self.env.now
+
+    def until(self, instant: float) -> float:
+        """Return the delay to `instant`; rounding may add a hair to it, but ends it never early."""
+        now = self.env.now
+        delay = max(0.0, instant - now)
+        return delay if now + delay >= instant else math.nextafter(delay, math.inf)
 
     def alarm(self, delay: float, callback: Callable[[], None], priority: int = ENDS) -> Alarm:
         """Call back after `delay` seconds, then run the calls that this woke."""

@@ -148,13 +148,13 @@ class SessionLayer:
             )
             return outcome
         finally:
-            held = env.now - opened
-            if held >= self._session.lifetime:
+            reaped = opened + self._session.lifetime  # the very sum that its deadline uses
+            if env.now >= reaped:
                 self._give_back(None)
             elif not leaked:
                 self._give_back(made)
-            elif self._session.lifetime < math.inf:
-                self._kernel.alarm(self._session.lifetime - held, self._reap)
+            elif reaped < math.inf:
+                self._kernel.alarm(self._kernel.until(reaped), self._reap)
 
     def _lease(self) -> float | Outcome | None:
         try:

@@ -25,6 +25,7 @@ class Request:
     __slots__ = (
         "_part",
         "_since",
+        "_twin",
         "arrival",
         "attempt",
         "number",
@@ -47,6 +48,7 @@ class Request:
         self.retries = 0
         self._part = 0
         self._since = arrival
+        self._twin: Request | None = None  # goes on in its place and keeps the ledger meanwhile
 
     def enter(self, part: int, now: float) -> None:
         """Charge the time since the last call to the part under way; `part` is next."""
@@ -59,10 +61,18 @@ class Request:
         twin = Request(self.number, self.arrival, 0, self.work)
         twin.attempt = self.attempt
         twin.adopt(self)
+        self._twin = twin
         return twin
 
+    def catch_up(self) -> None:
+        """Take over the ledger of the twin that is under way, if there is one."""
+        if self._twin is not None:
+            self.adopt(self._twin)
+
     def adopt(self, other: Request) -> None:
-        """Take over the other's ledger as it stands."""
+        """Take over the other's ledger as it stands, and go on alone."""
+        self._twin = None
+        other.catch_up()
         self.parts = other.parts.copy()
         self.retries = other.retries
         self._part = other._part

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cascadesim.model.request import Layer, Request
     from cascadesim.randomness import Stream
 
+LONGEST = 1e250  # seconds, as good as for ever; times a base it is a number still
 BUDGET_RESERVE = 10.0  # retries that a full budget allows at once
 
 
@@ -40,7 +41,7 @@ class RetryPlan:
     def longest(self, attempt: int) -> float:
         """Return the longest wait after attempt number `attempt` (from 0)."""
         if self.jitter == "decorrelated":
-            return min(self.cap, self.base * 3.0 ** (attempt + 1))
+            return min(self.cap, self.base * _power(3.0, attempt + 1))
         return self._plain(attempt)
 
     def shortest(self, attempt: int) -> float:
@@ -63,9 +64,15 @@ class RetryPlan:
         elif self.backoff == "linear":
             wait = self.base * (attempt + 1)
         else:
-            # A float power overflows long before attempts run out; the cap is what counts then.
-            wait = self.base * self.multiplier ** min(attempt, 500)
+            wait = self.base * _power(self.multiplier, attempt)
         return min(self.cap, wait)
+
+
+def _power(base: float, exponent: int) -> float:
+    try:
+        return min(LONGEST, base**exponent)
+    except OverflowError:
+        return LONGEST
 
 
 class Retry:

@@ -141,9 +141,8 @@ class Startup:
             if ready > gives_up:
                 yield max(0.0, gives_up - now)
                 return Outcome.TIMED_OUT
-            yield ready - now
-            # Rounding may wake the call a hair early, and another restart may have begun.
-            now = max(self._kernel.now, ready)
+            yield self._kernel.until(ready)
+            now = self._kernel.now  # another restart may have begun
         return (yield from self._inner.call(request))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,12 @@ class Scenario:
             settings |= self.document.data["variants"][name] or {}
         settings.pop("extends", None)
         return settings
+
+    def resolved(self) -> Scenario:
+        """Return the scenario as it stands, without the variants that it was made from."""
+        data = {key: value for key, value in self.document.data.items() if key != "variants"}
+        document = replace(self.document, data=data)
+        return Scenario(_validate(document), document)
 
     def _chain(self, variant: str) -> list[str]:
         """Return the variant and those that it extends, outermost last."""

@@ -432,6 +432,9 @@ class ScenarioModel(Strict):
     summary: str = ""
     clock: Clock | None = Field(None, description="what t = 0 is called, such as 23:29:00")
     horizon: PositiveDuration = Field(description="how long to simulate")
+    drain: Duration = Field(
+        0.0, description="how long requests under way at the horizon are followed; none arrive"
+    )
     warmup: Duration = Field(0.0, description="requests that arrive earlier are not measured")
     seed: Whole = 1
     workload: Workload

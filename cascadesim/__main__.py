@@ -1,0 +1,5 @@
+"""Lets `python -m cascadesim` stand for `cascadesim`."""
+
+from cascadesim.cli import main
+
+main()

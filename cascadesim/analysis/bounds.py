@@ -1,0 +1,139 @@
+"""Worst-case latency, from the settings alone: the longest that a request can possibly take.
+
+It mirrors how the engine wraps a stage: policies, start-up, concurrency, session, work. Where
+nothing bounds a wait the bound is infinite, and the setting that would bound it is named.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.deadline import DeadlinePlan
+from cascadesim.model.fallback import FallbackPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cascadesim.model.stage import PolicyPlan, StagePlan
+    from cascadesim.plan import Plan
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Seconds by the setting that allows them; they add up to the worst case."""
+
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        """Return the worst case in seconds."""
+        return math.fsum(self.terms.values())
+
+    def __add__(self, other: Bound) -> Bound:
+        terms = dict(self.terms)
+        for setting, seconds in other.terms.items():
+            terms[setting] = terms.get(setting, 0.0) + seconds
+        return Bound(terms)
+
+    def times(self, factor: float) -> Bound:
+        """Return the bound of going through the same thing `factor` times."""
+        if factor == 0:
+            return Bound()
+        return Bound({setting: seconds * factor for setting, seconds in self.terms.items()})
+
+    def capped(self, setting: str, seconds: float) -> Bound:
+        """Return the bound under a timeout."""
+        return self if self.total <= seconds else Bound({setting: seconds})
+
+
+def worst_case(plan: Plan) -> dict[str, Bound]:
+    """Return the bound of every top-level stage; a request passes them all, so they add up."""
+    given: dict[str, float] = {}
+    names = [stage.name for stage in plan.walk()]
+    for observed in plan.observed:
+        for index, seconds in observed.work:
+            given[names[index]] = max(seconds, given.get(names[index], 0.0))
+    return {stage.name: stage_bound(stage, given) for stage in plan.stages}
+
+
+def stage_bound(stage: StagePlan, given: Mapping[str, float] = MappingProxyType({})) -> Bound:
+    """Return the bound of one stage; `given` holds seconds of work that are not drawn."""
+    bound = _inside(stage, given)
+    for policy in reversed(stage.policies):
+        bound = _policy(f"{stage.name}.{policy.name}", policy, bound)
+    return bound
+
+
+def call_bounds(stage: StagePlan) -> dict[str, Bound]:
+    """Return, for every policy of a stage by name, the bound of the call inside it."""
+    bounds: dict[str, Bound] = {}
+    bound = _inside(stage, {})
+    for policy in reversed(stage.policies):
+        bounds[policy.name] = bound
+        bound = _policy(f"{stage.name}.{policy.name}", policy, bound)
+    return bounds
+
+
+def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
+    bound = _work(stage, given)
+    for inner in stage.stages:
+        bound += stage_bound(inner, given)
+    if stage.pool is not None:
+        bound = bound.capped(f"{stage.name}.session.lifetime", stage.session.lifetime)
+        bound += Bound({f"{stage.name}.pool.connect_time": stage.pool.connect_time})
+        if stage.pool.kind == "queue":
+            bound += Bound({f"{stage.name}.pool.timeout": stage.pool.timeout})
+    if stage.concurrency < math.inf:
+        # First come first served: each round of `concurrency` calls takes one bound at most.
+        rounds = stage.queue_limit / stage.concurrency
+        rounds = math.ceil(rounds) if rounds < math.inf else rounds
+        setting = f"{stage.name}.queue_limit"
+        bound += Bound({setting: rounds * bound.total if rounds else 0.0})
+    if stage.startup > 0:
+        bound += Bound({f"{stage.name}.startup.timeout": stage.startup})
+    return bound
+
+
+def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
+    if stage.work is None:
+        return Bound()
+    seconds = max(stage.work.upper, given.get(stage.name, 0.0))
+    for fault in stage.faults:
+        if fault.kind == "latency":
+            seconds = max(seconds, seconds * fault.factor + fault.add)
+    if any(fault.kind == "partition" for fault in stage.faults):
+        if stage.tracker > seconds:
+            return Bound({f"{stage.name}.tracker.timeout": stage.tracker})
+        return Bound({f"{stage.name}.work": seconds})
+    return Bound({f"{stage.name}.work": seconds})
+
+
+def _policy(where: str, policy: PolicyPlan, inner: Bound) -> Bound:
+    if isinstance(policy, DeadlinePlan):
+        return inner.capped(f"{where}.timeout", policy.timeout)
+    if isinstance(policy, FallbackPlan):
+        return inner + Bound({f"{where}.work": policy.work.upper})
+    if isinstance(policy, BreakerPlan):
+        return inner + _breaker_wait(where, policy, inner) if policy.waits else inner
+    waits = math.fsum(policy.longest(attempt) for attempt in range(policy.attempts - 1))
+    return inner.times(policy.attempts) + Bound({f"{where}.base": waits})
+
+
+def _breaker_wait(where: str, breaker: BreakerPlan, inner: Bound) -> Bound:
+    """Return the bound of waiting callers.
+
+    Between recoveries, and before the first and after the last, they may watch trials, of which
+    `successes_to_close` succeed one after the other before the breaker closes or one fails.
+    """
+    recoveries = breaker.max_recoveries
+    trials = (recoveries + 1) * breaker.successes_to_close
+    return Bound(
+        {
+            f"{where}.recovery_timeout": recoveries * breaker.recovery_timeout,
+            f"{where}.successes_to_close": trials * inner.total,
+        }
+    )

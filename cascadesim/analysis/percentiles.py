@@ -1,0 +1,56 @@
+"""Latency percentiles, with unfinished requests counted as at least their age."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9", "max")
+DEFINITION = (
+    "inverted_cdf: an actual latency, of all requests that arrived after the warm-up, "
+    "every outcome in"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Percentile:
+    """A latency in seconds, unfinished requests counted as their age.
+
+    `at_most` is what it would be if those never ended.
+    """
+
+    seconds: float
+    at_most: float
+
+    @property
+    def at_least(self) -> bool:
+        """Return whether it falls among unfinished requests, so that nothing bounds it above."""
+        return math.isinf(self.at_most)
+
+
+def share(name: str) -> float:
+    """Return the share of requests at or below a percentile: 0.99 for "p99", 1 for "max"."""
+    return 1.0 if name == "max" else float(name[1:]) / 100
+
+
+def percentile(
+    name: str, latency: NDArray[np.float64], unfinished: NDArray[np.bool_]
+) -> Percentile:
+    """Return one percentile, NaN where there are no requests.
+
+    latency: seconds, shape (n,). unfinished: which of them are ages at the horizon, shape (n,).
+    The definition is numpy's `inverted_cdf` (Hyndman and Fan, 1996, definition 1).
+    """
+    if len(latency) == 0:
+        return Percentile(math.nan, math.nan)
+    value, highest = (
+        float(np.quantile(seconds, share(name), method="inverted_cdf"))
+        for seconds in (latency, np.where(unfinished, math.inf, latency))
+    )
+    return Percentile(value, highest)

@@ -1,0 +1,346 @@
+"""The commands. Each imports what it needs when it runs, so that --help and --version are quick."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cascadesim import __version__
+from cascadesim.scenario.errors import ScenarioError
+
+app = typer.Typer(
+    name="cascadesim",
+    help="Simulate timeout cascades: which timeout ate the time, and what would be better.\n\n"
+    "\b\nExamples:\n"
+    "  cascadesim replay scenarios/incident-60s\n"
+    "  cascadesim compare scenarios/incident-60s --variants before,after\n"
+    "  cascadesim init my-service\n\n"
+    "Exit codes: 0 fine, 1 an objective was missed, 2 bad input.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class TableOrJson(StrEnum):
+    """How results that are no table of numbers are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+ScenarioPath = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="A YAML file, or a folder with scenario.yaml.")
+]
+Variants = Annotated[
+    str, typer.Option(metavar="V,V", help="Only these variants, separated by commas.")
+]
+Variant = Annotated[
+    str | None, typer.Option(metavar="V", help="The variant; the scenario as it stands if none.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Another setting by its dotted path; may be repeated."
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Another seed than the scenario's own.")
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"cascadesim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def _split(variants: str) -> list[str]:
+    return [name.strip() for name in variants.split(",") if name.strip()]
+
+
+def _load(path: Path, variant: str | None = None, settings: list[str] | None = None) -> Any:
+    from cascadesim.scenario.load import load, parse_settings
+
+    scenario = load(path)
+    if variant is not None:
+        scenario = scenario.at(variant)
+    return scenario.override(parse_settings(settings), "--set") if settings else scenario
+
+
+def _print_json(data: Any) -> None:
+    from cascadesim.experiment.run import json_text
+
+    sys.stdout.write(json_text(data))
+
+
+@app.command()
+def replay(
+    scenarios: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCENARIO...", help="YAML files, or folders with scenario.yaml."),
+    ],
+    variants: Variants = "",
+    seed: Seed = None,
+    format: Annotated[TableOrJson, typer.Option(help="How to print.")] = TableOrJson.TABLE,
+) -> None:
+    """Replay an incident: what was observed, and what each variant would have done.
+
+    Runs every variant over the recorded timeline and prints, for each observation, the observed
+    and the simulated latency and where the time went; then percentiles, outcomes, goodput and
+    objectives for each variant. With several scenarios, one table of all of them comes last.
+
+    \b
+    Examples:
+      cascadesim replay scenarios/incident-60s
+      cascadesim replay scenarios/incident-60s --variants before,after --format json
+    """
+    from cascadesim.cli import tables
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.replay import replay as run_replay
+
+    loaded = [_load(path) for path in scenarios]
+    replays = []
+    for scenario in loaded:
+        with progress_bar(f"replaying {scenario.name}") as progress:
+            replays.append(run_replay(scenario, _split(variants), seed, progress))
+    if format is TableOrJson.JSON:
+        plain = [each.to_dict() for each in replays]
+        _print_json(plain[0] if len(plain) == 1 else plain)
+        return
+    for each in replays:
+        tables.print_replay(each)
+    if len(replays) > 1:
+        tables.print_replays(replays)
+
+
+@app.command()
+def run(
+    scenario: ScenarioPath,
+    variant: Variant = None,
+    set: Settings = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write requests.parquet, requests.csv, summary.json and scenario.yaml here.",
+        ),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="How to print the summary.")] = Format.TABLE,
+) -> None:
+    """Simulate one variant, with other settings where they are given.
+
+    \b
+    Examples:
+      cascadesim run scenarios/incident-60s --variant after
+      cascadesim run scenarios/incident-60s --set agent.breaker.recovery_timeout=10s
+      cascadesim run scenarios/incident-60s --variant before --seed 3 --out out/before
+      cascadesim run out/before            (repeats that run)
+    """
+    from cascadesim.cli import tables
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.compare import Comparison
+    from cascadesim.experiment.run import run as run_scenario
+
+    loaded = _load(scenario, variant, set)
+    with progress_bar(f"simulating {loaded.name}") as progress:
+        result = run_scenario(loaded, seed, progress)
+    if out is not None:
+        result.save(out)
+    if format is Format.JSON:
+        _print_json(result.to_dict())
+    elif format is Format.CSV:
+        Comparison({variant or loaded.name: result}).frame.to_csv(sys.stdout, index=False)
+    else:
+        tables.print_run(result)
+
+
+@app.command()
+def compare(
+    scenarios: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SCENARIO [SCENARIO2]", help="YAML files, or folders with scenario.yaml."
+        ),
+    ],
+    variants: Variants = "",
+    set: Settings = None,
+    seed: Seed = None,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
+) -> None:
+    """Compare variants, of one scenario or of several: percentiles with differences.
+
+    Differences are from the first variant. Exits with 1 where any of them misses an objective.
+
+    \b
+    Examples:
+      cascadesim compare scenarios/incident-60s --variants before,after
+      cascadesim compare scenarios/incident-60s --variants recommended   (a gate for CI)
+      cascadesim compare old.yaml new.yaml
+    """
+    from cascadesim.cli import tables
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.compare import compare as run_comparison
+
+    loaded = [_load(path, None, set) for path in scenarios]
+    with progress_bar("comparing") as progress:
+        comparison = run_comparison(
+            *loaded, variants=_split(variants), seed=seed, progress=progress
+        )
+    if format is Format.JSON:
+        _print_json(comparison.to_dict())
+    elif format is Format.CSV:
+        comparison.frame.to_csv(sys.stdout, index=False)
+    else:
+        tables.print_comparison(comparison)
+    if not comparison.met:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    scenario: ScenarioPath,
+    variant: Variant = None,
+    set: Settings = None,
+    format: Annotated[TableOrJson, typer.Option(help="How to print.")] = TableOrJson.TABLE,
+) -> None:
+    """Check settings before anything goes wrong.
+
+    Validates the file and every variant of it, then prints when each breaker opens against a dead
+    dependency, what each retry costs, the worst-case latency that the settings allow, and settings
+    that contradict each other.
+
+    \b
+    Examples:
+      cascadesim check scenarios/incident-60s --variant before
+      cascadesim check scenarios/incident-60s --set agent.breaker.when_open=reject
+    """
+    from cascadesim.cli import tables
+    from cascadesim.experiment.check import check as run_check
+
+    found = run_check(_load(scenario, variant, set))
+    if format is TableOrJson.JSON:
+        _print_json(found.to_dict())
+    else:
+        tables.print_check(found)
+
+
+@app.command()
+def plot(
+    scenario: ScenarioPath,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
+    ],
+    variants: Variants = "",
+    seed: Seed = None,
+) -> None:
+    """Draw the latency percentiles of the variants, each beside the first.
+
+    \b
+    Examples:
+      cascadesim plot scenarios/incident-60s --variants before,after -o percentiles.png
+    """
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.compare import compare as run_comparison
+    from cascadesim.plots.percentiles import save_percentiles
+
+    loaded = _load(scenario)
+    with progress_bar(f"simulating {loaded.name}") as progress:
+        comparison = run_comparison(loaded, variants=_split(variants), seed=seed, progress=progress)
+    save_percentiles(comparison, out)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors that complete and check them.
+
+    \b
+    Examples:
+      cascadesim schema > scenario.schema.json
+    and as the first line of a scenario:
+      # yaml-language-server: $schema=scenario.schema.json
+    """
+    from cascadesim.scenario.json_schema import json_schema
+
+    _print_json(json_schema())
+
+
+@app.command("list")
+def list_scenarios(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to look.")] = Path(
+        "scenarios"
+    ),
+) -> None:
+    """List the scenarios in a folder, with their variants.
+
+    \b
+    Examples:
+      cascadesim list
+      cascadesim list my-scenarios
+    """
+    from cascadesim.cli import tables
+    from cascadesim.scenario.load import load
+
+    if not folder.is_dir():
+        raise ScenarioError("no such folder; give one, as in `cascadesim list FOLDER`", str(folder))
+    found = []
+    for path in sorted(folder.rglob("*.yaml")):
+        try:
+            found.append((path, load(path)))
+        except ScenarioError as error:
+            print(error, file=sys.stderr)
+    tables.print_scenarios(found)
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A folder that is not there yet.")],
+) -> None:
+    """Write a commented scenario to start from, which runs as it stands.
+
+    \b
+    Examples:
+      cascadesim init my-service
+      cascadesim replay my-service
+    """
+    from importlib.resources import files
+
+    from cascadesim.experiment.run import json_text, write_files
+    from cascadesim.scenario.json_schema import json_schema
+
+    folder = Path(name)
+    if folder.exists():
+        raise ScenarioError("is there already; choose another name", name)
+    starter = files("cascadesim.cli").joinpath("starter.yaml").read_text("utf-8")
+    text = starter.replace("STARTER", folder.name)
+    write_files(
+        folder,
+        {
+            "scenario.yaml": lambda path: path.write_text(text, "utf-8"),
+            "scenario.schema.json": lambda path: path.write_text(json_text(json_schema()), "utf-8"),
+        },
+    )
+    print(f"{folder}/scenario.yaml is written; try: cascadesim replay {name}")

@@ -1,0 +1,114 @@
+"""Replay: the variants of a scenario over its recorded timeline, beside what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cascadesim import __version__
+from cascadesim.analysis.attribution import by_cause, by_part
+from cascadesim.analysis.percentiles import DEFINITION
+from cascadesim.experiment.run import Result, run
+from cascadesim.model.outcome import Outcome
+from cascadesim.scenario.units import clock_text, parse_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cascadesim.scenario.load import Scenario
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One result for each variant; the scenario as it stands where it has none."""
+
+    scenario: Scenario
+    results: dict[str, Result]
+
+    @property
+    def seed(self) -> int:
+        """Return the seed that every variant ran with."""
+        return next(iter(self.results.values())).seed
+
+    def observation(self, i: int) -> dict[str, Any]:
+        """Return one observation beside every variant, as plain data; see `to_dict`."""
+        seen = self.scenario.model.observations[i]
+        return {
+            "at": seen.at if isinstance(seen.at, str) else self._clock(seen.at),
+            "observed_s": seen.latency,
+            "variants": {name: _replayed(result, i) for name, result in self.results.items()},
+        }
+
+    def _clock(self, at: float) -> str:
+        zero = self.scenario.model.clock
+        return clock_text((parse_clock(zero) or 0.0) + at) if zero else f"{at:g}s"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the replay as plain data.
+
+        Keys: scenario, summary, seed, cascadesim (version), percentile_definition; observations, a
+        list with `at`, `observed_s` and for every variant `simulated_s`, `at_least` (still
+        unfinished at the horizon), `outcome`, `attribution_s` (seconds by cause) and
+        `parts_s` (seconds by stage or policy and cause); variants, for each its `settings`
+        (what it changes, by dotted path), `transitions` of breakers, and what `Summary.to_dict`
+        gives.
+        """
+        n = len(self.scenario.model.observations)
+        return {
+            "scenario": self.scenario.name,
+            "summary": self.scenario.model.summary,
+            "seed": self.seed,
+            "cascadesim": __version__,
+            "percentile_definition": DEFINITION,
+            "observations": [self.observation(i) for i in range(n)],
+            "variants": {name: self._variant(name) for name in self.results},
+        }
+
+    def _variant(self, name: str) -> dict[str, Any]:
+        result = self.results[name]
+        settings = self.scenario.changed(name) if name in self.scenario.variants else {}
+        transitions = [
+            {"at": self._clock(t.at), "at_s": t.at, "breaker": t.breaker, "state": t.state}
+            for t in result.records.transitions
+        ]
+        return {"settings": settings, "transitions": transitions, **result.summary.to_dict()}
+
+
+def _replayed(result: Result, i: int) -> dict[str, Any]:
+    records = result.records
+    row = int(np.flatnonzero(records.observation == i)[0])
+    outcome = Outcome(int(records.outcome[row]))
+    return {
+        "simulated_s": float(records.latency[row]),
+        "at_least": outcome is Outcome.UNFINISHED,
+        "outcome": outcome.word,
+        "attribution_s": by_cause(records.parts, records.seconds[row]),
+        "parts_s": by_part(records.parts, records.seconds[row]),
+    }
+
+
+def replay(
+    scenario: Scenario,
+    variants: Sequence[str] = (),
+    seed: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Replay:
+    """Run the variants of a scenario (all of them if none is named) in the same world.
+
+    `progress` is called with the share of simulated time that is done. Raises ScenarioError for a
+    variant that is not there.
+    """
+    names = list(dict.fromkeys(variants)) or list(scenario.variants)
+    chosen = {name: scenario.at(name) for name in names} or {"scenario": scenario}
+    results = {}
+    for i, (name, variant) in enumerate(chosen.items()):
+        done = None if progress is None else part_of(progress, i, len(chosen))
+        results[name] = run(variant, seed, done)
+    return Replay(scenario, results)
+
+
+def part_of(progress: Callable[[float], None], i: int, n: int) -> Callable[[float], None]:
+    """Return the progress of step `i` of `n` equal steps."""
+    return lambda share: progress((i + share) / n)

@@ -1,0 +1,203 @@
+"""Scenarios for hypothesis, as the data of a YAML file; they use everything the schema has."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from cascadesim.compile import compile_plan
+from cascadesim.engine import simulate
+from cascadesim.plan import Plan
+from cascadesim.records import Records
+from cascadesim.scenario.load import loads
+
+Data = dict[str, Any]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+HORIZON = 20  # seconds
+
+
+def plan_of(data: Data) -> Plan:
+    """Load and compile a scenario (JSON is YAML)."""
+    return compile_plan(loads(json.dumps(data)).model)
+
+
+def run(data: Data, seed: int = 1, replication: int = 0) -> Records:
+    return simulate(plan_of(data), seed, replication)
+
+
+def ms(low: int, high: int) -> st.SearchStrategy[str]:
+    return st.integers(low, high).map(lambda n: f"{n}ms")
+
+
+def maybe(key: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Data]:
+    """Return a strategy for a mapping that has the key, or has not."""
+    return st.one_of(st.just({}), values.map(lambda value: {key: value}))
+
+
+def merged(*parts: st.SearchStrategy[Data]) -> st.SearchStrategy[Data]:
+    def merge(values: tuple[Data, ...]) -> Data:
+        return {key: value for part in values for key, value in part.items()}
+
+    return st.tuples(*parts).map(merge)
+
+
+percent = st.integers(0, 100).map(lambda n: f"{n}%")
+errors = st.lists(st.sampled_from(["rejected", "timed_out", "failed"]), min_size=1, unique=True)
+
+
+@st.composite
+def lognormals(draw: Draw) -> Data:
+    median = draw(st.integers(1, 200))
+    spread = draw(st.sampled_from(["p90", "p95", "p99", "sigma"]))
+    value = draw(st.floats(0.1, 2)) if spread == "sigma" else f"{draw(st.integers(201, 2000))}ms"
+    return {"median": f"{median}ms", spread: value}
+
+
+def works(bounded: bool) -> st.SearchStrategy[Data]:
+    kinds: list[st.SearchStrategy[Data]] = [
+        st.fixed_dictionaries({"constant": ms(0, 400)}),
+        st.fixed_dictionaries(
+            {"uniform": st.fixed_dictionaries({"low": ms(0, 50), "high": ms(51, 600)})}
+        ),
+    ]
+    if not bounded:
+        kinds += [
+            st.fixed_dictionaries({"exponential": st.fixed_dictionaries({"mean": ms(1, 300)})}),
+            st.fixed_dictionaries({"lognormal": lognormals()}),
+        ]
+    return st.one_of(kinds)
+
+
+def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
+    enabled = maybe("enabled", st.sampled_from([True, True, False]))
+    breaker = merged(
+        enabled,
+        st.fixed_dictionaries({"failure_threshold": st.integers(1, 4)}),
+        st.fixed_dictionaries({"recovery_timeout": ms(50, 8000)}),
+        maybe("half_open_permits", st.integers(1, 3)),
+        maybe("successes_to_close", st.integers(1, 3)),
+        maybe("when_open", st.sampled_from(["reject", "wait"])),
+        maybe("max_recoveries", st.integers(0, 3)),
+        maybe("outcomes", errors),
+    )
+    deadline = merged(
+        enabled,
+        st.fixed_dictionaries({"timeout": ms(20, 3000)}),
+        maybe("on_timeout", st.sampled_from(["cancel", "abandon"])),
+    )
+    retry = merged(
+        enabled,
+        st.fixed_dictionaries({"attempts": st.integers(1, 4)}),
+        maybe("backoff", st.sampled_from(["constant", "linear", "exponential"])),
+        maybe("base", ms(0, 500)),
+        maybe("multiplier", st.floats(1, 4)),
+        maybe("cap", ms(1, 1500)),
+        maybe("jitter", st.sampled_from(["none", "full", "equal", "decorrelated"])),
+        maybe("budget", percent),
+        maybe("outcomes", errors),
+    )
+    fallback = merged(enabled, maybe("work", works(bounded)), maybe("outcomes", errors))
+    choice = st.one_of(
+        st.fixed_dictionaries({"breaker": breaker}),
+        st.fixed_dictionaries({"deadline": deadline}),
+        st.fixed_dictionaries({"retry": retry}),
+        st.fixed_dictionaries({"fallback": fallback}),
+    )
+    return st.lists(choice, max_size=4).map(_named)
+
+
+def _named(chosen: list[Data]) -> list[Data]:
+    """Give every policy a name of its own, as a stage may have two of a kind."""
+    return [
+        {kind: settings | {"name": f"{kind}-{i}"}}
+        for i, policy in enumerate(chosen)
+        for kind, settings in policy.items()
+    ]
+
+
+@st.composite
+def pools(draw: Draw) -> Data:
+    pool: Data = {"connect_time": draw(ms(0, 100))}
+    pool |= draw(maybe("max_connections", st.integers(1, 6)))
+    if draw(st.booleans()):
+        return pool | {"kind": "null"}
+    pool |= {"size": draw(st.integers(1, 3)), "max_overflow": draw(st.integers(0, 2))}
+    return pool | draw(merged(maybe("timeout", ms(50, 3000)), maybe("recycle", ms(100, 5000))))
+
+
+@st.composite
+def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
+    """Draw one stage; its name and those of the stages inside are appended to `names`."""
+    stage: Data = {"kind": draw(st.sampled_from(["service", "agent"]))}
+    inside: Data = {}
+    if depth < 2 and draw(st.integers(0, 2)) == 0:
+        inside = draw_stages(draw, bounded, names, draw(st.integers(1, 2)), depth + 1)
+        stage["stages"] = inside
+    if not inside or draw(st.booleans()):
+        stage["work"] = draw(works(bounded))
+        stage |= draw(maybe("tracker", st.fixed_dictionaries({"timeout": ms(100, 4000)})))
+    stage |= draw(maybe("failure_rate", percent))
+    stage |= draw(maybe("concurrency", st.integers(1, 5)))
+    if "concurrency" in stage:
+        stage |= draw(maybe("queue_limit", st.integers(0, 6)))
+    stage |= draw(maybe("startup", st.fixed_dictionaries({"timeout": ms(50, 5000)})))
+    stage |= draw(maybe("pool", pools()))
+    if "pool" in stage:
+        session = merged(maybe("lifetime", ms(50, 3000)), maybe("leak", percent))
+        stage |= draw(maybe("session", session))
+    stage["policies"] = draw(policies(bounded))
+    return stage
+
+
+def draw_stages(draw: Draw, bounded: bool, names: list[str], count: int, depth: int) -> Data:
+    drawn: Data = {}
+    for _ in range(count):
+        name = f"stage-{len(names)}"
+        names.append(name)
+        drawn[name] = draw(stages(bounded, names, depth))
+    return drawn
+
+
+def faults(names: list[str]) -> st.SearchStrategy[Data]:
+    latency = merged(maybe("multiply", st.floats(0.5, 5)), maybe("add", ms(0, 1000)))
+    kinds = st.one_of(
+        st.fixed_dictionaries({"outage": maybe("fail_after", ms(0, 500))}),
+        st.fixed_dictionaries({"error_rate": st.fixed_dictionaries({"share": percent})}),
+        st.fixed_dictionaries({"latency": latency}),
+        st.fixed_dictionaries({"partition": st.just({})}),
+        st.fixed_dictionaries({"restart": st.just({})}),
+    )
+    when = st.fixed_dictionaries(
+        {"on": st.sampled_from(names), "from": ms(0, 15_000), "for": ms(1, 8000)}
+    )
+    return merged(when, kinds)
+
+
+def observations(names: list[str]) -> st.SearchStrategy[Data]:
+    second = st.integers(10, HORIZON - 1).map(lambda n: f"12:00:{n:02d}")
+    return merged(
+        st.fixed_dictionaries({"at": second, "latency": ms(1, 10_000)}),
+        maybe("stamp", st.sampled_from(["reply", "arrival"])),
+        maybe("work", st.dictionaries(st.sampled_from(names), ms(0, 2000), max_size=2)),
+    )
+
+
+@st.composite
+def scenarios(draw: Draw, bounded: bool = False) -> Data:
+    """Draw a scenario; `bounded` leaves out work without a longest value."""
+    names: list[str] = []
+    drawn = draw_stages(draw, bounded, names, draw(st.integers(1, 3)), 0)
+    rate = {"rate": f"{draw(st.integers(1, 12))}/s"}
+    return {
+        "name": "drawn",
+        "clock": "12:00:00",
+        "horizon": f"{HORIZON}s",
+        "drain": draw(ms(0, 5000)),
+        "warmup": draw(ms(0, 5000)),
+        "workload": {"arrivals": {draw(st.sampled_from(["constant", "poisson"])): rate}},
+        "stages": drawn,
+        "faults": draw(st.lists(faults(names), max_size=3)),
+        "observations": draw(st.lists(observations(names), max_size=3)),
+    }

@@ -1,0 +1,231 @@
+"""What holds in every run of every scenario."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import HORIZON, Data, plan_of, run, scenarios
+
+from cascadesim.engine import simulate
+from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.outcome import CAUSES, Outcome
+from cascadesim.model.pool import Pool
+from cascadesim.randomness import Stream, arrival_times
+from cascadesim.records import Records
+
+Address = tuple[str, int, int]
+
+
+def content(records: Records) -> bytes:
+    columns = ("arrival", "latency", "outcome", "retries", "observation", "seconds")
+    arrays = [getattr(records, name).tobytes() for name in columns]
+    rest = repr((records.parts, records.transitions, sorted(records.calls.items())))
+    return b"".join([*arrays, rest.encode()])
+
+
+@given(scenarios())
+def test_every_request_ends_once_with_one_outcome(data: Data) -> None:
+    plan = plan_of(data)
+    records = simulate(plan, 1)
+    sent = arrival_times(1, 0, plan.gaps, plan.horizon)
+    assert len(records.arrival) == len(sent) + len(plan.observed)
+    np.testing.assert_allclose(records.arrival[: len(sent)], sent, rtol=1e-12)
+    assert list(records.arrival[len(sent) :]) == [seen.arrival for seen in plan.observed]
+    assert list(records.observation) == [-1] * len(sent) + list(range(len(plan.observed)))
+    assert set(records.outcome) <= set(Outcome)
+
+    unfinished = records.outcome == Outcome.UNFINISHED
+    age = plan.end - records.arrival
+    assert (records.latency[unfinished] == age[unfinished]).all()
+    assert (records.latency >= 0).all()
+    assert (records.latency <= age).all()
+
+
+@given(scenarios())
+def test_parts_add_up_to_the_latency(data: Data) -> None:
+    records = run(data)
+    assert (records.seconds >= 0).all()
+    np.testing.assert_allclose(records.seconds.sum(axis=1), records.latency, rtol=1e-9, atol=1e-9)
+    assert {part.cause for part in records.parts} <= set(CAUSES)
+    columns = [part.column for part in records.parts]
+    assert len(set(columns)) == len(columns)
+
+
+@given(scenarios())
+def test_breakers_change_state_by_the_rules(data: Data) -> None:
+    plan = plan_of(data)
+    recoveries = {
+        f"{stage.name}.{policy.name}": policy.recovery_timeout
+        for stage in plan.walk()
+        for policy in stage.policies
+        if isinstance(policy, BreakerPlan)
+    }
+    state: dict[str, str] = defaultdict(lambda: "closed")
+    since: dict[str, float] = defaultdict(float)
+    legal = {
+        ("closed", "open"),
+        ("open", "half-open"),
+        ("half-open", "open"),
+        ("half-open", "closed"),
+    }
+    for change in simulate(plan, 1).transitions:
+        assert (state[change.breaker], change.state) in legal
+        assert change.at >= since[change.breaker]
+        if change.state == "half-open":
+            assert change.at >= since[change.breaker] + recoveries[change.breaker]
+        state[change.breaker], since[change.breaker] = change.state, change.at
+
+
+@given(scenarios())
+def test_pools_never_lend_more_than_they_have(data: Data) -> None:
+    checkout, checkin = Pool.checkout, Pool.checkin
+
+    def check(pool: Pool) -> None:
+        assert 0 <= pool.checked_out <= pool.plan.limit
+        assert pool.open <= min(pool.plan.limit, pool.plan.max_connections)
+
+    def checked_out(pool: Pool, now: float) -> float | None:
+        made = checkout(pool, now)
+        check(pool)
+        return made
+
+    def checked_in(pool: Pool, made: float | None) -> None:
+        checkin(pool, made)
+        check(pool)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pool, "checkout", checked_out)
+        patch.setattr(Pool, "checkin", checked_in)
+        run(data)
+
+
+@given(scenarios(), st.integers(0, 3))
+def test_a_seed_gives_the_same_records_watched_or_not(data: Data, seed: int) -> None:
+    plan = plan_of(data)
+    seen: list[float] = []
+    first = content(simulate(plan, seed))
+    assert content(simulate(plan, seed)) == first
+    assert content(simulate(plan, seed, progress=seen.append)) == first
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+@given(scenarios())
+def test_the_past_does_not_depend_on_the_horizon(data: Data) -> None:
+    data |= {"drain": "0s"}
+    short, long = run(data), run(data | {"horizon": f"{HORIZON + 7}s"})
+    n = int((short.observation < 0).sum())
+    ended = (short.outcome != Outcome.UNFINISHED)[:n]
+    for name in ("arrival", "latency", "outcome", "retries", "seconds"):
+        before, after = getattr(short, name)[:n][ended], getattr(long, name)[:n][ended]
+        assert (before == after).all()
+
+
+IN_ANOTHER_PROCESS = """
+import json, sys
+sys.path.insert(0, "tests")
+from test_engine_laws import digest
+print(digest(json.load(sys.stdin)))
+"""
+
+
+def digest(many: list[Data]) -> str:
+    return hashlib.sha256(b"".join(content(run(data)) for data in many)).hexdigest()
+
+
+@settings(max_examples=2)
+@given(st.lists(scenarios(), min_size=8, max_size=8))
+def test_another_process_with_another_hash_seed_gives_the_same_bytes(many: list[Data]) -> None:
+    here = digest(many)
+    for seed in ("1", "2"):
+        there = subprocess.run(
+            [sys.executable, "-c", IN_ANOTHER_PROCESS],
+            input=json.dumps(many),
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert there.stdout.strip() == here
+
+
+def draws_of(data: Data) -> tuple[dict[Address, float], Counter[Address]]:
+    """Return every draw of a run by its address, and how often it was made."""
+    at = Stream.at
+    values: dict[Address, float] = {}
+    times: Counter[Address] = Counter()
+
+    def watched(stream: Stream, request: int, attempt: int = 0) -> float:
+        address = (stream._address, request, attempt)
+        values[address] = at(stream, request, attempt)
+        times[address] += 1
+        return values[address]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stream, "at", watched)
+        run(data)
+    return values, times
+
+
+def with_timeouts(value: Any, factor: int) -> Any:
+    """Return the scenario with every timeout and lifetime multiplied."""
+    if isinstance(value, list):
+        return [with_timeouts(item, factor) for item in value]
+    if not isinstance(value, dict):
+        return value
+    changed = {key: with_timeouts(item, factor) for key, item in value.items()}
+    for key in ("timeout", "recovery_timeout", "lifetime"):
+        if key in changed:
+            changed[key] = f"{int(changed[key].removesuffix('ms')) * factor}ms"
+    return changed
+
+
+@given(scenarios(), st.integers(2, 5))
+def test_other_timeouts_meet_the_same_draws(data: Data, factor: int) -> None:
+    other = with_timeouts(data, factor)
+    before, after = draws_of(data)[0], draws_of(other)[0]
+    assert all(before[address] == after[address] for address in before.keys() & after.keys())
+    assert (run(data).arrival == run(other).arrival).all()
+
+
+@given(scenarios())
+def test_no_draw_serves_twice(data: Data) -> None:
+    times = draws_of(data)[1]
+    assert all(count == 1 for count in times.values())
+
+
+def test_the_agents_deadline_leaves_every_request_its_draws() -> None:
+    def agents(timeout: str) -> Data:
+        policies = [
+            {"retry": {"attempts": 3, "jitter": "full"}},
+            {"deadline": {"timeout": timeout}},
+        ]
+        work = {"lognormal": {"median": "250ms", "p99": "2s"}}
+        return {
+            "name": "agents",
+            "horizon": "60s",
+            "drain": "60s",
+            "workload": {"arrivals": {"poisson": {"rate": "5/s"}}},
+            "stages": {
+                "agent": {"work": work, "failure_rate": "20%", "policies": policies},
+                "database": {"work": {"exponential": {"mean": "8ms"}}},
+            },
+        }
+
+    long, short = draws_of(agents("30s"))[0], draws_of(agents("500ms"))[0]
+    n = len(run(agents("30s")).arrival)
+    assert {r for name, r, _ in long if name.endswith("agent.work")} == set(range(n))
+    # A shorter deadline means more attempts, and fewer that get to the failure draw.
+    common = long.keys() & short.keys()
+    assert all(long[address] == short[address] for address in common)
+    works = {address for address in long if address[0].endswith("agent.work") and not address[2]}
+    assert works <= common
+    assert len(short.keys() - long.keys()) > 0

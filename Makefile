@@ -1,20 +1,28 @@
 PYTHON ?= python3
 BIN := .venv/bin
+INCIDENTS := scenarios/incident-60s scenarios/incident-120s scenarios/incident-120s/startup.yaml \
+	scenarios/incident-179s
 
-.PHONY: test lint clean
+.PHONY: replay test lint benchmark clean
+
+replay: .venv/installed ## the incidents, before and after
+	@$(BIN)/cascadesim replay $(INCIDENTS) --variants before,after,recommended
+
+test: .venv/installed ## the whole suite
+	$(BIN)/python -m pytest
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[test]'
 	touch $@
 
-test: .venv/installed ## the whole suite
-	$(BIN)/python -m pytest
-
 lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict cascadesim
+
+benchmark: .venv/installed ## speed and memory, as ratios
+	$(BIN)/python tests/benchmarks/engine.py
 
 clean:
 	rm -rf .venv

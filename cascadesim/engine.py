@@ -150,7 +150,8 @@ class _Run:
         # Columns: arrival, latency, retries, then the parts. An arrival that rounding moves to the
         # horizon is not sent, so rows begin as unfinished requests.
         self._rows = np.zeros((n, 3 + len(builder.parts)))
-        self._rows[:, 0] = [*self._arrivals, *(observed.arrival for observed in plan.observed)]
+        observed_at = [observed.arrival for observed in plan.observed]
+        self._rows[:, 0] = np.concatenate((self._arrivals, observed_at))
         self._rows[:, 1] = plan.end - self._rows[:, 0]
         self._outcomes = bytearray([Outcome.UNFINISHED]) * n
         self._live: dict[int, Request] = {}

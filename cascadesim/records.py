@@ -46,9 +46,9 @@ class Records:
     """What one run left behind; row i is request i, in order of arrival, observed ones last.
 
     arrival, latency: seconds, shape (n,); the latency of an unfinished request is its age at the
-    end of the run. outcome: Outcome codes, shape (n,). retries: how often the request was sent again.
-    seconds: shape (n, len(parts)), adds up to the latency. observation: which observation the
-    request replays, -1 for background traffic.
+    end of the run. outcome: Outcome codes, shape (n,). retries: how often the request was sent
+    again. seconds: shape (n, len(parts)), adds up to the latency. observation: which observation
+    the request replays, -1 for background traffic.
     """
 
     parts: tuple[Part, ...]

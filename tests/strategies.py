@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ def run(data: Data, seed: int = 1, replication: int = 0) -> Records:
     return simulate(plan_of(data), seed, replication)
 
 
+@cache
 def ms(low: int, high: int) -> st.SearchStrategy[str]:
     return st.integers(low, high).map(lambda n: f"{n}ms")
 
@@ -49,12 +51,15 @@ errors = st.lists(st.sampled_from(["rejected", "timed_out", "failed"]), min_size
 
 @st.composite
 def lognormals(draw: Draw) -> Data:
-    median = draw(st.integers(1, 200))
+    median = draw(st.integers(1, 100))
     spread = draw(st.sampled_from(["p90", "p95", "p99", "sigma"]))
-    value = draw(st.floats(0.1, 2)) if spread == "sigma" else f"{draw(st.integers(201, 2000))}ms"
+    value = (
+        draw(st.floats(0.1, 2)) if spread == "sigma" else f"{median * draw(st.integers(2, 20))}ms"
+    )
     return {"median": f"{median}ms", spread: value}
 
 
+@cache
 def works(bounded: bool) -> st.SearchStrategy[Data]:
     kinds: list[st.SearchStrategy[Data]] = [
         st.fixed_dictionaries({"constant": ms(0, 400)}),
@@ -70,6 +75,7 @@ def works(bounded: bool) -> st.SearchStrategy[Data]:
     return st.one_of(kinds)
 
 
+@cache
 def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
     enabled = maybe("enabled", st.sampled_from([True, True, False]))
     breaker = merged(
@@ -124,7 +130,8 @@ def pools(draw: Draw) -> Data:
     if draw(st.booleans()):
         return pool | {"kind": "null"}
     pool |= {"size": draw(st.integers(1, 3)), "max_overflow": draw(st.integers(0, 2))}
-    return pool | draw(merged(maybe("timeout", ms(50, 3000)), maybe("recycle", ms(100, 5000))))
+    pool |= draw(merged(maybe("timeout", ms(50, 3000)), maybe("recycle", ms(100, 5000))))
+    return pool
 
 
 @st.composite
@@ -162,7 +169,7 @@ def draw_stages(draw: Draw, bounded: bool, names: list[str], count: int, depth: 
 
 def faults(names: list[str]) -> st.SearchStrategy[Data]:
     latency = merged(maybe("multiply", st.floats(0.5, 5)), maybe("add", ms(0, 1000)))
-    kinds = st.one_of(
+    kinds: st.SearchStrategy[Data] = st.one_of(
         st.fixed_dictionaries({"outage": maybe("fail_after", ms(0, 500))}),
         st.fixed_dictionaries({"error_rate": st.fixed_dictionaries({"share": percent})}),
         st.fixed_dictionaries({"latency": latency}),

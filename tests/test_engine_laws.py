@@ -31,6 +31,7 @@ def content(records: Records) -> bytes:
     return b"".join([*arrays, rest.encode()])
 
 
+@settings(max_examples=50)
 @given(scenarios())
 def test_every_request_ends_once_with_one_outcome(data: Data) -> None:
     plan = plan_of(data)
@@ -49,6 +50,7 @@ def test_every_request_ends_once_with_one_outcome(data: Data) -> None:
     assert (records.latency <= age).all()
 
 
+@settings(max_examples=50)
 @given(scenarios())
 def test_parts_add_up_to_the_latency(data: Data) -> None:
     records = run(data)
@@ -59,6 +61,7 @@ def test_parts_add_up_to_the_latency(data: Data) -> None:
     assert len(set(columns)) == len(columns)
 
 
+@settings(max_examples=50)
 @given(scenarios())
 def test_breakers_change_state_by_the_rules(data: Data) -> None:
     plan = plan_of(data)
@@ -84,6 +87,7 @@ def test_breakers_change_state_by_the_rules(data: Data) -> None:
         state[change.breaker], since[change.breaker] = change.state, change.at
 
 
+@settings(max_examples=50)
 @given(scenarios())
 def test_pools_never_lend_more_than_they_have(data: Data) -> None:
     checkout, checkin = Pool.checkout, Pool.checkin
@@ -107,6 +111,7 @@ def test_pools_never_lend_more_than_they_have(data: Data) -> None:
         run(data)
 
 
+@settings(max_examples=50)
 @given(scenarios(), st.integers(0, 3))
 def test_a_seed_gives_the_same_records_watched_or_not(data: Data, seed: int) -> None:
     plan = plan_of(data)
@@ -118,6 +123,7 @@ def test_a_seed_gives_the_same_records_watched_or_not(data: Data, seed: int) -> 
     assert seen[-1] == 1.0
 
 
+@settings(max_examples=50)
 @given(scenarios())
 def test_the_past_does_not_depend_on_the_horizon(data: Data) -> None:
     data |= {"drain": "0s"}
@@ -188,6 +194,7 @@ def with_timeouts(value: Any, factor: int) -> Any:
     return changed
 
 
+@settings(max_examples=50)
 @given(scenarios(), st.integers(2, 5))
 def test_other_timeouts_meet_the_same_draws(data: Data, factor: int) -> None:
     other = with_timeouts(data, factor)
@@ -196,6 +203,7 @@ def test_other_timeouts_meet_the_same_draws(data: Data, factor: int) -> None:
     assert (run(data).arrival == run(other).arrival).all()
 
 
+@settings(max_examples=50)
 @given(scenarios())
 def test_no_draw_serves_twice(data: Data) -> None:
     times = draws_of(data)[1]
@@ -229,3 +237,22 @@ def test_the_agents_deadline_leaves_every_request_its_draws() -> None:
     works = {address for address in long if address[0].endswith("agent.work") and not address[2]}
     assert works <= common
     assert len(short.keys() - long.keys()) > 0
+    # The stage after it is called once, however many attempts the agent took.
+    assert {attempt for name, _, attempt in short if name.endswith("database.work")} == {0}
+
+
+def test_retries_around_retries_draw_anew_for_every_attempt() -> None:
+    policies = [{"retry": {"attempts": 3}}, {"retry": {"attempts": 2, "name": "again"}}]
+    work = {"exponential": {"mean": "8ms"}}
+    stages = {"database": {"work": work, "failure_rate": "100%", "policies": policies}}
+    workload = {"arrivals": {"constant": {"rate": "1/s"}}}
+    data = {"name": "t", "horizon": "1500ms", "drain": "9s", "workload": workload, "stages": stages}
+    values, times = draws_of(data)
+    drawn = {attempt: values[name, r, attempt] for name, r, attempt in values if "work" in name}
+    assert len(drawn) == len(set(drawn.values())) == 6
+    assert set(times.values()) == {1}
+    # More attempts of the inner retry move none of the draws there were.
+    inner = policies[1]["retry"] | {"attempts": 3}
+    stages["database"]["policies"] = [policies[0], {"retry": inner}]
+    more, _ = draws_of(data)
+    assert values.items() <= more.items()

@@ -92,7 +92,7 @@ def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
         rounds = stage.queue_limit / stage.concurrency
         rounds = math.ceil(rounds) if rounds < math.inf else rounds
         setting = f"{stage.name}.queue_limit"
-        bound += Bound({setting: rounds * bound.total if rounds else 0.0})
+        bound += Bound({setting: rounds * bound.total if rounds and bound.total else 0.0})
     if stage.startup > 0:
         bound += Bound({f"{stage.name}.startup.timeout": stage.startup})
     return bound

@@ -11,7 +11,7 @@ from cascadesim.scenario.errors import ScenarioError
 def main() -> None:
     """Run a command; what the user can cause ends as one line and exit code 2."""
     try:
-        app()
+        app(prog_name="cascadesim")
     except ScenarioError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

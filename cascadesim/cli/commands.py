@@ -100,13 +100,13 @@ def _print_json(data: Any) -> None:
 def replay(
     scenarios: Annotated[
         list[Path],
-        typer.Argument(metavar="SCENARIO...", help="YAML files, or folders with scenario.yaml."),
+        typer.Argument(metavar="SCENARIO", help="YAML files, or folders with scenario.yaml."),
     ],
     variants: Variants = "",
     seed: Seed = None,
     format: Annotated[TableOrJson, typer.Option(help="How to print.")] = TableOrJson.TABLE,
 ) -> None:
-    """Replay an incident: what was observed, and what each variant would have done.
+    """Replay an incident: observed and simulated, side by side.
 
     Runs every variant over the recorded timeline and prints, for each observation, the observed
     and the simulated latency and where the time went; then percentiles, outcomes, goodput and
@@ -115,7 +115,8 @@ def replay(
     \b
     Examples:
       cascadesim replay scenarios/incident-60s
-      cascadesim replay scenarios/incident-60s --variants before,after --format json
+      cascadesim replay scenarios/incident-60s --variants before,after
+      cascadesim replay scenarios/incident-60s --format json
     """
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
@@ -151,13 +152,13 @@ def run(
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print the summary.")] = Format.TABLE,
 ) -> None:
-    """Simulate one variant, with other settings where they are given.
+    """Simulate one variant, with other settings if given.
 
     \b
     Examples:
       cascadesim run scenarios/incident-60s --variant after
-      cascadesim run scenarios/incident-60s --set agent.breaker.recovery_timeout=10s
-      cascadesim run scenarios/incident-60s --variant before --seed 3 --out out/before
+      cascadesim run scenarios/incident-60s --set agent.deadline.timeout=15s
+      cascadesim run scenarios/incident-60s --variant before --out out/before
       cascadesim run out/before            (repeats that run)
     """
     from cascadesim.cli import tables
@@ -182,23 +183,22 @@ def run(
 def compare(
     scenarios: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="SCENARIO [SCENARIO2]", help="YAML files, or folders with scenario.yaml."
-        ),
+        typer.Argument(metavar="SCENARIO", help="YAML files, or folders with scenario.yaml."),
     ],
     variants: Variants = "",
     set: Settings = None,
     seed: Seed = None,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
-    """Compare variants, of one scenario or of several: percentiles with differences.
+    """Compare variants, of one scenario or of several.
 
-    Differences are from the first variant. Exits with 1 where any of them misses an objective.
+    Prints percentiles, and their differences from the first variant. Exits with 1 where any of
+    them misses an objective.
 
     \b
     Examples:
       cascadesim compare scenarios/incident-60s --variants before,after
-      cascadesim compare scenarios/incident-60s --variants recommended   (a gate for CI)
+      cascadesim compare scenarios/incident-60s --variants recommended
       cascadesim compare old.yaml new.yaml
     """
     from cascadesim.cli import tables
@@ -239,9 +239,12 @@ def check(
       cascadesim check scenarios/incident-60s --set agent.breaker.when_open=reject
     """
     from cascadesim.cli import tables
+    from cascadesim.cli.progress import progress_bar
     from cascadesim.experiment.check import check as run_check
 
-    found = run_check(_load(scenario, variant, set))
+    loaded = _load(scenario, variant, set)
+    with progress_bar(f"checking {loaded.name}") as progress:
+        found = run_check(loaded, progress)
     if format is TableOrJson.JSON:
         _print_json(found.to_dict())
     else:
@@ -257,11 +260,11 @@ def plot(
     variants: Variants = "",
     seed: Seed = None,
 ) -> None:
-    """Draw the latency percentiles of the variants, each beside the first.
+    """Draw the latency percentiles of the variants.
 
     \b
     Examples:
-      cascadesim plot scenarios/incident-60s --variants before,after -o percentiles.png
+      cascadesim plot scenarios/incident-60s --variants before,after -o out.png
     """
     from cascadesim.cli.progress import progress_bar
     from cascadesim.experiment.compare import compare as run_comparison
@@ -275,7 +278,9 @@ def plot(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of scenario files, for editors that complete and check them.
+    """Print the JSON Schema of scenario files, for editors.
+
+    Editors complete and check a scenario by it.
 
     \b
     Examples:
@@ -319,7 +324,7 @@ def list_scenarios(
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A folder that is not there yet.")],
 ) -> None:
-    """Write a commented scenario to start from, which runs as it stands.
+    """Write a commented scenario to start from, that runs.
 
     \b
     Examples:

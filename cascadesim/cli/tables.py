@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -15,46 +16,41 @@ from cascadesim.model.outcome import CAUSES, Outcome
 from cascadesim.scenario.units import duration_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from cascadesim.analysis.summary import Summary, Verdict
-    from cascadesim.experiment.check import Check
+    from rich.console import JustifyMethod
+
+    from cascadesim.analysis.contradictions import RetryCost
+    from cascadesim.analysis.summary import Summary
+    from cascadesim.experiment.check import Check, Opening
     from cascadesim.experiment.compare import Comparison
     from cascadesim.experiment.replay import Replay
     from cascadesim.experiment.run import Result
     from cascadesim.scenario.load import Scenario
-
-# Always shown, even where nothing went there; others only where something did.
-MAIN_CAUSES = (
-    "breaker_wait",
-    "pool_wait",
-    "connect",
-    "agent_execution",
-    "retry_backoff",
-    "service_work",
-)
 
 
 def _console() -> Console:
     return Console(highlight=False, soft_wrap=False)
 
 
-def _table(title: str, *columns: str) -> Table:
-    """Return a table whose first column is a name and whose others are figures."""
-    table = Table(
-        title=Text(title, style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-    )
+def _print_table(
+    console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    """Print a table whose first column is a name and whose others are figures."""
+    cells = list(rows)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for i, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if i else "left", overflow="fold")
-    return table
-
-
-def _row(table: Table, *cells: str) -> None:
-    table.add_row(*(Text(cell) for cell in cells))  # Text: what a user named is not markup
+        figure = i > 0 and column not in ("setting", "objectives missed")
+        justify: JustifyMethod = "right" if figure else "left"
+        # Headings are often longer than their figures, and break so that the table stays narrow.
+        width = max((len(row[i]) for row in cells), default=0)
+        heading = textwrap.fill(column, max(width, 1), break_long_words=False)
+        table.add_column(Text(heading), justify=justify, overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))  # Text: what a user named is not markup
+    console.print(Text(title, style="bold"))
+    console.print(table)
 
 
 def _say(console: Console, text: str) -> None:
@@ -90,41 +86,59 @@ def print_replay(replay: Replay) -> None:
 
 def _print_observation(console: Console, seen: dict[str, Any]) -> None:
     variants = seen["variants"]
-    causes = [
-        cause
-        for cause in CAUSES
-        if cause in MAIN_CAUSES or any(v["attribution_s"][cause] for v in variants.values())
-    ]
-    title = f"Observed at {seen['at']}: {seen['observed_s']:.6f} s. Where it goes, in seconds:"
-    table = _table(title, "variant", "simulated", *map(_words, causes))
-    for name, variant in variants.items():
-        outcome = "" if variant["outcome"] == "ok" else f" ({_words(variant['outcome'])})"
-        at_least = "> " if variant["at_least"] else ""
-        attribution = (f"{variant['attribution_s'][cause]:.3f}" for cause in causes)
-        _row(table, name + outcome, f"{at_least}{variant['simulated_s']:.6f}", *attribution)
-    console.print(table)
+    used = [c for c in CAUSES if any(v["attribution_s"][c] for v in variants.values())]
+    rows = (
+        (
+            name,
+            _simulated(v),
+            *(f"{v['attribution_s'][cause]:.3f}" for cause in used),
+        )
+        for name, v in variants.items()
+    )
+    title = f"Observed at {seen['at']}: {seen['observed_s']:.6f} s. Simulated, in seconds:"
+    columns = ("variant", "simulated", *map(_words, used))
+    _print_table(console, title, columns, rows)
+    # Adding 0.0 makes a rounded -0.0 plain.
+    changes = (f"{name} {round(v['change'], 4) + 0.0:+.2%}" for name, v in variants.items())
+    _say(console, f"(change from the observed: {', '.join(changes)})")
+    unused = [_words(cause) for cause in CAUSES if cause not in used]
+    _say(console, f"(none in any variant: {', '.join(unused)})")
+    for outcome in Outcome:
+        names = [name for name, v in variants.items() if v["outcome"] == outcome.word]
+        if names and outcome is not Outcome.OK:
+            _say(console, f"(ended {_words(outcome.word)}: {', '.join(names)})")
+    console.print()
+
+
+def _simulated(variant: dict[str, Any]) -> str:
+    return f"{'> ' if variant['at_least'] else ''}{variant['simulated_s']:.6f}"
 
 
 def print_replays(replays: list[Replay]) -> None:
-    """Print all observations of several replays in one table, a row each."""
+    """Print all observations of several replays in one table, and their p99 in another."""
     names = list(dict.fromkeys(name for replay in replays for name in replay.results))
     common = [name for name in names if all(name in replay.results for replay in replays)]
     console = _console()
-    table = _table("The observed requests, in seconds", "incident", "observed", *common)
-    for replay in replays:
-        for i in range(len(replay.scenario.model.observations)):
-            seen = replay.observation(i)
-            cells = (
-                f"{'> ' if v['at_least'] else ''}{v['simulated_s']:.6f}"
-                for v in (seen["variants"][name] for name in common)
-            )
-            _row(table, f"{replay.scenario.name}", f"{seen['observed_s']:.6f}", *cells)
-    console.print(table)
-    table = _table("p99 of all requests, in seconds", "incident", *common)
-    for replay in replays:
-        cells = (_seconds(replay.results[name].summary.percentiles["p99"]) for name in common)
-        _row(table, replay.scenario.name, *cells)
-    console.print(table)
+    observed = (
+        (
+            replay.scenario.name,
+            f"{seen['observed_s']:.6f}",
+            *(_simulated(seen["variants"][name]) for name in common),
+        )
+        for replay in replays
+        for i in range(len(replay.scenario.model.observations))
+        for seen in [replay.observation(i)]
+    )
+    columns = ("incident", "observed", *common)
+    _print_table(console, "The observed requests, simulated, in seconds", columns, observed)
+    percentiles = (
+        (
+            replay.scenario.name,
+            *(_seconds(replay.results[name].summary.percentiles["p99"]) for name in common),
+        )
+        for replay in replays
+    )
+    _print_table(console, "p99 of all requests, in seconds", ("incident", *common), percentiles)
 
 
 def print_run(result: Result) -> None:
@@ -143,23 +157,22 @@ def print_comparison(comparison: Comparison) -> None:
     _print_percentiles(console, summaries)
     if len(summaries) > 1:
         first, *others = summaries
-        table = _table(f"Difference from {first} in seconds", "variant", *PERCENTILES)
         base = summaries[first].percentiles
-        for label in others:
-            own = summaries[label].percentiles
-            changes = (_difference(base[name], own[name]) for name in PERCENTILES)
-            _row(table, label, *changes)
-        console.print(table)
+        rows = (
+            (label, *(_difference(base[p], summaries[label].percentiles[p]) for p in PERCENTILES))
+            for label in others
+        )
+        columns = ("variant", *PERCENTILES)
+        _print_table(console, f"Difference from {first} in seconds", columns, rows)
     _print_outcomes(console, summaries)
     _print_verdicts(console, summaries)
 
 
 def _difference(old: Percentile, new: Percentile) -> str:
     change = new.seconds - old.seconds
-    if math.isnan(change):
-        return "-"
-    bounds = {(True, False): "< ", (False, True): "> ", (True, True): "? ", (False, False): ""}
-    return f"{bounds[old.at_least, new.at_least]}{change:+.3f}"
+    if math.isnan(change) or (old.at_least and new.at_least):
+        return "?"  # the difference of two lower bounds says nothing
+    return f"{'< ' if old.at_least else ''}{'> ' if new.at_least else ''}{change:+.3f}"
 
 
 def _print_summaries(console: Console, summaries: dict[str, Summary]) -> None:
@@ -169,10 +182,11 @@ def _print_summaries(console: Console, summaries: dict[str, Summary]) -> None:
 
 
 def _print_percentiles(console: Console, summaries: dict[str, Summary]) -> None:
-    table = _table("Latency percentiles in seconds", "variant", *PERCENTILES)
-    for name, summary in summaries.items():
-        _row(table, name, *(_seconds(summary.percentiles[p]) for p in PERCENTILES))
-    console.print(table)
+    rows = (
+        (name, *(_seconds(summary.percentiles[p]) for p in PERCENTILES))
+        for name, summary in summaries.items()
+    )
+    _print_table(console, "Latency percentiles in seconds", ("variant", *PERCENTILES), rows)
     _say(console, f"({DEFINITION})\n")
 
 
@@ -182,31 +196,47 @@ def _print_outcomes(console: Console, summaries: dict[str, Summary]) -> None:
         for o in Outcome
         if o is Outcome.OK or any(summary.outcomes[o.word] for summary in summaries.values())
     ]
-    table = _table("Outcomes of those requests", "variant", "requests", *map(_words, shown))
-    for name, summary in summaries.items():
-        counts = (str(summary.outcomes[word]) for word in shown)
-        _row(table, name, str(summary.requests), *counts)
-    console.print(table)
+    rows = (
+        (name, str(summary.requests), *(str(summary.outcomes[word]) for word in shown))
+        for name, summary in summaries.items()
+    )
+    columns = ("variant", "requests", *map(_words, shown))
+    _print_table(console, "Outcomes of those requests", columns, rows)
 
 
 def _print_verdicts(console: Console, summaries: dict[str, Summary]) -> None:
     limit = next(iter(summaries.values())).limit
     under = [] if limit is None else [f"under {limit:g} s"]
-    columns = ("goodput /s", "error rate", *under, "objectives missed")
-    table = _table("Goodput and objectives", "variant", *columns)
-    for name, summary in summaries.items():
-        shares = (_share(summary.under) for _ in under)
-        missed = ", ".join(v.objective.text for v in summary.verdicts if not v.met) or "none"
-        figures = (f"{summary.goodput:.3f}", _share(summary.error_rate), *shares, missed)
-        _row(table, name, *figures)
-    console.print(table)
+    rows = (
+        (
+            name,
+            f"{summary.goodput:.3f}",
+            _share(summary.error_rate),
+            *(_share(summary.under) for _ in under),
+            ", ".join(v.objective.text for v in summary.verdicts if not v.met) or "none",
+        )
+        for name, summary in summaries.items()
+    )
+    columns = ("variant", "goodput /s", "error rate", *under, "objectives missed")
+    _print_table(console, "Goodput and objectives", columns, rows)
+    _print_blame(console, summaries)
     for name, summary in summaries.items():
         if summary.met and summary.verdicts:
             _say(console, f"{name} meets every objective, {_cost(summary)}.")
-        for verdict in summary.verdicts:
-            if not verdict.met:
-                _say(console, f"{name} misses {_verdict(verdict)}.")
     console.print()
+
+
+def _print_blame(console: Console, summaries: dict[str, Summary]) -> None:
+    blamed: dict[str, list[tuple[str, str, str]]] = {}
+    for name, summary in summaries.items():
+        for verdict in summary.verdicts:
+            if verdict.blame is not None:
+                row = (name, f"{verdict.blame.share:.0%}", verdict.blame.setting)
+                blamed.setdefault(verdict.objective.text, []).append(row)
+    for objective, rows in blamed.items():
+        title = f"To blame where {objective} is missed"
+        _print_table(console, title, ("variant", "share", "setting"), rows)
+        _say(console, "(share: of the time of the requests that took longer than that)\n")
 
 
 def _cost(summary: Summary) -> str:
@@ -215,57 +245,51 @@ def _cost(summary: Summary) -> str:
     return f"at the cost of {' and '.join(costs)} replies" if costs else "with no reply degraded"
 
 
-def _verdict(verdict: Verdict) -> str:
-    objective = verdict.objective
-    if objective.is_latency:
-        value = duration_text(verdict.value)
-    elif objective.metric == "goodput":
-        value = f"{verdict.value:.3f}/s"
-    else:
-        value = _share(verdict.value)
-    text = f"{objective.text} with {'over ' if verdict.at_least else ''}{value}"
-    if verdict.blame is not None:
-        share = f"{verdict.blame.share:.0%} of the time of its slow requests"
-        text += f"; to blame: {verdict.blame.setting}, {share}"
-    return text
-
-
 def print_check(check: Check) -> None:
     """Print what the settings amount to."""
     console = _console()
     variant = f", variant {check.scenario.variant}" if check.scenario.variant else ""
     _say(console, f"\n{check.scenario.name}{variant}: valid\n")
     if check.openings:
-        table = _table(
+        _print_table(
+            console,
             "Breakers against a dead dependency, at the mean arrival rate",
-            *("breaker", "dependency", "failing calls", "opens after", "calls that reach it"),
+            ("breaker", "dependency", "failing calls", "opens after", "calls reaching it"),
+            map(_opening, check.openings),
         )
-        for o in check.openings:
-            after = "never" if o.after is None else duration_text(o.after)
-            reached = "-" if o.reached is None else str(o.reached)
-            _row(table, o.breaker, o.dead, str(o.failing_calls), after, reached)
-        console.print(table)
     if check.retries:
-        table = _table(
+        _print_table(
+            console,
             "Retries of a call that fails throughout",
-            *("retry", "waits", "calls per request", "sustained"),
+            ("retry", "waits", "calls per request", "sustained"),
+            map(_retry, check.retries),
         )
-        for r in check.retries:
-            waits = ", ".join(_range(*wait) for wait in r.waits) or "none"
-            _row(table, r.path, waits, f"x{r.load}", f"x{r.sustained:g}")
-        console.print(table)
-    table = _table("Worst-case latency that the settings allow", "setting", "seconds")
-    for stage, bound in check.bounds.items():
-        _row(table, stage, _limit(bound.total))
-        for path, seconds in sorted(bound.terms.items(), key=lambda term: -term[1]):
-            if seconds:
-                _row(table, f"  {path}", _limit(seconds))
-    _row(table, "a request through all stages", _limit(check.worst_case.total))
-    console.print(table)
+    title = "Worst-case latency that the settings allow, in seconds"
+    _print_table(console, title, ("path", "worst case"), _worst_case(check))
     for found in check.contradictions:
         _say(console, f"Warning: {', '.join(found.settings)}: {found.problem}")
     if not check.contradictions:
         _say(console, "No settings that contradict each other.")
+
+
+def _opening(o: Opening) -> tuple[str, ...]:
+    after = "never" if o.after is None else duration_text(o.after)
+    reached = "-" if o.reached is None else str(o.reached)
+    return o.breaker, o.dead, str(o.failing_calls), after, reached
+
+
+def _retry(r: RetryCost) -> tuple[str, ...]:
+    waits = ", ".join(_range(*wait) for wait in r.waits) or "none"
+    return r.path, waits, f"x{r.load}", f"x{r.sustained:g}"
+
+
+def _worst_case(check: Check) -> Iterable[tuple[str, str]]:
+    for stage, bound in check.bounds.items():
+        yield stage, _limit(bound.total)
+        for path, seconds in sorted(bound.terms.items(), key=lambda term: -term[1]):
+            if seconds:
+                yield f"  {path}", _limit(seconds)
+    yield "a request through all of them", _limit(check.worst_case.total)
 
 
 def _limit(seconds: float) -> str:

@@ -21,6 +21,8 @@ from cascadesim.model.faults import FaultPlan
 from cascadesim.randomness import Distribution
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cascadesim.model.stage import StagePlan
     from cascadesim.plan import Plan
     from cascadesim.scenario.load import Scenario
@@ -102,32 +104,40 @@ def _plain(seconds: float) -> float | None:
     return seconds if math.isfinite(seconds) else None
 
 
-def check(scenario: Scenario) -> Check:
-    """Return what the settings of a scenario amount to."""
+def check(scenario: Scenario, progress: Callable[[float], None] | None = None) -> Check:
+    """Return what the settings of a scenario amount to.
+
+    `progress` is called with the share that is done.
+    """
     plan = compile_plan(scenario.model)
     limit = next((o.bound for o in scenario.objectives if o.is_latency), None)
     return Check(
         scenario,
-        _openings(plan, scenario.model.seed),
+        _openings(plan, scenario.model.seed, progress or (lambda _: None)),
         retry_costs(plan),
         worst_case(plan),
         contradictions(plan, limit),
     )
 
 
-def _openings(plan: Plan, seed: int) -> list[Opening]:
+def _openings(plan: Plan, seed: int, progress: Callable[[float], None]) -> list[Opening]:
+    probes = [
+        (stage, path, policy, dead)
+        for stage, around in stages_within(plan)
+        for path, policy in around
+        if isinstance(policy, BreakerPlan) and path.startswith(f"{stage.name}.")
+        for dead in DEAD
+    ]
     openings = []
-    for stage, around in stages_within(plan):
-        for path, policy in around:
-            if isinstance(policy, BreakerPlan) and path.startswith(f"{stage.name}."):
-                for dead in DEAD:
-                    probed = _probe(plan, seed, stage.name, dead)
-                    after, reached = _first_opening(probed, seed, path, stage)
-                    openings.append(Opening(path, policy.failure_threshold, dead, after, reached))
+    for i, (stage, path, policy, dead) in enumerate(probes):
+        probed = _probe(plan, stage.name, dead)
+        after, reached = _first_opening(probed, seed, path, stage)
+        openings.append(Opening(path, policy.failure_threshold, dead, after, reached))
+        progress((i + 1) / len(probes))
     return openings
 
 
-def _probe(plan: Plan, seed: int, target: str, dead: str) -> Plan:
+def _probe(plan: Plan, target: str, dead: str) -> Plan:
     """Return the plan with one stage, and those inside it, dead from the start."""
 
     def changed(stages: tuple[StagePlan, ...], inside: bool) -> tuple[StagePlan, ...]:
@@ -164,6 +174,6 @@ def _first_opening(
                 horizon = math.nextafter(transition.at, math.inf)
                 records = simulate(replace(plan, horizon=horizon), seed)
                 first = float(records.arrival[0])
-                return transition.at - first, sum(records.calls[name] for name in names)
+                return transition.at - first, sum(records.calls.get(name, 0) for name in names)
         requests *= 5
     return None, None

@@ -38,7 +38,9 @@ class Replay:
         return {
             "at": seen.at if isinstance(seen.at, str) else self._clock(seen.at),
             "observed_s": seen.latency,
-            "variants": {name: _replayed(result, i) for name, result in self.results.items()},
+            "variants": {
+                name: _replayed(result, i, seen.latency) for name, result in self.results.items()
+            },
         }
 
     def _clock(self, at: float) -> str:
@@ -49,11 +51,11 @@ class Replay:
         """Return the replay as plain data.
 
         Keys: scenario, summary, seed, cascadesim (version), percentile_definition; observations, a
-        list with `at`, `observed_s` and for every variant `simulated_s`, `at_least` (still
-        unfinished at the horizon), `outcome`, `attribution_s` (seconds by cause) and
-        `parts_s` (seconds by stage or policy and cause); variants, for each its `settings`
-        (what it changes, by dotted path), `transitions` of breakers, and what `Summary.to_dict`
-        gives.
+        list with `at`, `observed_s` and for every variant `simulated_s`, `change` (a share of the
+        observed), `at_least` (still unfinished when the run ended), `outcome`, `attribution_s`
+        (seconds by cause) and `parts_s` (seconds by stage or policy and cause); variants, for each
+        its `settings` (what it changes, by dotted path), `transitions` of breakers, and what
+        `Summary.to_dict` gives.
         """
         n = len(self.scenario.model.observations)
         return {
@@ -76,12 +78,13 @@ class Replay:
         return {"settings": settings, "transitions": transitions, **result.summary.to_dict()}
 
 
-def _replayed(result: Result, i: int) -> dict[str, Any]:
+def _replayed(result: Result, i: int, observed: float) -> dict[str, Any]:
     records = result.records
     row = int(np.flatnonzero(records.observation == i)[0])
     outcome = Outcome(int(records.outcome[row]))
     return {
         "simulated_s": float(records.latency[row]),
+        "change": float(records.latency[row]) / observed - 1,
         "at_least": outcome is Outcome.UNFINISHED,
         "outcome": outcome.word,
         "attribution_s": by_cause(records.parts, records.seconds[row]),

@@ -88,6 +88,11 @@ class CircuitBreaker:
             if self._failures == self.plan.failure_threshold:
                 self._open(now)
 
+    def take_back(self, ticket: int) -> None:
+        """Let another call have the ticket of one that was never made."""
+        if ticket == self._epoch and self.state is State.HALF_OPEN:
+            self._trials -= 1
+
     def _settle_trial(self, ok: bool, now: float) -> None:
         self._trials -= 1
         if not ok:
@@ -156,7 +161,8 @@ class BreakerLayer:
 
     def _give_back(self, ticket: int | None) -> None:
         if ticket is not None:
-            self._settle(ticket, ok=False)
+            self._breaker.take_back(ticket)
+            self._admit_waiting()
 
     def _recover_later(self) -> None:
         self._kernel.alarm(self._kernel.until(self._breaker.reopens_at), self._admit_waiting)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cascadesim.model.kernel import EXPIRES, Call, Cancelled, Kernel, Task
+from cascadesim.model.kernel import EXPIRES, Call, Cancelled, Kernel, Task, WaitQueue
 from cascadesim.model.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from cascadesim.model.request import Layer, Request
 
 
@@ -75,6 +77,28 @@ class Timers:
             if not timer.done:
                 timer.task.cancel(Expired(timer))
         self._arm()
+
+
+class TimedQueue(WaitQueue):
+    """Calls that wait for something, each for `timeout` seconds at most."""
+
+    def __init__(self, kernel: Kernel, timeout: float) -> None:
+        super().__init__(kernel)
+        self._timers = Timers(kernel, timeout)
+
+    def wait(
+        self, request: Request, give_back: Callable[[Any], None], notes: int = 0
+    ) -> Generator[None, Any, Any]:
+        """Park the request and return what it is granted, or TIMED_OUT if that takes too long."""
+        timer = self._timers.start(request.task)
+        try:
+            return (yield from super().wait(request, give_back, notes))
+        except Expired as expired:
+            if expired.timer is not timer:
+                raise
+            return Outcome.TIMED_OUT
+        finally:
+            timer.done = True
 
 
 class Deadline:

@@ -16,7 +16,8 @@ class FaultPlan:
     answer, nor do running ones. error_rate: calls fail with `share` more. latency: work of calls
     that start meanwhile is multiplied by `factor`, then `add` is added. restart: running calls
     fail when it begins; until its end the stage is starting up and what does not wait for it is
-    refused at once.
+    refused at once. Of two faults that would cut a call at the same instant, the one listed first
+    does.
     """
 
     kind: str

@@ -12,15 +12,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cascadesim.model.deadline import Deadline, Expired, Timers
-from cascadesim.model.kernel import Call, Kernel, WaitQueue
+from cascadesim.model.deadline import Deadline, TimedQueue
 from cascadesim.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
+    from cascadesim.model.kernel import Call, Kernel
     from cascadesim.model.request import Layer, Request
     from cascadesim.randomness import Stream
 
@@ -121,8 +119,7 @@ class SessionLayer:
         self._session = session
         self._wait_part, self._connect_part = parts
         self._leaks = leaks
-        self._queue = WaitQueue(kernel)
-        self._timers = Timers(kernel, pool.plan.timeout)
+        self._queue = TimedQueue(kernel, pool.plan.timeout)
 
     def call(self, request: Request) -> Call:
         """Carry the request through with a connection of its own."""
@@ -130,7 +127,8 @@ class SessionLayer:
         if self._pool.available():
             lease = self._lease()
         else:
-            lease = yield from self._wait(request)
+            request.enter(self._wait_part, env.now)
+            lease = yield from self._queue.wait(request, self._undo)
         if isinstance(lease, Outcome):
             return lease
         made = lease
@@ -161,19 +159,6 @@ class SessionLayer:
             return self._pool.checkout(self._kernel.env.now)
         except ServerFull:
             return Outcome.FAILED
-
-    def _wait(self, request: Request) -> Generator[None, Any, float | Outcome | None]:
-        request.enter(self._wait_part, self._kernel.now)
-        timer = self._timers.start(request.task)
-        try:
-            lease: float | Outcome | None = yield from self._queue.wait(request, self._undo)
-            return lease
-        except Expired as expired:
-            if expired.timer is not timer:
-                raise
-            return Outcome.TIMED_OUT
-        finally:
-            timer.done = True
 
     def _undo(self, lease: float | Outcome | None) -> None:
         if not isinstance(lease, Outcome):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cascadesim.model.request import Layer, Request
     from cascadesim.randomness import Stream
 
+MAX_ATTEMPTS = 1000  # a fixed stride, so that other `attempts` move no draw of an outer retry
 LONGEST = 1e250  # seconds, as good as for ever; times a base it is a number still
 BUDGET_RESERVE = 10.0  # retries that a full budget allows at once
 
@@ -97,7 +98,7 @@ class Retry:
         waited = 0.0
         try:
             for attempt in range(plan.attempts):
-                request.attempt = outer * plan.attempts + attempt
+                request.attempt = outer * MAX_ATTEMPTS + attempt
                 outcome = yield from self._inner.call(request)
                 if outcome not in plan.outcomes or attempt == plan.attempts - 1:
                     break

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cascadesim.model.deadline import TimedQueue
 from cascadesim.model.faults import FaultPlan, Timeline
 from cascadesim.model.kernel import Call, Kernel, WaitQueue
 from cascadesim.model.outcome import Outcome
@@ -121,7 +122,10 @@ class Work:
 
 
 class Startup:
-    """Makes calls wait while the stage starts up, until their patience ends."""
+    """Makes calls wait while the stage starts up, for `timeout` seconds at most.
+
+    When it is ready they go on in the order in which they came.
+    """
 
     def __init__(
         self, inner: Layer, kernel: Kernel, timeline: Timeline, timeout: float, part: int
@@ -129,21 +133,31 @@ class Startup:
         self._inner = inner
         self._kernel = kernel
         self._timeline = timeline
-        self._timeout = timeout
         self._part = part
+        self._queue = TimedQueue(kernel, timeout)
 
     def call(self, request: Request) -> Call:
         """Carry the request through once the stage is ready."""
         now = self._kernel.env.now
-        gives_up = now + self._timeout
-        while (ready := self._timeline.ready_at(now)) > now:
+        if self._queue or self._timeline.ready_at(now) > now:
             request.enter(self._part, now)
-            if ready > gives_up:
-                yield max(0.0, gives_up - now)
+            if not self._queue:
+                self._look_again(now)
+            gone = yield from self._queue.wait(request, lambda _: None)
+            if gone is Outcome.TIMED_OUT:
                 return Outcome.TIMED_OUT
-            yield self._kernel.until(ready)
-            now = self._kernel.now  # another restart may have begun
         return (yield from self._inner.call(request))
+
+    def _look_again(self, now: float) -> None:
+        self._kernel.alarm(self._kernel.until(self._timeline.ready_at(now)), self._let_through)
+
+    def _let_through(self) -> None:
+        now = self._kernel.now
+        if self._timeline.ready_at(now) > now:  # meanwhile another restart has begun
+            self._look_again(now)
+            return
+        while self._queue:
+            self._queue.grant()
 
 
 class Limit:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cascadesim.scenario.errors import Mark, ScenarioError
+from cascadesim.scenario.errors import Mark, ScenarioError, closest, show, suggest
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.paths import UnknownPath, dotted, locate
-from cascadesim.scenario.schema import ScenarioModel, suggest
+from cascadesim.scenario.schema import ScenarioModel
 from cascadesim.scenario.source import Document, Location, parse, read
 
 if TYPE_CHECKING:
@@ -46,14 +47,15 @@ class Scenario:
     def at(self, variant: str) -> Scenario:
         """Return the scenario with the settings of one of its variants.
 
-        Raises ScenarioError where there is no such variant.
+        Raises ScenarioError where there is no such variant, and on a scenario that has been taken
+        at a variant already, since two at once are no variant of the file.
         """
-        if variant not in self.variants:
-            message = f'no variant "{variant}"; {suggest(variant, list(self.variants))}'
-            raise ScenarioError(message, Mark(self.document.source))
+        if self.variant is not None:
+            message = f'is at variant "{self.variant}"; take "{variant}" from the scenario itself'
+            raise ScenarioError(message, self.document.source)
         document = self.document
         for name in reversed(self._chain(variant)):
-            for path in self.document.data["variants"][name] or {}:
+            for path in self.document.data["variants"][name]:
                 if path != "extends":
                     where: Location = ("variants", name, path)
                     document = _override(document, path, self.document, where)
@@ -67,14 +69,15 @@ class Scenario:
         """
         document = self.document
         for path, value in settings.items():
-            document = _override(document, path, Document(f"{source} {path}", value), ())
+            place: dict[Location, Mark] = {(): Mark(source)}
+            document = _override(document, path, Document(source, value, place, place), ())
         return Scenario(_validate(document), document, self.variant)
 
     def changed(self, variant: str) -> dict[str, Any]:
         """Return the settings that a variant changes, by dotted path, as they are written."""
         settings: dict[str, Any] = {}
         for name in reversed(self._chain(variant)):
-            settings |= self.document.data["variants"][name] or {}
+            settings |= self.document.data["variants"][name]
         settings.pop("extends", None)
         return settings
 
@@ -86,18 +89,23 @@ class Scenario:
 
     def _chain(self, variant: str) -> list[str]:
         """Return the variant and those that it extends, outermost last."""
+        self._check_variant(variant, ("variants",))
         chain = [variant]
         while (name := self.model.variants[chain[-1]].extends) is not None:
-            mark = self.document.mark(("variants", chain[-1], "extends"))
-            path = f"variants.{chain[-1]}.extends"
-            if name not in self.variants:
-                message = f'no variant "{name}"; {suggest(name, list(self.variants))}'
-                raise ScenarioError(message, mark, path)
+            where = ("variants", chain[-1], "extends")
+            self._check_variant(name, where)
             if name in chain:
                 cycle = " -> ".join([*chain, name])
-                raise ScenarioError(f"variants extend each other in a cycle: {cycle}", mark, path)
+                message = f"variants extend each other in a cycle: {cycle}"
+                raise ScenarioError(message, self.document.mark(where), ".".join(where))
             chain.append(name)
         return chain
+
+    def _check_variant(self, name: str, where: tuple[str, ...]) -> None:
+        if name not in self.variants:
+            message = f"no variant {show(name)}; {suggest(str(name), list(self.variants))}"
+            mark = self.document.mark(where, key=where == ("variants",))
+            raise ScenarioError(message, mark, ".".join(where))
 
 
 def load(path: str | Path) -> Scenario:
@@ -105,12 +113,7 @@ def load(path: str | Path) -> Scenario:
 
     Every variant is validated too. Raises ScenarioError with file, line and column.
     """
-    file = Path(path)
-    if file.is_dir():
-        file /= "scenario.yaml"
-    if not file.exists():
-        raise ScenarioError("no such file; `cascadesim list` shows what there is", str(file))
-    return _checked(read(file))
+    return _checked(read(Path(path)))
 
 
 def loads(text: str, source: str = "<text>") -> Scenario:
@@ -122,11 +125,14 @@ def parse_settings(texts: list[str]) -> dict[str, Any]:
     """Return dotted paths and values from texts such as "agent.deadline.timeout=15s"."""
     settings: dict[str, Any] = {}
     for text in texts:
-        path, equals, value = text.partition("=")
-        if not equals or not value.strip():
-            message = 'expected PATH=VALUE such as "agent.deadline.timeout=15s"'
-            raise ScenarioError(message, f"--set {text}")
-        settings[path.strip()] = parse(value, f"--set {text}").data
+        path, equals, value = (part.strip() for part in text.partition("="))
+        if not (path and equals and value):
+            message = f'expected PATH=VALUE such as "agent.deadline.timeout=15s", got {show(text)}'
+            raise ScenarioError(message, "--set")
+        try:
+            settings[path] = parse(value, "--set").data
+        except ScenarioError as error:
+            raise ScenarioError(error.problem, "--set", path) from None
     return settings
 
 
@@ -138,24 +144,25 @@ def _checked(document: Document) -> Scenario:
 
 
 def _override(document: Document, path: str, source: Document, where: Location) -> Document:
-    mark = source.mark(where, key=True)
-    name = ".".join(str(key) for key in where)
+    """Return the document with the part of `source` at `where` as the setting `path`."""
     try:
         location = locate(document.data, path)
-        value = source.part(where)
-        values = {(): mark} | value.values
-        return document.replace(location, Document(source.source, value.data, value.keys, values))
     except UnknownPath as error:
-        raise ScenarioError(str(error), mark, name) from None
-    except (IndexError, KeyError, TypeError):
-        raise ScenarioError(f'"{path}" names nothing in this scenario', mark, name) from None
+        name = ".".join(str(key) for key in where) or path
+        raise ScenarioError(str(error), source.mark(where, key=True), name) from None
+    return document.replace(location, source.part(where))
 
 
 def _validate(document: Document) -> ScenarioModel:
-    if not isinstance(document.data, dict):
-        raise ScenarioError("expected a mapping with name, horizon, …", document.mark(()))
+    data = document.data
+    if data is None:
+        problem = "is empty; `cascadesim init NAME` writes one to start from"
+        raise ScenarioError(problem, document.mark(()))
+    if not isinstance(data, dict):
+        problem = f"expected a mapping with name, horizon, stages, …, got {show(data)}"
+        raise ScenarioError(problem, document.mark(()))
     try:
-        return ScenarioModel.model_validate(document.data)
+        return ScenarioModel.model_validate(data)
     except ValidationError as invalid:
         errors = [_error(document, error) for error in invalid.errors(include_url=False)]
     raise min(errors, key=lambda error: (error.mark.line or 0, error.mark.column or 0))
@@ -164,41 +171,59 @@ def _validate(document: Document) -> ScenarioModel:
 def _error(document: Document, error: ErrorDetails) -> ScenarioError:
     context = error.get("ctx", {})
     location = (*error["loc"], *context.get("at", ()))
-    if location and location[-1] == "[key]":
-        location = location[:-2]
-    is_key = context.get("message", "").startswith("unknown key")
-    mark = document.mark(location[:-1] if error["type"] == "missing" else location, key=is_key)
-    return ScenarioError(_problem(error, location), mark, dotted(document.data, location))
+    is_key = context.get("key", False)
+    if location and location[-1] == "[key]":  # so does pydantic say that a key is wrong
+        location, is_key = location[:-1], True
+    at = location[:-1] if error["type"] == "missing" else location
+    return ScenarioError(
+        _problem(error, location), document.mark(at, key=is_key), dotted(document.data, location)
+    )
+
+
+# By pydantic's type of error; {got} is what the user wrote, {key} where it stands.
+_PROBLEMS = {
+    "missing": '"{key}" is missing',
+    "model_type": "expected a mapping, got {got}",
+    "dict_type": "expected a mapping, got {got}",
+    "list_type": "expected a list, got {got}",
+    "string_type": "expected text, got {got}",
+    "int_type": "expected a whole number, got {got}",
+    "float_type": "expected a number, got {got}",
+    "bool_type": "expected true or false, got {got}",
+    "finite_number": "expected a finite number, got {got}",
+    "greater_than": "must be more than {gt:.15g}, got {got}",
+    "greater_than_equal": "must be at least {ge:.15g}, got {got}",
+    "less_than": "must be less than {lt:.15g}, got {got}",
+    "less_than_equal": "must be at most {le:.15g}, got {got}",
+    "string_pattern_mismatch": 'expected a name without spaces, ".", "=" or ",", got {got}',
+    "string_too_short": "expected some text, got {got}",
+    "too_short": "expected at least one entry",
+    "literal_error": "expected {words}, got {got}",
+}
 
 
 def _problem(error: ErrorDetails, location: Location) -> str:
-    got = error["input"]
-    kind = error["type"]
-    if kind == "missing":
-        return f'"{location[-1]}" is missing'
-    expected = {
-        "model_type": "a mapping",
-        "dict_type": "a mapping",
-        "list_type": "a list",
-        "string_type": "text",
-        "int_type": "a whole number",
-        "float_type": "a number",
-        "float_parsing": "a number",
-        "bool_type": "true or false",
-        "finite_number": "a finite number",
-    }.get(kind)
-    if expected is not None:
-        return f"expected {expected}, got {got!r}"
-    if kind == "literal_error":
-        choices = error["ctx"]["expected"].replace("'", '"')
-        known = [choice.strip('" ') for choice in choices.replace(" or ", ",").split(",")]
-        hint = f"; {suggest(got, known)}" if isinstance(got, str) else ""
-        return (
-            f"expected {choices}, got {got!r}{hint}"
-            if "did" in hint
-            else (f"expected {choices}, got {got!r}")
-        )
-    if kind == "too_short":
-        return "expected at least one entry"
-    message = error["msg"]
-    return message[0].lower() + message[1:]
+    """Return what is wrong, in words that know YAML and not pydantic."""
+    got, kind, context = error["input"], error["type"], error.get("ctx", {})
+    if "message" in context:
+        return str(context["message"])
+    words = re.findall("'([^']*)'", str(context.get("expected", "")))
+    template = _PROBLEMS.get(kind, "cannot be used, got {got}")
+    problem = template.format_map(
+        context | {"got": show(got), "key": location[-1], "words": " or ".join(map(show, words))}
+    )
+    if got is None and location[:1] == ("variants",):
+        return f"{problem}; write {{}} for a variant that changes nothing"
+    return problem + _hint(kind, got, words)
+
+
+def _hint(kind: str, got: Any, words: list[str]) -> str:
+    if got is None and "null" in words:
+        return '; write "null" in quotes'
+    if kind == "string_type" and isinstance(got, bool | int | float):
+        return f'; write "{show(got)}" in quotes'
+    if kind == "list_type" and isinstance(got, str):
+        return "; write it in [ ]"
+    if isinstance(got, str) and (word := closest(got, words)):
+        return f'; did you mean "{word}"?'
+    return ""

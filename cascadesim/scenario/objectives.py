@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cascadesim.scenario.units import parse_duration, parse_rate, parse_share
+from cascadesim.scenario.errors import show, suggest
+from cascadesim.scenario.units import Text, parse_duration, parse_rate, parse_share
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 RATES = (
@@ -22,8 +23,9 @@ RATES = (
     "failed_rate",
     "unfinished_rate",
 )
-_LATENCY = r"p\d{1,2}(?:\.\d+)?|mean|max"
+_LATENCY = r"p[0-9]{1,2}(?:\.[0-9]+)?|mean|max"
 _METRIC = rf"{_LATENCY}|goodput|{'|'.join(RATES)}"
+_KNOWN = ("p50", "p95", "p99", "p99.9", "mean", "max", "goodput", *RATES)  # any percentile is
 PATTERN = rf"^\s*({_METRIC})\s*(<=|>=|<|>)\s*(\S.*?)\s*$"
 
 
@@ -53,11 +55,7 @@ def parse_objective(value: Any) -> Objective:
     """
     match = re.fullmatch(PATTERN, value) if isinstance(value, str) else None
     if match is None:
-        message = (
-            f'expected an objective such as "p99 < 5s", "error_rate < 1%" or "goodput > 20/s", '
-            f"got {value!r}"
-        )
-        raise PydanticCustomError("objective", "{message}", {"message": message})
+        raise PydanticCustomError("objective", "{message}", {"message": _wrong(value)})
     metric, relation, bound = match.groups()
     if metric == "goodput":
         number = parse_rate(bound)
@@ -66,10 +64,18 @@ def parse_objective(value: Any) -> Objective:
     return Objective(" ".join(value.split()), metric, relation, number)
 
 
+def _wrong(value: Any) -> str:
+    word = re.match(r"\s*(\w[\w.]*)\s*[<>]=?\s*\S", value) if isinstance(value, str) else None
+    if word and not re.fullmatch(_METRIC, word[1]):
+        return f"unknown metric {show(word[1])}; {suggest(word[1], list(_KNOWN))}"
+    example = '"p99 < 5s", "error_rate < 1%" or "goodput > 20/s"'
+    return f"expected an objective such as {example}, got {show(value)}"
+
+
 def _checked(value: str) -> str:
     return parse_objective(value).text
 
 
 ObjectiveText = Annotated[
-    str, AfterValidator(_checked), WithJsonSchema({"type": "string", "pattern": PATTERN})
+    Text, AfterValidator(_checked), WithJsonSchema({"type": "string", "pattern": PATTERN})
 ]

@@ -6,9 +6,11 @@ an observation by its index.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.schema import PolicyChoice, ScenarioModel, Stage, suggest
+from cascadesim.scenario.errors import show, suggest
+from cascadesim.scenario.schema import NAME_PATTERN, PolicyChoice, ScenarioModel, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,18 +23,22 @@ class UnknownPath(Exception):  # noqa: N818 - the caller makes an error with a p
 
 
 def locate(data: Any, path: str) -> Location:
-    """Return where in a scenario's data the setting of a dotted path stands, or would stand."""
+    """Return where in a scenario's data the setting of a dotted path stands, or would stand.
+
+    Raises UnknownPath where it can stand nowhere.
+    """
     head, *rest = path.split(".")
     if not all([head, *rest]):
-        raise UnknownPath(f'"{path}" is not a dotted path such as agent.deadline.timeout')
+        raise UnknownPath(f"{show(path)} is not a dotted path such as agent.deadline.timeout")
     stages = dict(_stages(data))
     if head in stages:
-        location = stages[head]
-        return _inside(data, location, head, rest)
+        return _inside(data, stages[head], head, rest)
     top = [key for key in ScenarioModel.known_keys() if key not in ("stages", "variants")]
     if head in top:
-        return (head, *(int(key) if key.isdigit() else key for key in rest))
-    raise UnknownPath(f'no stage or setting "{head}"; {suggest(head, [*stages, *top])}')
+        return _walk(data, (head,), rest)
+    if head == "stages" and rest:
+        raise UnknownPath(f"a stage goes by its name alone; write {show('.'.join(rest))}")
+    raise UnknownPath(f"no stage or setting {show(head)}; {suggest(head, [*stages, *top])}")
 
 
 def dotted(data: Any, location: Location) -> str:
@@ -42,11 +48,11 @@ def dotted(data: Any, location: Location) -> str:
     while keys:
         if keys[0] == "stages" and len(keys) > 1:
             data = _get(_get(data, "stages"), keys[1])
-            words = [str(keys[1])]  # a stage's name is enough, wherever it is nested
+            words = [str(keys[1]) or '""']  # a stage's name is enough, wherever it is nested
             keys = keys[2:]
         elif keys[0] == "policies" and len(keys) > 2 and words:
             data = _get(_get(_get(data, "policies"), keys[1]), keys[2])
-            words.append(str(_get(data, "name") or keys[2]))
+            words.append(_policy_name(data, keys[2]))
             keys = keys[3:]
         else:
             data = _get(data, keys[0])
@@ -62,10 +68,16 @@ def _get(data: Any, key: str | int) -> Any:
         return None
 
 
+def _at(data: Any, location: Location) -> Any:
+    for key in location:
+        data = _get(data, key)
+    return data
+
+
 def _stages(data: Any, above: Location = ()) -> Iterator[tuple[str, Location]]:
     stages = _get(data, "stages")
     for name, stage in (stages if isinstance(stages, dict) else {}).items():
-        yield name, (*above, "stages", name)
+        yield str(name), (*above, "stages", name)
         yield from _stages(stage, (*above, "stages", name))
 
 
@@ -75,23 +87,43 @@ def _policies(stage: Any) -> dict[str, Location]:
     policies = _get(stage, "policies")
     for i, policy in enumerate(policies if isinstance(policies, list) else []):
         for kind, settings in (policy if isinstance(policy, dict) else {}).items():
-            found[str(_get(settings, "name") or kind)] = ("policies", i, kind)
+            found[_policy_name(settings, kind)] = ("policies", i, kind)
     return found
 
 
+def _policy_name(settings: Any, kind: str | int) -> str:
+    name = _get(settings, "name") if isinstance(settings, dict) else None
+    usable = isinstance(name, str) and re.fullmatch(NAME_PATTERN, name)
+    return str(name if usable and name not in Stage.known_keys() else kind)
+
+
 def _inside(data: Any, stage: Location, name: str, rest: list[str]) -> Location:
-    for key in stage:
-        data = data[key]
-    if not rest:
-        return stage
-    policies = _policies(data)
+    settings = _at(data, stage)
+    policies = _policies(settings)
+    if not rest or rest[0] in Stage.known_keys():
+        return _walk(data, stage, rest)
     if rest[0] in policies:
-        return (*stage, *policies[rest[0]], *rest[1:])
-    keys = Stage.known_keys()
-    if rest[0] not in keys:
-        if rest[0] in PolicyChoice.known_keys():
-            hint = f"its policies: {', '.join(policies) or 'none'}"
+        return _walk(data, (*stage, *policies[rest[0]]), rest[1:])
+    if rest[0] in PolicyChoice.known_keys():
+        hint = f"its policies: {', '.join(policies) or 'none'}"
+    else:
+        hint = suggest(rest[0], [*policies, *Stage.known_keys()])
+    raise UnknownPath(f"the stage {show(name)} has no {show(rest[0])}; {hint}")
+
+
+def _walk(data: Any, location: Location, rest: list[str]) -> Location:
+    """Return the location that the rest of a dotted path leads to."""
+    for key in rest:
+        here = _at(data, location)
+        name = show(dotted(data, location))
+        if isinstance(here, list | tuple):
+            if re.fullmatch(r"[0-9]{1,9}", key) is None or int(key) >= len(here):
+                last = len(here) - 1
+                known = {-1: "it is empty", 0: "it has only 0"}.get(last, f"it has 0 to {last}")
+                raise UnknownPath(f"{name} has no entry {show(key)}; {known}")
+            location = (*location, int(key))
+        elif here is None or isinstance(here, dict):
+            location = (*location, key)
         else:
-            hint = suggest(rest[0], [*policies, *keys])
-        raise UnknownPath(f'the stage "{name}" has no "{rest[0]}"; {hint}')
-    return (*stage, *rest)
+            raise UnknownPath(f"{name} is a single value, with no {show(key)} inside")
+    return location

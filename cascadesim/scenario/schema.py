@@ -6,38 +6,47 @@ Every mapping refuses keys it does not know. A mapping that names a kind by its 
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from cascadesim.scenario.errors import show, suggest
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.units import (
     Clock,
     Count,
     Duration,
     Instant,
+    Number,
     PositiveDuration,
     Rate,
+    Seed,
     Share,
+    Text,
     Whole,
+    duration_text,
     parse_clock,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def problem(message: str, *at: str | int) -> PydanticCustomError:
-    """Return an error that stands `at` keys below the value that is being validated."""
+    from pydantic.config import JsonDict
+
+# Names stand in dotted paths and in lists on the command line.
+NAME_PATTERN = r"^[^\s\x00-\x1f\x7f.=,]+$"
+Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN)]
+_NO_OTHERS: JsonDict = {"additionalProperties": False}  # than those whose key is a name
+
+
+def problem(message: str, *at: str | int, key: bool = False) -> PydanticCustomError:
+    """Return an error that stands `at` keys below the value that is being validated.
+
+    `key` says that the last of them is itself what is wrong, and not its value.
+    """
     # Braces in the message would be read as placeholders.
-    return PydanticCustomError("scenario", "{message}", {"message": message, "at": at})
-
-
-def suggest(word: str, known: list[str]) -> str:
-    """Return what the reader may have meant by `word`, or else what is known."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if close:
-        return f'did you mean "{close[0]}"?'
-    return f"known: {', '.join(known)}" if known else "none is known here"
+    return PydanticCustomError("scenario", "{message}", {"message": message, "at": at, "key": key})
 
 
 class Strict(BaseModel):
@@ -47,13 +56,18 @@ class Strict(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _only_known_keys(cls, data: Any) -> Any:
+    def _check(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            known = cls.known_keys()
-            for key in data:
-                if key not in known:
-                    raise problem(f'unknown key "{key}"; {suggest(str(key), known)}', key)
+            cls._check_keys(data)
         return data
+
+    @classmethod
+    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
+        known = cls.known_keys()
+        for key in data:
+            if key not in known:
+                message = f"unknown key {show(key)}; {suggest(str(key), known)}"
+                raise problem(message, str(key), key=True)
 
     @classmethod
     def known_keys(cls) -> list[str]:
@@ -61,24 +75,46 @@ class Strict(BaseModel):
         return [field.alias or name for name, field in cls.model_fields.items()]
 
 
+def _one_kind(schema: dict[str, Any], model: type[Choice]) -> None:
+    """Say in a JSON Schema that exactly one kind is given, and not null."""
+    for kind in model.kinds():
+        settings = schema["properties"][kind]
+        del settings["default"]
+        settings |= settings.pop("anyOf")[0]
+    schema["oneOf"] = [{"required": [kind]} for kind in model.kinds()]
+
+
 class Choice(Strict):
-    """A mapping with one key, which names the kind, and that kind's settings."""
+    """A mapping with one key that names the kind, with that kind's settings.
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    The keys in BESIDE may stand next to it.
+    """
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            kinds = ", ".join(type(self).known_keys())
-            raise problem(f"give exactly one of: {kinds}")
-        if self.chosen is None:
-            raise problem("expected settings, got nothing", self.kind)
-        return self
+    model_config = ConfigDict(json_schema_extra=_one_kind)
+    BESIDE: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
+        super()._check_keys(data)
+        kinds = cls.kinds()
+        given = [key for key in data if key in kinds]
+        if not given:
+            raise problem(f"expected exactly one of: {', '.join(kinds)}; got none")
+        if len(given) > 1:
+            message = f'"{given[0]}" is given too; keep exactly one of: {", ".join(kinds)}'
+            raise problem(message, given[-1], key=True)
+        if data[given[0]] is None:
+            raise problem("expected a value or settings ({} for none), got nothing", given[0])
+
+    @classmethod
+    def kinds(cls) -> list[str]:
+        """Return the keys of which exactly one is given."""
+        return [key for key in cls.known_keys() if key not in cls.BESIDE]
 
     @property
     def kind(self) -> str:
         """Return the key that was given."""
-        return next(iter(self.model_fields_set))
+        return next(key for key in self.kinds() if key in self.model_fields_set)
 
     @property
     def chosen(self) -> Any:
@@ -92,37 +128,38 @@ class Choice(Strict):
 class Exponential(Strict):
     """Exponential, by its mean."""
 
-    mean: PositiveDuration
+    mean: PositiveDuration = Field(description="mean, a duration")
 
 
-class Lognormal(Strict):
-    """Lognormal, by its median and one of a percentile or sigma, the spread of the logarithm."""
+class Lognormal(Choice):
+    """Lognormal, by its median and one of a percentile or sigma."""
 
-    median: PositiveDuration
-    p90: PositiveDuration | None = None
-    p95: PositiveDuration | None = None
-    p99: PositiveDuration | None = None
-    sigma: Annotated[float, Field(gt=0, le=5)] | None = None
+    BESIDE = ("median",)
+
+    median: PositiveDuration = Field(description="half of the values are shorter")
+    p90: PositiveDuration | None = Field(None, description="90% of the values are shorter")
+    p95: PositiveDuration | None = Field(None, description="95% of the values are shorter")
+    p99: PositiveDuration | None = Field(None, description="99% of the values are shorter")
+    sigma: Annotated[Number, Field(gt=0, le=5)] | None = Field(
+        None, description="standard deviation of the natural logarithm"
+    )
 
     @model_validator(mode="after")
-    def _one_spread(self) -> Self:
-        given = self.model_fields_set - {"median"}
-        if len(given) != 1:
-            raise problem("give the median and exactly one of: p90, p95, p99, sigma")
-        spread = next(iter(given))
-        value = getattr(self, spread)
-        if value is None:
-            raise problem("expected a value, got nothing", spread)
-        if spread != "sigma" and value <= self.median:
-            raise problem(f"{spread} must be more than the median", spread)
+    def _spread(self) -> Self:
+        if self.kind == "sigma":
+            return self
+        most = {"p90": 600, "p95": 3700, "p99": 110_000}[self.kind]  # where sigma is about 5
+        if not self.median < self.chosen <= most * self.median:
+            message = f"{self.kind} must be more than the median and at most {most} times it"
+            raise problem(message, self.kind)
         return self
 
 
 class Uniform(Strict):
     """Uniform between two durations."""
 
-    low: Duration
-    high: PositiveDuration
+    low: Duration = Field(description="the shortest")
+    high: PositiveDuration = Field(description="the longest")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -134,10 +171,10 @@ class Uniform(Strict):
 class Work(Choice):
     """How long work takes."""
 
-    constant: Duration | None = None
-    exponential: Exponential | None = None
-    lognormal: Lognormal | None = None
-    uniform: Uniform | None = None
+    constant: Duration | None = Field(None, description="always as long")
+    exponential: Exponential | None = Field(None, description="memoryless, by its mean")
+    lognormal: Lognormal | None = Field(None, description="by median and a percentile or sigma")
+    uniform: Uniform | None = Field(None, description="evenly between two durations")
 
 
 # Workload -----------------------------------------------------------------------------------
@@ -146,20 +183,20 @@ class Work(Choice):
 class Arrival(Strict):
     """Arrivals at a rate."""
 
-    rate: Rate
+    rate: Rate = Field(description="requests per unit of time, such as 4/s or 240/min")
 
 
 class Arrivals(Choice):
     """When requests arrive: at equal distances, or as a Poisson process."""
 
-    constant: Arrival | None = None
-    poisson: Arrival | None = None
+    constant: Arrival | None = Field(None, description="at equal distances")
+    poisson: Arrival | None = Field(None, description="independent of each other")
 
 
 class Workload(Strict):
     """The offered load."""
 
-    arrivals: Arrivals
+    arrivals: Arrivals = Field(description="when requests arrive")
 
 
 # Policies -----------------------------------------------------------------------------------
@@ -171,7 +208,7 @@ Errors = Annotated[list[ErrorName], Field(min_length=1)]
 class Policy(Strict):
     """What every policy has. `name` tells two of a kind apart in dotted paths."""
 
-    name: Annotated[str, Field(pattern=r"^[^\s.=,]+$")] | None = None
+    name: Name | None = Field(None, description="for dotted paths, in place of the kind")
     enabled: bool = Field(True, strict=True, description="false leaves the policy out")
 
 
@@ -196,7 +233,7 @@ class Breaker(Policy):
 class Deadline(Policy):
     """Ends a call that takes too long."""
 
-    timeout: PositiveDuration
+    timeout: PositiveDuration = Field(description="longest time for the call")
     on_timeout: Literal["cancel", "abandon"] = Field(
         "cancel",
         description="cancel frees what the work holds; abandon lets it run on and hold it",
@@ -206,14 +243,20 @@ class Deadline(Policy):
 class Retry(Policy):
     """Sends a call that failed again."""
 
-    attempts: Count = Field(3, description="calls in all, the first one included")
-    backoff: Literal["constant", "linear", "exponential"] = "exponential"
-    base: Duration = Field(0.1, description="the first wait; 100ms where not given")
-    multiplier: Annotated[float, Field(ge=1)] = Field(
+    attempts: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+        3, description="calls in all, the first one included"
+    )
+    backoff: Literal["constant", "linear", "exponential"] = Field(
+        "exponential", description="how waits grow from one attempt to the next"
+    )
+    base: Duration = Field("100ms", validate_default=True, description="the first wait")
+    multiplier: Annotated[Number, Field(ge=1)] = Field(
         2.0, description="growth of an exponential backoff"
     )
     cap: PositiveDuration | None = Field(None, description="longest single wait")
-    jitter: Literal["none", "full", "equal", "decorrelated"] = "none"
+    jitter: Literal["none", "full", "equal", "decorrelated"] = Field(
+        "none", description="what part of a wait is random"
+    )
     budget: Share | None = Field(
         None, description="share of calls that may be retried, beyond a reserve of 10"
     )
@@ -225,7 +268,11 @@ class Retry(Policy):
 class Fallback(Policy):
     """Gives a degraded answer in place of an error."""
 
-    work: Work = Field(Work(constant="0s"), description="how long the degraded answer takes")
+    work: Work = Field(
+        {"constant": "0s"},
+        validate_default=True,
+        description="how long the degraded answer takes",
+    )
     outcomes: Errors = Field(
         ["rejected", "timed_out", "failed"], description="outcomes that it answers for"
     )
@@ -234,10 +281,10 @@ class Fallback(Policy):
 class PolicyChoice(Choice):
     """One policy, by its kind."""
 
-    breaker: Breaker | None = None
-    deadline: Deadline | None = None
-    fallback: Fallback | None = None
-    retry: Retry | None = None
+    breaker: Breaker | None = Field(None, description="stops calls after failures")
+    deadline: Deadline | None = Field(None, description="ends a call that takes too long")
+    fallback: Fallback | None = Field(None, description="a degraded answer in place of an error")
+    retry: Retry | None = Field(None, description="sends a call that failed again")
 
     @property
     def name(self) -> str:
@@ -260,7 +307,9 @@ class Pool(Strict):
     )
     size: Count = Field(5, description="connections kept")
     max_overflow: Whole = Field(10, description="connections beyond size, closed when returned")
-    timeout: PositiveDuration = Field(30.0, description="longest wait for one; 30s if not given")
+    timeout: PositiveDuration = Field(
+        "30s", validate_default=True, description="longest wait for a connection"
+    )
     recycle: PositiveDuration | None = Field(
         None, description="age at which a connection is replaced at checkout"
     )
@@ -296,7 +345,7 @@ class Startup(Strict):
 class Tracker(Strict):
     """Notices an execution that gives no answer, and fails it, only at its timeout."""
 
-    timeout: PositiveDuration
+    timeout: PositiveDuration = Field(description="after which it fails such an execution")
 
 
 class Stage(Strict):
@@ -313,11 +362,13 @@ class Stage(Strict):
     )
     policies: list[PolicyChoice] = Field([], description="what wraps the stage, outermost first")
     pool: Pool | None = Field(None, description="connections that the stage draws from")
-    session: Session = Session()
-    startup: Startup | None = None
-    tracker: Tracker | None = None
-    stages: dict[str, Stage] = Field(
-        {}, description="stages inside, passed in order after the stage's own work"
+    session: Session = Field({}, validate_default=True, description="how long a connection is held")
+    startup: Startup | None = Field(None, description="waiting for the stage after a restart")
+    tracker: Tracker | None = Field(None, description="notices executions that give no answer")
+    stages: dict[Name, Stage] = Field(
+        {},
+        description="stages inside, passed in order after the stage's own work",
+        json_schema_extra=_NO_OTHERS,
     )
 
     @model_validator(mode="after")
@@ -330,15 +381,19 @@ class Stage(Strict):
             raise problem("session needs a pool to take its connection from", "session")
         if self.tracker is not None and self.work is None:
             raise problem("tracker needs work to watch over", "tracker")
+        self._check_policy_names()
+        return self
+
+    def _check_policy_names(self) -> None:
         seen: set[str] = set()
         for i, policy in enumerate(self.policies):
-            if policy.name in seen or policy.name in type(self).known_keys():
-                raise problem(
-                    f'"{policy.name}" already names something in this stage; give it a name',
-                    *("policies", i, policy.kind),
-                )
+            at = ("policies", i, policy.kind)
+            if policy.name in type(self).known_keys():
+                raise problem(f'"{policy.name}" is a key of stages; name it otherwise', *at, "name")
+            if policy.name in seen:
+                message = f'another policy of this stage goes by "{policy.name}"; give one a "name"'
+                raise problem(message, *at, key=True)
             seen.add(policy.name)
-        return self
 
 
 # Faults -------------------------------------------------------------------------------------
@@ -347,60 +402,52 @@ class Stage(Strict):
 class Outage(Strict):
     """Calls fail, and so do those under way when it begins."""
 
-    fail_after: Duration = Field(0.0, description="how long a call takes to fail; at once if 0s")
+    fail_after: Duration = Field(
+        "0s", validate_default=True, description="how long a call takes to fail"
+    )
 
 
 class ErrorRate(Strict):
     """A share of calls fails after its work."""
 
-    share: Share
+    share: Share = Field(description="share of the calls that fail")
 
 
 class Latency(Strict):
     """Calls that start meanwhile take longer."""
 
-    multiply: Annotated[float, Field(gt=0)] = 1.0
-    add: Duration = 0.0
+    multiply: Annotated[Number, Field(gt=0, le=10**6)] = Field(
+        1.0, description="factor on the work's time"
+    )
+    add: Duration = Field("0s", validate_default=True, description="time added after the factor")
 
 
 class Plain(Strict):
     """A fault without settings."""
 
 
-class Fault(Strict):
+class Fault(Choice):
     """A timed change of a stage: `{on: agent, from: 1min, for: 45s, outage: {}}`."""
 
-    on: str = Field(description="the stage")
+    BESIDE = ("on", "from", "for")
+
+    on: Text = Field(description="the stage")
     start: Instant = Field(alias="from", description="time after t = 0, or by the clock")
-    duration: PositiveDuration = Field(alias="for")
-    outage: Outage | None = None
-    error_rate: ErrorRate | None = None
-    latency: Latency | None = None
+    duration: PositiveDuration = Field(alias="for", description="how long it lasts")
+    outage: Outage | None = Field(None, description="calls fail")
+    error_rate: ErrorRate | None = Field(None, description="a share of the calls fails")
+    latency: Latency | None = Field(None, description="calls take longer")
     partition: Plain | None = Field(None, description="no answer: only a timeout ends a call")
     restart: Plain | None = Field(
         None, description="calls under way fail; the stage starts up until the fault is over"
     )
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        kinds = [key for key in type(self).known_keys() if key not in ("on", "from", "for")]
-        if len(self.model_fields_set & set(kinds)) != 1:
-            raise problem(f"give exactly one of: {', '.join(kinds)}")
-        if getattr(self, self.kind) is None:
-            raise problem("expected settings (write {} for none), got nothing", self.kind)
-        return self
-
-    @property
-    def kind(self) -> str:
-        """Return the kind of fault that was given."""
-        return next(iter(self.model_fields_set - {"on", "start", "duration"}))
 
 
 class Observation(Strict):
     """A recorded latency; the simulation sends such a request among the background traffic."""
 
     at: Instant = Field(description="when the latency was recorded")
-    latency: PositiveDuration
+    latency: PositiveDuration = Field(description="the recorded latency")
     stamp: Literal["reply", "arrival"] = Field(
         "reply", description="whether `at` is the instant of the reply or of the arrival"
     )
@@ -414,37 +461,47 @@ class Variant(Strict):
 
     model_config = ConfigDict(
         extra="allow",
-        json_schema_extra={"additionalProperties": True},
+        json_schema_extra={
+            "propertyNames": {"pattern": r"^[^\s.]+(\.[^\s.]+)*$"},
+            "additionalProperties": True,
+        },
     )
 
-    extends: str | None = None
+    extends: Text | None = Field(None, description="a variant whose settings this one starts from")
 
-    @model_validator(mode="before")
     @classmethod
-    def _only_known_keys(cls, data: Any) -> Any:
-        return data  # dotted paths are checked where they are applied
+    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
+        """Take any: dotted paths are checked where they are applied."""
 
 
 class ScenarioModel(Strict):
     """One scenario: workload, stages, faults, observations, objectives and variants."""
 
-    name: Annotated[str, Field(min_length=1)]
-    summary: str = ""
+    name: Annotated[Text, Field(min_length=1)] = Field(description="what reports call it")
+    summary: Text = Field("", description="one sentence on what it is about")
     clock: Clock | None = Field(None, description="what t = 0 is called, such as 23:29:00")
     horizon: PositiveDuration = Field(description="how long to simulate")
     drain: Duration = Field(
-        0.0, description="how long requests under way at the horizon are followed; none arrive"
+        "0s",
+        validate_default=True,
+        description="how long requests under way at the horizon are followed; none arrive",
     )
-    warmup: Duration = Field(0.0, description="requests that arrive earlier are not measured")
-    seed: Whole = 1
-    workload: Workload
-    stages: Annotated[dict[str, Stage], Field(min_length=1)] = Field(
-        description="in the order in which a request passes them"
+    warmup: Duration = Field(
+        "0s", validate_default=True, description="requests that arrive earlier are not measured"
     )
-    faults: list[Fault] = []
-    observations: list[Observation] = []
-    objectives: list[ObjectiveText] = Field([], examples=[["p99 < 5s", "error_rate < 1%"]])
-    variants: dict[str, Variant] = Field({}, description="named settings, by dotted path")
+    seed: Seed = Field(1, description="of all random draws")
+    workload: Workload = Field(description="the requests that are sent")
+    stages: Annotated[dict[Name, Stage], Field(min_length=1)] = Field(
+        description="in the order in which a request passes them", json_schema_extra=_NO_OTHERS
+    )
+    faults: list[Fault] = Field([], description="timed changes of stages")
+    observations: list[Observation] = Field([], description="recorded latencies to replay")
+    objectives: list[ObjectiveText] = Field(
+        [], description="thresholds to keep", examples=[["p99 < 5s", "error_rate < 1%"]]
+    )
+    variants: dict[Name, Variant] = Field(
+        {}, description="named settings, by dotted path", json_schema_extra=_NO_OTHERS
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -453,17 +510,20 @@ class ScenarioModel(Strict):
             raise problem("warmup must be shorter than the horizon", "warmup")
         for i, fault in enumerate(self.faults):
             if fault.on not in names:
-                raise problem(
-                    f'no stage "{fault.on}"; {suggest(fault.on, names)}', "faults", i, "on"
-                )
+                message = f"no stage {show(fault.on)}; {suggest(fault.on, names)}"
+                raise problem(message, "faults", i, "on")
             self.seconds(fault.start, "faults", i, "from")
         for i, seen in enumerate(self.observations):
             for stage in seen.work:
                 if stage not in names:
-                    message = f'no stage "{stage}"; {suggest(stage, names)}'
-                    raise problem(message, "observations", i, "work", stage)
-            if not 0 <= self.observed_arrival(i) < self.horizon:
-                message = "the observed request must arrive between t = 0 and the horizon"
+                    message = f"no stage {show(stage)}; {suggest(stage, names)}"
+                    raise problem(message, "observations", i, "work", stage, key=True)
+            arrival = self.observed_arrival(i)
+            if not 0 <= arrival < self.horizon:
+                message = (
+                    f"the request would arrive at t = {duration_text(arrival)}; "
+                    f"expected from 0 s to below the horizon, {duration_text(self.horizon)}"
+                )
                 raise problem(message, "observations", i, "at")
         return self
 
@@ -473,12 +533,12 @@ class ScenarioModel(Strict):
         def visit(stages: dict[str, Stage], *at: str) -> None:
             for name, stage in stages.items():
                 here = (*at, "stages", name)
-                if not name or any(c.isspace() or c in ".=," for c in name):
-                    raise problem("a stage name has no spaces and none of . = ,", *here)
                 if name in names:
-                    raise problem(f'there is another stage "{name}"; names must differ', *here)
+                    message = f"there is another stage {show(name)}; names must differ"
+                    raise problem(message, *here, key=True)
                 if name in type(self).known_keys():
-                    raise problem(f'"{name}" is a key of the scenario; name it otherwise', *here)
+                    message = f'"{name}" is a key of the scenario; name the stage otherwise'
+                    raise problem(message, *here, key=True)
                 names.append(name)
                 visit(stage.stages, *here)
 
@@ -492,7 +552,10 @@ class ScenarioModel(Strict):
         if self.clock is None:
             raise problem('a clock time needs "clock", what t = 0 is called', *at)
         day = 86_400
-        return ((parse_clock(instant) or 0.0) - (parse_clock(self.clock) or 0.0)) % day
+        after = ((parse_clock(instant) or 0.0) - (parse_clock(self.clock) or 0.0)) % day
+        if after >= self.horizon and after > day / 2:  # nearer to t = 0 from before
+            raise problem(f"{instant} is before t = 0, which is {self.clock}", *at)
+        return after
 
     def observed_arrival(self, i: int) -> float:
         """Return when the request of observation `i` arrives, in seconds after t = 0."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import SafeRepresenter
 
-from cascadesim.scenario.errors import Mark, ScenarioError
+from cascadesim.scenario.errors import Mark, ScenarioError, cut, one_line, show
+from cascadesim.scenario.paths import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +22,28 @@ if TYPE_CHECKING:
 Location = tuple[str | int, ...]  # keys and indices from the top
 
 MAX_BYTES = 256 * 1024  # parsing a megabyte takes many seconds, and no scenario is that long
+_TOO_LARGE = f"is larger than {MAX_BYTES // 1024} KiB, too large to be a scenario"
 MAX_NODES = 100_000  # aliases can make a small file enormous
+MAX_DEPTH = 64  # about thirty stages inside each other
 _CORE = "tag:yaml.org,2002:"
-_SCALARS = {_CORE + kind for kind in ("str", "int", "float", "bool", "null")}
+_SCALARS = {
+    _CORE + "str": "text",
+    _CORE + "timestamp": "text",  # as a date is here
+    _CORE + "value": "text",  # which is what a lone = stands for
+    _CORE + "int": "a whole number",
+    _CORE + "float": "a number",
+    _CORE + "bool": "true or false",
+    _CORE + "null": "nothing",
+}
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what ends a line in YAML
+_NO_CHARACTER = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
+_HINTS = {  # what YAML's words for a problem mostly come from
+    "'\\t'": "indent with spaces, not tabs",
+    "<block end>": "check the indentation",
+    "mapping values": 'check the indentation, and quote text that holds ": "',
+    "undefined alias": "quote text that begins with *",
+    "cannot start any token": "quote text that begins with it",
+}
 
 
 @dataclass(frozen=True)
@@ -53,10 +76,15 @@ class Document:
         return Document(self.source, data, keys, values)
 
     def replace(self, location: Location, value: Document) -> Document:
-        """Return a copy with `value` at the location, mappings on the way made where missing."""
+        """Return a copy with `value` at the location, mappings on the way made where missing.
+
+        What is made on the way stands where the value stands.
+        """
         data = _replaced(self.data, location, value.data)
+        n = len(location)
         keys, values = (
-            {at: mark for at, mark in old.items() if at[: len(location)] != location}
+            {location[:i]: value.mark((), key=True) for i in range(n)}
+            | {at: mark for at, mark in old.items() if at[:n] != location}
             | {location + at: mark for at, mark in new.items()}
             for old, new in ((self.keys, value.keys), (self.values, value.values))
         )
@@ -76,44 +104,75 @@ def _replaced(data: Any, location: Location, value: Any) -> Any:
 
 
 def read(path: Path) -> Document:
-    """Return the document in a file.
+    """Return the document in a file, or in the `scenario.yaml` of a folder.
 
     Raises ScenarioError for anything that cannot be read as one YAML document of plain data.
     """
-    source = str(path)
     try:
+        if path.is_dir():
+            path /= "scenario.yaml"
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ScenarioError(f"cannot be read: {error.strerror}", source) from None
+    except FileNotFoundError:
+        problem = "no such file; `cascadesim list` shows what there is"
+        raise ScenarioError(problem, str(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ScenarioError(f"cannot be read: {reason}", str(path)) from None
     if len(content) > MAX_BYTES:
-        raise ScenarioError(f"is larger than {MAX_BYTES // 1024} KiB, too large to be one", source)
+        raise ScenarioError(_TOO_LARGE, str(path))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise ScenarioError("is not UTF-8 text", Mark(source, line, column)) from None
-    return parse(text, source)
+        mark = _place(str(path), error.object[: error.start].decode())
+        raise ScenarioError("is not UTF-8 text; save the file as UTF-8", mark) from None
+    return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> Document:
     """Return the document in a text; `source` is what errors call it."""
+    if len(text) > MAX_BYTES:
+        raise ScenarioError(_TOO_LARGE, source)
     yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = MAX_DEPTH
+    yaml.composer.warn_double_anchors = False  # YAML allows it: the later one counts
     try:
         node = yaml.compose(text)
     except MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
-        mark = Mark(source, at.line + 1, at.column + 1) if at else Mark(source)
-        raise ScenarioError(f"is not YAML: {error.problem}", mark) from None
-    except (YAMLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or str(error).splitlines()[0]
-        raise ScenarioError(f"is not YAML: {reason}", source) from None
-    except RecursionError:
-        raise ScenarioError("is nested too deeply", source) from None
+        mark = Mark(source, at.line + 1, at.column + 1) if at else Mark(source, 1, 1)
+        raise ScenarioError(_syntax(error), mark) from None
+    except ReaderError as error:
+        problem = f"is not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
+        raise ScenarioError(problem, _place(source, text[: error.position])) from None
+    except ValueError:
+        found = _NO_CHARACTER.search(text)
+        mark = _place(source, text[: found.start() if found else 0])
+        raise ScenarioError("is not YAML: this number stands for no character", mark) from None
+    if yaml.resolver.processing_version != (1, 2):
+        problem = "is not YAML 1.2, where `on` is text; leave the line %YAML out"
+        raise ScenarioError(problem, Mark(source, 1, 1))
     if node is None:
-        raise ScenarioError("is empty; `cascadesim init NAME` writes one to start from", source)
+        return Document(source, None, values={(): Mark(source, 1, 1)})
     return _Reader(yaml, source).document(node)
+
+
+def _place(source: str, before: str) -> Mark:
+    """Return the place after the text `before`."""
+    lines = _BREAK.split(before)
+    return Mark(source, len(lines), len(lines[-1]) + 1)
+
+
+def _syntax(error: MarkedYAMLError) -> str:
+    problem = str(error.problem or error.context)
+    if "another document" in problem:
+        return "a second document begins here; a scenario is one, without --- inside"
+    if "maximum depth" in problem:
+        return "is nested too deeply"
+    hint = next((f"; {hint}" for word, hint in _HINTS.items() if word in problem), "")
+    for end in ("'<stream end>'", "'\\x00'"):
+        problem = problem.replace(end, "the end")
+    return f"is not YAML: {problem}{hint}"
 
 
 class _Reader:
@@ -127,28 +186,34 @@ class _Reader:
         self._above: set[int] = set()  # the collections that the walk is inside of
 
     def document(self, node: Node) -> Document:
-        try:
-            data = self._value(node, ())
-        except RecursionError:
-            raise ScenarioError("is nested too deeply", self._source) from None
+        data = self._value(node, (), self._mark(node))
         return Document(self._source, data, self._keys, self._values)
 
     def _mark(self, node: Node) -> Mark:
         return Mark(self._source, node.start_mark.line + 1, node.start_mark.column + 1)
 
-    def _value(self, node: Node, location: Location) -> Any:
-        mark = self._values[location] = self._mark(node)
+    def _error(self, problem: str, mark: Mark, location: Location) -> ScenarioError:
+        return ScenarioError(problem, mark, dotted(None, location))
+
+    def _value(self, node: Node, location: Location, key: Mark) -> Any:
+        """Return the value of a node; where nothing is written, it stands where its key does."""
+        is_empty = node.start_mark.index == node.end_mark.index
+        mark = self._values[location] = key if is_empty else self._mark(node)
         if len(self._values) > MAX_NODES:
-            raise ScenarioError(f"has more than {MAX_NODES} values", mark)
+            raise self._error(f"has more than {MAX_NODES} values", mark, location)
+        if len(location) > MAX_DEPTH:  # by aliases
+            raise self._error("is nested too deeply", mark, location)
         if isinstance(node, ScalarNode):
-            return self._scalar(node, mark)
+            return self._scalar(node, mark, location)
         if id(node) in self._above:
-            raise ScenarioError("an alias inside what it stands for makes a cycle", mark)
+            problem = "an alias inside what it stands for makes a cycle"
+            raise self._error(problem, mark, location)
         if node.tag not in (_CORE + "map", _CORE + "seq"):
-            raise self._tagged(node, mark)
+            raise self._tagged(node, mark, location)
         self._above.add(id(node))
         if isinstance(node, SequenceNode):
-            value: Any = [self._value(item, (*location, i)) for i, item in enumerate(node.value)]
+            items = enumerate(node.value)
+            value: Any = [self._value(item, (*location, i), self._mark(item)) for i, item in items]
         else:
             assert isinstance(node, MappingNode)
             value = dict(self._entries(node, location))
@@ -156,33 +221,59 @@ class _Reader:
         return value
 
     def _entries(self, node: MappingNode, location: Location) -> Iterator[tuple[str, Any]]:
-        seen: dict[str, int] = {}
         for key_node, value_node in node.value:
             mark = self._mark(key_node)
-            if not isinstance(key_node, ScalarNode):
-                raise ScenarioError("a key must be plain text", mark)
-            key = key_node.value
-            if key_node.tag == _CORE + "merge":
-                raise ScenarioError('"<<" is not supported; a variant can say "extends"', mark)
-            if key in seen:
-                raise ScenarioError(f'"{key}" stands here twice, first on line {seen[key]}', mark)
-            seen[key] = key_node.start_mark.line + 1
-            self._keys[(*location, key)] = mark
-            yield key, self._value(value_node, (*location, key))
+            key = self._key(key_node, mark, location)
+            here = (*location, key)
+            if here in self._keys:
+                first = f"line {self._keys[here].line}"
+                raise self._error(f"{show(key)} stands here twice, first on {first}", mark, here)
+            self._keys[here] = mark
+            yield key, self._value(value_node, here, mark)
 
-    def _scalar(self, node: ScalarNode, mark: Mark) -> Any:
-        if node.tag == _CORE + "timestamp":
-            return node.value  # a date is text here
+    def _key(self, node: Node, mark: Mark, location: Location) -> str:
+        if not isinstance(node, ScalarNode):
+            raise self._error("a key must be plain text", mark, location)
+        if node.tag == _CORE + "merge":
+            problem = '"<<" is not supported; a variant can say "extends"'
+            raise self._error(problem, mark, location)
+        key = self._scalar(node, mark, location)
+        if not isinstance(key, str):
+            quoted = f'; write "{cut(node.value)}" in quotes' if node.value else ""
+            raise self._error(f"a key must be text, got {show(key)}{quoted}", mark, location)
+        return key
+
+    def _scalar(self, node: ScalarNode, mark: Mark, location: Location) -> Any:
         if node.tag not in _SCALARS:
-            raise self._tagged(node, mark)
+            raise self._tagged(node, mark, location)
         try:
+            node.value.encode()
+            if _SCALARS[node.tag] == "text":
+                return node.value
             return self._yaml.constructor.construct_object(node)
-        except (YAMLError, ValueError):
-            raise ScenarioError(f'"{node.value}" does not fit its tag', mark) from None
+        except UnicodeEncodeError:
+            raise self._error("holds half of a character (a surrogate)", mark, location) from None
+        except (YAMLError, ValueError, LookupError):
+            problem = f"cannot be read as {_SCALARS[node.tag]}: {show(node.value)}"
+            raise self._error(problem, mark, location) from None
 
-    def _tagged(self, node: Node, mark: Mark) -> ScenarioError:
-        tag = str(node.tag).replace(_CORE, "!!")
-        return ScenarioError(f'the tag "{tag}" is not allowed; write plain values', mark)
+    def _tagged(self, node: Node, mark: Mark, location: Location) -> ScenarioError:
+        tag = cut(str(node.tag).replace(_CORE, "!!"))
+        return self._error(f'the tag "{tag}" is not allowed; write plain values', mark, location)
+
+
+class _Writer(SafeRepresenter):
+    """Writes everything in full, and text with line breaks in one line."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def text(self, text: str) -> Node:
+        style = '"' if _BREAK.search(text) else None
+        return self.represent_scalar(_CORE + "str", text, style=style)
+
+
+_Writer.add_representer(str, _Writer.text)
 
 
 def write(document: Document, comment: str) -> str:
@@ -190,10 +281,11 @@ def write(document: Document, comment: str) -> str:
     from io import StringIO
 
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Writer
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 100
     stream = StringIO()
     yaml.dump(document.data, stream)
-    lines = "".join(f"# {line}\n" for line in comment.splitlines())
+    lines = "".join(f"# {one_line(line)}".rstrip() + "\n" for line in comment.splitlines())
     return lines + stream.getvalue()

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from cascadesim.scenario.errors import cut, show
+
 SECONDS = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -21,13 +23,13 @@ SECONDS = {
     "h": 3600.0,
     "d": 86400.0,
 }
-_NUMBER = r"\d+(?:\.\d+)?"
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _UNIT = r"(?:ns|us|ms|s|min|h|d)"
 _PART = re.compile(rf"({_NUMBER})\s*({_UNIT})\s*")
 DURATION_PATTERN = rf"^\s*(?:{_NUMBER}\s*{_UNIT}\s*)+$"
 RATE_PATTERN = rf"^\s*{_NUMBER}\s*/\s*{_UNIT}\s*$"
 SHARE_PATTERN = rf"^\s*{_NUMBER}\s*%\s*$"
-CLOCK_PATTERN = r"^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?$"
+CLOCK_PATTERN = r"^([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]+)?))?$"
 _KNOWN = "ns, us, ms, s, min, h, d"
 
 
@@ -36,8 +38,13 @@ def _wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("unit", "{message}", {"message": message})
 
 
-def _show(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+def _text(value: Any) -> str:
+    """Return a number or a text as text; nothing where it is neither, or no finite number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    if isinstance(value, str) or abs(value) < 1e15:
+        return str(value).strip()
+    return ""
 
 
 def parse_duration(value: Any) -> float:
@@ -45,46 +52,52 @@ def parse_duration(value: Any) -> float:
 
     Raises PydanticCustomError (a ValueError) saying what would be right.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _wrong(f'expected a duration such as "60s", got {_show(value)}')
-    text = str(value).strip()
-    if re.fullmatch(DURATION_PATTERN, text):
+    text = _text(value)
+    if isinstance(value, str) and re.fullmatch(DURATION_PATTERN, text):
         # One product rounds once: 60.272154 s stays the float that 60.272154 is.
-        return math.fsum(float(number) * SECONDS[unit] for number, unit in _PART.findall(text))
+        parts = [float(number) * SECONDS[unit] for number, unit in _PART.findall(text)]
+        if math.isfinite(sum(parts)):
+            return math.fsum(parts)
+        raise _wrong(f"a duration must be finite, got {show(value)}")
     if re.fullmatch(_NUMBER, text):
+        short = cut(text)
         raise _wrong(
-            f'{_show(value)} has no unit; write "{text}s" (seconds) or "{text}ms" (milliseconds)'
+            f'{show(value)} has no unit; write "{short}s" (seconds) or "{short}ms" (milliseconds)'
         )
     if text.startswith("-"):
-        raise _wrong(f"a duration cannot be negative, got {_show(value)}")
+        raise _wrong(f"a duration cannot be negative, got {show(value)}")
     if unit := re.fullmatch(rf"{_NUMBER}\s*([^\W\d]+)", text):
-        raise _wrong(f'{_show(value)} has the unknown unit "{unit[1]}"; known are {_KNOWN}')
-    raise _wrong(f'expected a duration such as "60s" or "250ms", got {_show(value)}')
+        raise _wrong(f'{show(value)} has the unknown unit "{cut(unit[1])}"; known are {_KNOWN}')
+    raise _wrong(f'expected a duration such as "60s" or "250ms", got {show(value)}')
 
 
 def parse_rate(value: Any) -> float:
     """Return events per second for text such as "4/s" or "240/min"."""
-    text = str(value).strip()
+    text = _text(value)
     if isinstance(value, str) and re.fullmatch(RATE_PATTERN, text):
         count, unit = (part.strip() for part in text.split("/"))
-        if float(count) > 0:
-            return float(count) / SECONDS[unit]
-        raise _wrong(f"a rate must be more than 0, got {_show(value)}")
+        rate = float(count) / SECONDS[unit]
+        if 0 < rate < math.inf:
+            return rate
+        raise _wrong(f"a rate must be more than 0 and finite, got {show(value)}")
     if re.fullmatch(_NUMBER, text):
-        raise _wrong(f'{_show(value)} has no unit; write "{text}/s" or "{text}/min"')
-    raise _wrong(f'expected a rate such as "4/s" or "240/min", got {_show(value)}')
+        short = cut(text)
+        raise _wrong(f'{show(value)} has no unit; write "{short}/s" or "{short}/min"')
+    if text.startswith("-"):
+        raise _wrong(f"a rate must be more than 0, got {show(value)}")
+    raise _wrong(f'expected a rate such as "4/s" or "240/min", got {show(value)}')
 
 
 def parse_share(value: Any) -> float:
     """Return a share from 0 to 1 for text such as "1%" or a number such as 0.01."""
-    if isinstance(value, str) and re.fullmatch(SHARE_PATTERN, value):
-        share = float(value.strip().rstrip("% ")) / 100
+    if isinstance(value, str) and re.fullmatch(SHARE_PATTERN, value.strip().removeprefix("-")):
+        share = -1.0 if value.strip().startswith("-") else float(value.strip().rstrip("%")) / 100
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        share = float(value)
+        share = float(value) if abs(value) < 2 else math.inf  # a huge int has no float
     else:
-        raise _wrong(f'expected a share such as "1%" or 0.01, got {_show(value)}')
+        raise _wrong(f'expected a share such as "1%" or 0.01, got {show(value)}')
     if not 0 <= share <= 1:  # also refuses NaN
-        raise _wrong(f"a share lies between 0% and 100%, got {_show(value)}")
+        raise _wrong(f"a share lies between 0% and 100%, got {show(value)}")
     return share
 
 
@@ -100,14 +113,14 @@ def parse_clock(text: str) -> float | None:
 def _clock(value: Any) -> str:
     if isinstance(value, str) and parse_clock(value) is not None:
         return value
-    raise _wrong(f'expected a clock time such as "23:29:00", got {_show(value)}')
+    raise _wrong(f'expected a clock time such as "23:29:00", got {show(value)}')
 
 
 def _instant(value: Any) -> str | float:
     if isinstance(value, str) and parse_clock(value) is not None:
         return value
     if isinstance(value, str) and ":" in value:
-        raise _wrong(f'expected a clock time such as "23:29:00", got {_show(value)}')
+        raise _wrong(f'expected a clock time such as "23:29:00", got {show(value)}')
     return parse_duration(value)
 
 
@@ -175,5 +188,8 @@ Instant = Annotated[
         }
     ),
 ]
-Count = Annotated[int, Field(strict=True, ge=1)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
+Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=10**9)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=10**18)]
+Number = Annotated[float, Field(strict=True)]  # strict: neither true nor "2"
+Text = Annotated[str, Field(strict=True)]

@@ -65,3 +65,18 @@ def test_permits_and_successes_to_close() -> None:
     assert breaker.state is H
     breaker.settle(breaker.admit(11.0) or 0, ok=True, now=12.0)
     assert breaker.state is C
+
+
+def test_a_trial_that_was_never_made_leaves_its_permit_to_another() -> None:
+    breaker, trial = breaker_in(H)
+    assert breaker.admit(60.0) is None
+    breaker.take_back(trial)
+    assert breaker.admit(60.0) is not None
+
+
+def test_taking_back_an_old_ticket_changes_nothing() -> None:
+    breaker, trial = breaker_in(H)
+    breaker.settle(trial, ok=False, now=61.0)
+    assert breaker.admit(121.0) is not None
+    breaker.take_back(trial)
+    assert breaker.admit(121.0) is None

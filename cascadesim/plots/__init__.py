@@ -1,0 +1,1 @@
+"""Figures: one function each, which takes an Axes and returns it."""

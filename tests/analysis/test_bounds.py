@@ -1,0 +1,108 @@
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from strategies import plan_of, scenarios
+
+from cascadesim.analysis.bounds import Bound, worst_case
+from cascadesim.compile import compile_plan
+from cascadesim.engine import simulate
+from cascadesim.scenario.load import load
+
+
+def total(plan: Any) -> float:
+    return sum(worst_case(plan).values(), Bound()).total
+
+
+@given(scenarios(bounded=True))
+def test_no_latency_exceeds_the_worst_case(data: dict[str, Any]) -> None:
+    plan = plan_of(data)
+    assert simulate(plan, seed=1).latency.max(initial=0.0) <= total(plan) * (1 + 1e-9) + 1e-9
+
+
+def one_stage(**stage: Any) -> Bound:
+    data = {
+        "name": "one",
+        "horizon": "60s",
+        "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
+        "stages": {"a": {"work": {"constant": "2s"}} | stage},
+    }
+    return worst_case(plan_of(data))["a"]
+
+
+def breaker(**settings: Any) -> dict[str, Any]:
+    return {"breaker": {"recovery_timeout": "60s", "when_open": "wait"} | settings}
+
+
+@pytest.mark.parametrize(
+    ("stage", "terms"),
+    [
+        ({}, {"a.work": 2}),
+        ({"policies": [{"deadline": {"timeout": "1s"}}]}, {"a.deadline.timeout": 1}),
+        ({"policies": [{"deadline": {"timeout": "3s"}}]}, {"a.work": 2}),
+        (
+            {"policies": [{"retry": {"attempts": 3, "base": "1s"}}]},
+            {"a.work": 6, "a.retry.base": 1 + 2},
+        ),
+        ({"policies": [breaker(when_open="reject")]}, {"a.work": 2}),
+        # A trial before the recovery, 60 s, a trial after it, and then the call itself.
+        (
+            {"policies": [breaker()]},
+            {"a.work": 2, "a.breaker.recovery_timeout": 60, "a.breaker.successes_to_close": 4},
+        ),
+        (
+            {"policies": [breaker(max_recoveries=2, successes_to_close=3)]},
+            {"a.work": 2, "a.breaker.recovery_timeout": 120, "a.breaker.successes_to_close": 18},
+        ),
+        (
+            {"policies": [{"fallback": {"work": {"constant": "1s"}}}]},
+            {"a.work": 2, "a.fallback.work": 1},
+        ),
+        ({"concurrency": 2, "queue_limit": 3}, {"a.work": 2, "a.queue_limit": 4}),
+        ({"concurrency": 2}, {"a.work": 2, "a.queue_limit": math.inf}),
+        ({"startup": {"timeout": "9s"}}, {"a.work": 2, "a.startup.timeout": 9}),
+        (
+            {"pool": {"connect_time": "1s", "timeout": "5s"}},
+            {"a.work": 2, "a.pool.connect_time": 1, "a.pool.timeout": 5},
+        ),
+        (
+            {"pool": {"kind": "null", "connect_time": "1s"}, "session": {"lifetime": "1500ms"}},
+            {"a.session.lifetime": 1.5, "a.pool.connect_time": 1},
+        ),
+        ({"work": {"exponential": {"mean": "1s"}}}, {"a.work": math.inf}),
+    ],
+)
+def test_each_setting_contributes_what_it_allows(
+    stage: dict[str, Any], terms: dict[str, float]
+) -> None:
+    assert {path: s for path, s in one_stage(**stage).terms.items() if s} == terms
+
+
+def test_the_worst_case_of_a_waiting_breaker_is_reached() -> None:
+    # The call that arrives in a trial which fails at its last moment, and then waits for the
+    # recovery behind a trial that succeeds: 2 + 60 + 2 s and its own 2 s.
+    data = {
+        "name": "reached",
+        "horizon": "80s",
+        "drain": "200s",
+        "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
+        "stages": {
+            "a": {
+                "work": {"constant": "2s"},
+                "policies": [breaker(failure_threshold=1), {"deadline": {"timeout": "2s"}}],
+            }
+        },
+        "faults": [{"on": "a", "from": "0s", "for": "65s", "partition": {}}],
+    }
+    plan = plan_of(data)
+    slowest = simulate(plan, seed=1).latency.max()
+    assert total(plan) == 66
+    assert 65 <= slowest <= 66
+
+
+def test_the_179_s_follow_from_the_settings_alone() -> None:
+    plan = compile_plan(load("scenarios/incident-179s").at("before").model)
+    assert worst_case(plan)["auth"].terms == pytest.approx(
+        {"auth.deadline.timeout": 150, "auth.retry.base": 29}
+    )

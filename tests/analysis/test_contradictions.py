@@ -1,0 +1,125 @@
+from typing import Any
+
+import pytest
+from strategies import plan_of
+
+from cascadesim.analysis.contradictions import contradictions, retry_costs
+
+
+def scenario(rate: str = "4/s", **stages: Any) -> dict[str, Any]:
+    return {
+        "name": "checked",
+        "horizon": "60s",
+        "workload": {"arrivals": {"poisson": {"rate": rate}}},
+        "stages": stages,
+    }
+
+
+def stage(*policies: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"work": {"constant": "100ms"}, "policies": list(policies)} | more
+
+
+def deadline(timeout: str, **more: Any) -> dict[str, Any]:
+    return {"deadline": {"timeout": timeout} | more}
+
+
+def breaker(recovery: str, when_open: str = "wait", **more: Any) -> dict[str, Any]:
+    return {"breaker": {"recovery_timeout": recovery, "when_open": when_open} | more}
+
+
+POOL = {"connect_time": "40ms", "timeout": "5s"}
+OUTER = {"name": "outer"}
+
+
+@pytest.mark.parametrize(
+    ("stages", "settings", "says"),
+    [
+        (
+            {"a": stage(deadline("1s", name="outer"), deadline("2s"))},
+            ("a.deadline.timeout", "a.outer.timeout"),
+            "the inner timeout of 2.00 s never fires",
+        ),
+        (
+            {"a": {"policies": [deadline("1s")], "stages": {"b": stage(deadline("2s"))}}},
+            ("b.deadline.timeout", "a.deadline.timeout"),
+            "the outer one ends the call after 1.00 s",
+        ),
+        (
+            {"a": stage(deadline("1s"), tracker={"timeout": "30s"})},
+            ("a.tracker.timeout", "a.deadline.timeout"),
+            "never fires",
+        ),
+        (
+            {"a": stage(deadline("1s"), startup={"timeout": "120s"})},
+            ("a.startup.timeout", "a.deadline.timeout"),
+            "never fires",
+        ),
+        (
+            {"a": stage(deadline("1s"), pool=POOL)},
+            ("a.pool.timeout", "a.deadline.timeout"),
+            "callers give up after 1.00 s, before the pool's timeout of 5.00 s",
+        ),
+        (
+            {"a": stage(pool=POOL, session={"lifetime": "300s"})},
+            ("a.session.lifetime", "a.pool.timeout"),
+            "with all 15 connections held",
+        ),
+        (
+            {"a": stage({"retry": {"attempts": 4}}, concurrency=1)},
+            ("a.retry.attempts", "a.concurrency"),
+            "retries make 4 calls of each request: 16/s against a capacity of 10/s",
+        ),
+        (
+            {"a": stage(breaker("4s"))},
+            None,
+            None,
+        ),
+        (
+            {"a": stage(breaker("4s")), "b": stage(breaker("2s"))},
+            ("a.breaker.recovery_timeout", "b.breaker.recovery_timeout"),
+            "recoveries along the chain add up to 6.00 s, beyond the objective of 5.00 s",
+        ),
+        (
+            {"a": stage(breaker("60s"))},
+            ("a.breaker.recovery_timeout",),
+            "a recovery takes 60.00 s, beyond the objective of 5.00 s",
+        ),
+        # What is in order gives no warning.
+        ({"a": stage(deadline("2s", name="outer"), deadline("1s"))}, None, None),
+        ({"a": stage(breaker("60s", "reject"))}, None, None),
+        ({"a": stage(deadline("6s"), pool=POOL)}, None, None),
+        ({"a": stage(pool=POOL, session={"lifetime": "4s"})}, None, None),
+        ({"a": stage(pool=POOL)}, None, None),
+        ({"a": stage({"retry": {"attempts": 2}}, concurrency=1)}, None, None),
+        ({"a": stage({"retry": {"attempts": 4, "budget": "20%"}}, concurrency=1)}, None, None),
+    ],
+)
+def test_contradictions(
+    stages: dict[str, Any], settings: tuple[str, ...] | None, says: str | None
+) -> None:
+    found = contradictions(plan_of(scenario(**stages)), limit=5.0)
+    if settings is None or says is None:
+        assert found == []
+    else:
+        assert [c.settings for c in found] == [settings]
+        assert says in found[0].problem
+
+
+def test_a_budget_that_is_not_enough_is_reported_with_its_reserve() -> None:
+    stages = {"a": stage({"retry": {"attempts": 4, "budget": "200%"}}, concurrency=1)}
+    with pytest.raises(Exception, match="share"):
+        plan_of(scenario(**stages))
+    stages = {"a": stage({"retry": {"attempts": 4, "budget": "100%"}}, concurrency=1)}
+    (found,) = contradictions(plan_of(scenario("6/s", **stages)), limit=None)
+    assert "2 calls of each request (up to 4 times while the reserve of 10 lasts)" in found.problem
+
+
+def test_what_a_retry_costs() -> None:
+    inner = stage(
+        {"retry": {"attempts": 3, "base": "1s", "jitter": "full"}},
+        {"retry": {"name": "own", "attempts": 2}},
+    )
+    stages = {"a": {"policies": [{"retry": {"attempts": 2}}], "stages": {"b": inner}}}
+    costs = {cost.path: cost for cost in retry_costs(plan_of(scenario(**stages)))}
+    assert costs["b.retry"].waits == ((0.0, 1.0), (0.0, 2.0))
+    assert [costs[path].load for path in ("a.retry", "b.retry", "b.own")] == [2, 6, 12]

@@ -1,0 +1,132 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cascadesim.analysis.attribution import blame, by_cause, by_part
+from cascadesim.analysis.summary import summarize
+from cascadesim.model.outcome import Outcome
+from cascadesim.records import Part, Records
+from cascadesim.scenario.objectives import parse_objective
+
+PARTS = (
+    Part("agent", "agent_execution", "agent.deadline.timeout"),
+    Part("agent.breaker", "breaker_wait", "agent.breaker.recovery_timeout"),
+    Part("auth.breaker", "breaker_wait", "auth.breaker.recovery_timeout"),
+)
+O = Outcome  # noqa: E741
+
+
+def records(rows: list[tuple[float, Outcome, tuple[float, float, float]]], **more: Any) -> Records:
+    """Return records of requests by (arrival, outcome, seconds by part), warm-up 10 of 110 s."""
+    seconds = np.array([row[2] for row in rows]).reshape(-1, len(PARTS))
+    return Records(
+        parts=PARTS,
+        arrival=np.array([row[0] for row in rows]),
+        latency=seconds.sum(axis=1),
+        outcome=np.array([row[1] for row in rows], dtype=np.uint8),
+        retries=np.zeros(len(rows), dtype=np.int32),
+        observation=np.full(len(rows), -1, dtype=np.int32),
+        seconds=seconds,
+        transitions=(),
+        calls={},
+        horizon=110.0,
+        warmup=10.0,
+    )
+
+
+RUN = records(
+    [
+        (5.0, O.OK, (99.0, 0.0, 0.0)),  # in the warm-up, so not measured
+        (10.0, O.OK, (1.0, 0.0, 0.0)),
+        (20.0, O.OK, (1.0, 6.0, 2.0)),
+        (30.0, O.FAILED, (2.0, 1.0, 3.0)),
+        (40.0, O.REJECTED, (0.0, 0.0, 0.0)),
+        (50.0, O.DEGRADED, (4.0, 0.0, 0.0)),
+    ]
+)
+
+
+def verdict(text: str, run: Records = RUN) -> Any:
+    (found,) = summarize(run, (parse_objective(text),)).verdicts
+    return found
+
+
+def test_measured_requests_are_counted_by_outcome() -> None:
+    summary = summarize(RUN)
+    assert summary.requests == 5
+    assert {k: v for k, v in summary.outcomes.items() if v} == {
+        "ok": 2,
+        "degraded": 1,
+        "rejected": 1,
+        "failed": 1,
+    }
+    assert summary.goodput == 2 / 100
+    assert summary.error_rate == 2 / 5
+    assert summary.percentiles["max"].seconds == 9.0
+    assert summary.by_outcome["failed"]["p50"].seconds == 6.0
+    assert summary.under is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "met"),
+    [
+        ("p50 < 5s", 4.0, True),
+        ("p99 < 5s", 9.0, False),
+        ("p99 <= 9s", 9.0, True),
+        ("max > 5s", 9.0, True),
+        ("mean < 4s", 4.0, False),
+        ("error_rate < 50%", 0.4, True),
+        ("failed_rate < 20%", 0.2, False),
+        ("ok_rate >= 40%", 0.4, True),
+        ("goodput > 1/min", 0.02, True),
+        ("goodput > 2/s", 0.02, False),
+    ],
+)
+def test_objectives(text: str, value: float, met: bool) -> None:
+    found = verdict(text)
+    assert (found.value, found.met) == (pytest.approx(value), met)
+
+
+def test_the_setting_that_governs_most_of_the_slow_time_is_to_blame() -> None:
+    found = verdict("p99 < 5s").blame
+    assert found.setting == "agent.breaker.recovery_timeout"
+    assert found.share == pytest.approx(7 / 15)  # of the two requests of 9 and 6 s
+    assert verdict("p50 < 5s").blame is None
+    assert verdict("error_rate < 1%").blame is None
+    assert blame(RUN, over=1000.0) is None
+
+
+def test_the_share_under_the_first_latency_objective() -> None:
+    summary = summarize(RUN, (parse_objective("error_rate < 1%"), parse_objective("p99 < 5s")))
+    assert summary.limit == 5.0
+    assert summary.under == 3 / 5
+
+
+def test_unfinished_requests_never_keep_an_upper_objective() -> None:
+    run = records([(20.0, O.OK, (1.0, 0.0, 0.0)), (100.0, O.UNFINISHED, (0.5, 0.0, 0.0))])
+    assert verdict("p50 < 5s", run).met
+    assert not verdict("max < 5s", run).met
+    assert verdict("max < 5s", run).at_least
+    assert not verdict("mean < 5s", run).met
+    assert verdict("mean > 0.5s", run).met
+    assert summarize(run, (parse_objective("p99 < 5s"),)).under == 0.5
+
+
+def test_no_requests_meet_no_objective_and_give_valid_json() -> None:
+    summary = summarize(records([]), (parse_objective("p99 < 5s"), parse_objective("ok_rate > 1%")))
+    assert not any(found.met for found in summary.verdicts)
+    assert math.isnan(summary.error_rate)
+    assert summary.to_dict()["percentiles_s"]["p99"] is None
+
+
+def test_attribution_by_cause_and_by_part() -> None:
+    seconds = np.array([1.0, 6.0, 2.0])
+    causes = by_cause(PARTS, seconds)
+    assert (causes["agent_execution"], causes["breaker_wait"]) == (1.0, 8.0)
+    assert sum(causes.values()) == 9.0
+    assert by_part(PARTS, np.array([1.0, 0.0, 2.0])) == {
+        "agent.agent_execution": 1.0,
+        "auth.breaker.breaker_wait": 2.0,
+    }

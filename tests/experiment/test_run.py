@@ -1,0 +1,98 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+import cascadesim
+from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.scenario.errors import ScenarioError
+
+INCIDENT = ROOT / "scenarios" / "incident-60s"
+FILES = {"requests.parquet", "requests.csv", "summary.json", "scenario.yaml"}
+
+
+@pytest.fixture(scope="module")
+def result() -> cascadesim.Result:
+    return cascadesim.run(cascadesim.load(INCIDENT).at("after"), seed=3)
+
+
+def test_the_frame_has_one_row_a_request_and_parts_that_add_up(result: cascadesim.Result) -> None:
+    frame = result.frame
+    parts = [part.column for part in result.records.parts]
+    assert list(frame.columns[:7]) == [
+        *("request", "arrival_s", "latency_s", "outcome", "retries", "observation", "measured")
+    ]
+    np.testing.assert_allclose(frame[parts].sum(axis=1), frame["latency_s"], atol=1e-9)
+    background = frame.query("observation < 0")
+    assert background["arrival_s"].is_monotonic_increasing
+    assert len(background) == len(frame) - 1
+
+
+def test_the_summary_agrees_with_the_frame(result: cascadesim.Result) -> None:
+    measured = result.frame.query("measured")
+    for name in PERCENTILES[:-1]:
+        expected = measured["latency_s"].quantile(float(name[1:]) / 100, interpolation="higher")
+        assert result.summary.percentiles[name].seconds == pytest.approx(expected, rel=0.02)
+    counts = measured["outcome"].value_counts().to_dict()
+    assert result.summary.outcomes == counts
+    assert result.summary.under == (measured["latency_s"] < 5).mean()
+
+
+def test_saved_files_hold_the_run_and_repeat_it(result: cascadesim.Result, tmp_path: Path) -> None:
+    result.save(tmp_path / "first")
+    assert {path.name for path in (tmp_path / "first").iterdir()} == FILES
+    saved = pd.read_parquet(tmp_path / "first" / "requests.parquet")
+    pd.testing.assert_frame_equal(saved, result.frame)
+    csv = pd.read_csv(tmp_path / "first" / "requests.csv")
+    assert list(csv.columns) == list(saved.columns)
+    assert (csv["latency_s"] == saved["latency_s"]).all()
+    summary = json.loads((tmp_path / "first" / "summary.json").read_text("utf-8"))
+    assert (summary["seed"], summary["cascadesim"]) == (3, cascadesim.__version__)
+    again = cascadesim.run(cascadesim.load(tmp_path / "first"))
+    again.save(tmp_path / "again")
+    for name in ("requests.parquet", "requests.csv", "scenario.yaml"):
+        first, second = ((tmp_path / f / name).read_bytes() for f in ("first", "again"))
+        assert first == second
+    assert cascadesim.__version__ in (tmp_path / "first" / "scenario.yaml").read_text("utf-8")
+
+
+def test_the_same_bytes_in_a_new_process(tmp_path: Path) -> None:
+    digests = set()
+    for hash_seed in ("1", "2"):
+        out = tmp_path / hash_seed
+        command = [sys.executable, "-m", "cascadesim", "run", str(INCIDENT), "--out", str(out)]
+        command += ["--variant", "after", "--format", "json"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        printed = subprocess.run(command, check=True, capture_output=True, env=environment).stdout
+        files = b"".join((out / name).read_bytes() for name in sorted(FILES))
+        digests.add(hashlib.sha256(printed + files).hexdigest())
+    assert len(digests) == 1
+
+
+def test_a_failed_write_leaves_nothing_half_done(
+    result: cascadesim.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result.save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    other = cascadesim.run(cascadesim.load(INCIDENT).at("before"))
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(ScenarioError, match="cannot be written: No space left on device"):
+        other.save(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_made(result: cascadesim.Result, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ScenarioError, match="cannot be written"):
+        result.save(tmp_path / "file" / "out")

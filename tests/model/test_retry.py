@@ -1,0 +1,84 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cascadesim.model.outcome import Outcome
+from cascadesim.model.retry import RetryPlan
+
+BACKOFFS = ["constant", "linear", "exponential"]
+JITTERS = ["none", "full", "equal", "decorrelated"]
+
+
+def plan(**settings: object) -> RetryPlan:
+    defaults = {"attempts": 5, "outcomes": frozenset({Outcome.FAILED}), "base": 1.0}
+    return RetryPlan("retry", **(defaults | settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "waits"),
+    [
+        ({"backoff": "constant"}, [1, 1, 1, 1]),
+        ({"backoff": "linear"}, [1, 2, 3, 4]),
+        ({"backoff": "exponential"}, [1, 2, 4, 8]),
+        ({"backoff": "exponential", "multiplier": 3.0}, [1, 3, 9, 27]),
+        ({"backoff": "exponential", "cap": 3.0}, [1, 2, 3, 3]),
+        ({"backoff": "linear", "cap": 2.5}, [1, 2, 2.5, 2.5]),
+        ({"backoff": "constant", "cap": 0.5}, [0.5, 0.5, 0.5, 0.5]),
+    ],
+)
+def test_backoff(settings: dict[str, object], waits: list[float]) -> None:
+    assert [plan(**settings).wait(attempt, 0.7, 0.0) for attempt in range(4)] == waits
+
+
+@pytest.mark.parametrize(
+    ("jitter", "low", "middle", "high"),
+    [("none", 4, 4, 4), ("full", 0, 2, 4), ("equal", 2, 3, 4)],
+)
+def test_jitter_spreads_the_wait(jitter: str, low: float, middle: float, high: float) -> None:
+    waits = [plan(jitter=jitter).wait(2, draw, 0.0) for draw in (0.0, 0.5, 1.0)]
+    assert waits == [low, middle, high]
+
+
+def test_decorrelated_jitter_grows_from_the_wait_before() -> None:
+    policy = plan(jitter="decorrelated", cap=20.0)
+    assert [policy.wait(0, draw, 0.0) for draw in (0.0, 0.5, 1.0)] == [1, 2, 3]
+    assert [policy.wait(1, draw, 4.0) for draw in (0.0, 0.5, 1.0)] == [1, 6.5, 12]
+    assert policy.wait(2, 1.0, 12.0) == 20
+
+
+plans = st.builds(
+    plan,
+    backoff=st.sampled_from(BACKOFFS),
+    jitter=st.sampled_from(JITTERS),
+    base=st.floats(0, 100),
+    multiplier=st.floats(1, 10),
+    cap=st.one_of(st.just(math.inf), st.floats(0.001, 1000)),
+)
+
+
+@given(plans, st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_waits_are_between_shortest_and_longest(policy: RetryPlan, draws: list[float]) -> None:
+    last = 0.0
+    for attempt, draw in enumerate(draws):
+        last = policy.wait(attempt, draw, last)
+        rounding = 1e-12 * last
+        assert policy.shortest(attempt) - rounding <= last <= policy.longest(attempt) + rounding
+        assert 0 <= last <= policy.cap + rounding
+
+
+@given(plans)
+def test_the_longest_wait_is_reached_by_the_highest_draws(policy: RetryPlan) -> None:
+    last = 0.0
+    for attempt in range(6):
+        last = policy.wait(attempt, 1.0, last)
+        assert last == pytest.approx(policy.longest(attempt))
+
+
+@given(plans, st.integers(0, 100_000))
+def test_no_attempt_is_too_late_for_arithmetic(policy: RetryPlan, attempt: int) -> None:
+    wait = policy.wait(attempt, 0.5, policy.base)
+    assert math.isfinite(wait)
+    assert math.isfinite(policy.longest(attempt))
+    assert wait <= policy.longest(attempt) * (1 + 1e-12)

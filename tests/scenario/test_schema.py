@@ -1,0 +1,133 @@
+"""The JSON Schema says what loading does, as far as a JSON Schema can."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from everything import EVERYTHING, swap
+from jsonschema import Draft202012Validator
+
+from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.json_schema import json_schema
+from cascadesim.scenario.load import loads
+from cascadesim.scenario.schema import Choice
+from cascadesim.scenario.source import parse
+
+SCHEMA = json_schema()
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+def objects() -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "", SCHEMA
+    yield from SCHEMA["$defs"].items()
+
+
+def accepts(text: str) -> bool:
+    return bool(VALIDATOR.is_valid(parse(text, "f").data))
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMA["title"] == "cascadesim scenario"
+    assert "$id" not in SCHEMA
+
+
+def test_it_accepts_a_scenario_with_every_key() -> None:
+    assert list(VALIDATOR.iter_errors(parse(EVERYTHING, "f").data)) == []
+
+
+def test_the_scenario_with_every_key_has_every_key() -> None:
+    used = set()
+
+    def visit(data: Any) -> None:
+        for key in data if isinstance(data, dict | list) else ():
+            used.add(str(key))
+            visit(data[key] if isinstance(data, dict) else key)
+
+    visit(parse(EVERYTHING, "f").data)
+    known = {key for _, schema in objects() for key in schema.get("properties", {})}
+    assert known - used == {"p90", "p95"}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in objects()])
+def test_every_property_is_described(name: str) -> None:
+    schema = dict(objects())[name]
+    for key, setting in schema.get("properties", {}).items():
+        assert setting.get("description"), f"{name}.{key} has no description"
+        assert "title" not in setting
+
+
+def test_every_default_is_a_valid_value() -> None:
+    for _, schema in objects():
+        for setting in schema.get("properties", {}).values():
+            if "default" in setting:
+                whole = setting | {"$defs": SCHEMA["$defs"]}
+                assert Draft202012Validator(whole).is_valid(setting["default"]), setting
+
+
+def test_a_choice_has_exactly_one_kind() -> None:
+    for choice in Choice.__subclasses__():
+        kinds = SCHEMA["$defs"][choice.__name__]["oneOf"]
+        assert kinds == [{"required": [kind]} for kind in choice.kinds()]
+
+
+REFUSED = [
+    ("name: every", "nmae: every"),
+    ("concurrency: 20", "concurency: 20"),
+    ("leak: 0.1%", "leaks: 0.1%"),
+    ("- retry:", "- retri:"),
+    ("horizon: 10min", "horizon: 600"),
+    ("horizon: 10min", 'horizon: "600"'),
+    ("horizon: 10min", "horizon: 3 parsecs"),
+    ("horizon: 10min\n", ""),
+    ("median: 15ms", "median: 15"),
+    ("rate: 4/s", "rate: 4"),
+    ("failure_rate: 1%", "failure_rate: 1.5"),
+    ("concurrency: 20", "concurrency: 0"),
+    ("concurrency: 20", "concurrency: true"),
+    ("seed: 7", "seed: -1"),
+    ("sigma: 0.5", "sigma: 0"),
+    ("when_open: wait", "when_open: wiat"),
+    ("kind: queue", "kind: null"),
+    ("outcomes: [rejected]", "outcomes: []"),
+    ("{constant: 1ms}", "{}"),
+    ("{constant: 1ms}", "{constant: ~}"),
+    ("{constant: 1ms}", "{constant: 1ms, uniform: {low: 0s, high: 1s}}"),
+    ("partition: {}", "partition: {}, restart: {}"),
+    (", partition: {}", ""),
+    ("outage: {fail_after: 1s}", "outage: ~"),
+    (", p99: 80ms", ""),
+    ("p99: 80ms", "p99: 80ms, sigma: 1"),
+    ('clock: "23:29:00"', "clock: 25:00"),
+    ("name: outer", 'name: "a b"'),
+    ("  auth:", "  a.b:"),
+    ("      agent:", "      a.b:"),
+    ("p99 < 5s", "p101 < 5s"),
+    ("before: {}", "before: []"),
+    ("extends: after", "extends: 3"),
+    ("agent.deadline.timeout", "agent..timeout"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), REFUSED)
+def test_it_refuses_what_loading_refuses(old: str, new: str) -> None:
+    text = swap(old, new)
+    assert not accepts(text)
+    with pytest.raises(ScenarioError):
+        loads(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("tracker: {timeout: 30s}", "tracker: null"),
+        ("horizon: 10min", "horizon: 9min 60 s"),
+        ("failure_rate: 1%", "failure_rate: 0.01"),
+        ("before: {}", 'before: {"faults.0.for": 3s, seed: 3, extends: after}'),
+        ("fail_after: 1s", ""),
+    ],
+)
+def test_it_accepts_what_loading_accepts(old: str, new: str) -> None:
+    assert accepts(swap(old, new))
+    loads(swap(old, new))

@@ -1,0 +1,157 @@
+"""Stages with a concurrency limit are queues: held against the formulas of queueing theory.
+
+Formulas: Gross, Shortle, Thompson, Harris, "Fundamentals of Queueing Theory", 4th ed., ch. 2
+(M/M/1, M/M/c, Erlang B and C, Little's law) and ch. 5 (Pollaczek-Khinchine). Requests are served
+in one second on average, so the offered load in erlangs is the arrival rate.
+"""
+
+import heapq
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from strategies import plan_of
+
+from cascadesim.engine import simulate
+from cascadesim.model.outcome import Outcome
+from cascadesim.plan import Plan
+from cascadesim.randomness import UNIFORM, Stream, arrival_times
+from cascadesim.records import Records
+
+REPLICATIONS = 40
+WARMUP = 200  # seconds
+EXPONENTIAL = {"exponential": {"mean": "1s"}}
+CONSTANT = {"constant": "1s"}
+
+Floats = NDArray[np.float64]
+
+
+def queue(load: float, servers: int, horizon: int, work: Any, **settings: Any) -> Plan:
+    return plan_of(
+        {
+            "name": "queue",
+            "horizon": f"{horizon}s",
+            "warmup": f"{WARMUP}s",
+            "drain": "1h",
+            "workload": {"arrivals": {"poisson": {"rate": f"{load}/s"}}},
+            "stages": {"server": {"work": work, "concurrency": servers} | settings},
+        }
+    )
+
+
+def waits(records: Records) -> Floats:
+    return records.frame()["server.queue_wait_s"].to_numpy()
+
+
+def erlang_b(servers: int, load: float) -> float:
+    """Return the share of calls that find all servers busy and are lost."""
+    terms = [load**k / math.factorial(k) for k in range(servers + 1)]
+    return terms[-1] / sum(terms)
+
+
+def erlang_c(servers: int, load: float) -> float:
+    """Return the share of calls that find all servers busy and wait."""
+    lost = erlang_b(servers, load)
+    use = load / servers
+    return lost / (1 - use * (1 - lost))
+
+
+@cache
+def queue_means(load: float, servers: int, horizon: int, kind: str) -> dict[str, Floats]:
+    """Return mean wait, latency and number in the system of every replication."""
+    work = {"exponential": EXPONENTIAL, "constant": CONSTANT}[kind]
+    plan = queue(load, servers, horizon, work)
+    rows = []
+    for i in range(REPLICATIONS):
+        records = simulate(plan, seed=7, replication=i)
+        assert (records.outcome == Outcome.OK).all()
+        measured = records.measured
+        wait, latency = waits(records)[measured], records.latency[measured]
+        gap = np.diff(records.arrival[measured]).mean()
+        number = number_in_system(records)
+        rows.append((wait.mean(), latency.mean(), number, gap, (latency - wait).mean()))
+    names = ("wait", "latency", "number", "gap", "work")
+    return dict(zip(names, np.array(rows, dtype=float).T, strict=True))
+
+
+def number_in_system(records: Records) -> float:
+    """Return the time average from warm-up to horizon, by overlap of stays with that span."""
+    start, end = records.warmup, records.horizon
+    leaves = records.arrival + records.latency
+    stays = np.minimum(leaves, end) - np.maximum(records.arrival, start)
+    return float(np.maximum(stays, 0.0).sum() / (end - start))
+
+
+def agrees(sample: Floats, expected: float, *controls: Floats) -> None:
+    """Hold a sample against a mean; the 99 % interval must be able to show an error of 2 %.
+
+    Controls have mean zero. What of the sample they explain is chance and is taken off (Law,
+    "Simulation Modeling and Analysis", 5th ed., section 11.4), which halves the runs needed.
+    """
+    design = np.column_stack([np.ones(len(sample)), *controls])
+    fit, squares, *_ = np.linalg.lstsq(design, sample)
+    free = len(sample) - len(fit)
+    error = math.sqrt(squares[0] / free * np.linalg.inv(design.T @ design)[0, 0])
+    half = stats.t.ppf(0.995, free) * error
+    assert half < 0.02 * expected
+    assert abs(fit[0] - expected) < half
+
+
+# load, servers, simulated seconds of one replication
+QUEUES = [(0.5, 1, 20_000), (1.2, 2, 15_000)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("load", "servers", "horizon"), QUEUES)
+def test_mean_wait_and_latency_of_m_m_c(load: float, servers: int, horizon: int) -> None:
+    means = queue_means(load, servers, horizon, "exponential")
+    wait = erlang_c(servers, load) / (servers - load)
+    if servers == 1:
+        assert wait == pytest.approx(load / (1 - load))
+    chance = means["work"] - 1, means["gap"] - 1 / load
+    agrees(means["wait"], wait, *chance)
+    agrees(means["latency"], wait + 1, *chance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("load", "servers", "horizon"), QUEUES)
+def test_littles_law(load: float, servers: int, horizon: int) -> None:
+    means = queue_means(load, servers, horizon, "exponential")
+    number = load * (erlang_c(servers, load) / (servers - load) + 1)
+    agrees(means["number"], number, means["work"] - 1, means["gap"] - 1 / load)
+    assert means["number"] == pytest.approx(means["latency"] / means["gap"], rel=0.01)
+
+
+def test_mean_wait_of_m_d_1() -> None:
+    # Pollaczek-Khinchine: half the wait of M/M/1, as constant work has no variance.
+    means = queue_means(0.5, 1, 12_000, "constant")
+    agrees(means["wait"], 0.5 * 0.5 / (1 - 0.5), means["gap"] - 1 / 0.5)
+
+
+def test_share_of_lost_calls_is_erlang_b() -> None:
+    plan = queue(2.0, 3, 3000, EXPONENTIAL, queue_limit=0)
+    lost = []
+    for i in range(REPLICATIONS):
+        records = simulate(plan, seed=7, replication=i)
+        lost.append((records.outcome[records.measured] == Outcome.REJECTED).mean())
+    agrees(np.array(lost), erlang_b(3, 2.0))
+
+
+@pytest.mark.parametrize("servers", [1, 2, 5])
+def test_every_wait_is_that_of_the_recursion(servers: int) -> None:
+    """Kiefer and Wolfowitz 1955 (Lindley 1952 for one server): who waits for which server."""
+    plan = queue(0.8 * servers, servers, 2000, EXPONENTIAL)
+    records = simulate(plan, seed=7)
+    arrivals = arrival_times(7, 0, plan.gaps, plan.horizon)
+    work = Stream(7, 0, "server.work", plan.stages[0].work or UNIFORM)
+    free = [0.0] * servers  # when each server is free, the soonest first
+    expected = []
+    for i, arrival in enumerate(arrivals):
+        begins = max(arrival, free[0])
+        heapq.heapreplace(free, begins + work.at(i))
+        expected.append(begins - arrival)
+    np.testing.assert_allclose(waits(records), expected, atol=1e-6)

@@ -50,7 +50,7 @@ def test_saved_files_hold_the_run_and_repeat_it(result: cascadesim.Result, tmp_p
     assert {path.name for path in (tmp_path / "first").iterdir()} == FILES
     saved = pd.read_parquet(tmp_path / "first" / "requests.parquet")
     pd.testing.assert_frame_equal(saved, result.frame)
-    csv = pd.read_csv(tmp_path / "first" / "requests.csv")
+    csv = pd.read_csv(tmp_path / "first" / "requests.csv", float_precision="round_trip")
     assert list(csv.columns) == list(saved.columns)
     assert (csv["latency_s"] == saved["latency_s"]).all()
     summary = json.loads((tmp_path / "first" / "summary.json").read_text("utf-8"))

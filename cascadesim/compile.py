@@ -58,7 +58,7 @@ def _stage(name: str, stage: schema.Stage, faults: dict[str, list[FaultPlan]]) -
         name=name,
         is_agent=stage.kind == "agent",
         work=distribution(stage.work) if stage.work else None,
-        failure=stage.failure_rate,
+        failure_rate=stage.failure_rate,
         concurrency=_or_infinite(stage.concurrency),
         queue_limit=_or_infinite(stage.queue_limit),
         tracker=stage.tracker.timeout if stage.tracker else math.inf,
@@ -152,6 +152,6 @@ def _fault(fault: schema.Fault, start: float) -> FaultPlan:
         end=start + fault.duration,
         fail_after=getattr(settings, "fail_after", 0.0),
         share=getattr(settings, "share", 0.0),
-        factor=getattr(settings, "multiply", 1.0),
+        multiply=getattr(settings, "multiply", 1.0),
         add=getattr(settings, "add", 0.0),
     )

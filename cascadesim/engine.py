@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from cascadesim.model.stage import PolicyPlan
     from cascadesim.plan import Plan
 
+Timeouts = tuple[tuple[str, float], ...]  # dotted paths and seconds
+
 # Observed requests are numbered from here, so that they take no draw of the background traffic.
 OBSERVED = 1 << 40
 _SLICES = 200  # how often a run reports its progress
@@ -55,6 +57,18 @@ def simulate(
     return run.records()
 
 
+def _timeouts(stage: StagePlan) -> Timeouts:
+    """Return the stage's own timeouts of work: of its deadlines and its tracker."""
+    deadlines = tuple(
+        (f"{stage.name}.{policy.name}.timeout", policy.timeout)
+        for policy in stage.policies
+        if isinstance(policy, DeadlinePlan)
+    )
+    if stage.tracker == math.inf:
+        return deadlines
+    return (*deadlines, (f"{stage.name}.tracker.timeout", stage.tracker))
+
+
 class _Builder:
     """Turns stage plans into layers, and numbers the parts that time can go to."""
 
@@ -63,74 +77,85 @@ class _Builder:
         self.parts: list[Part] = []
         self.breakers: list[tuple[str, CircuitBreaker]] = []
         self.works: list[tuple[str, Work]] = []
+        self.ends: dict[str, int] = {}
         self._seed = seed
         self._replication = replication
         self._stages = 0
 
-    def sequence(self, stages: Listed[StagePlan]) -> Layer:
-        layers = tuple(self._stage(stage) for stage in stages)
+    def sequence(self, stages: Listed[StagePlan], outer: Timeouts = ()) -> Layer:
+        """Build stages that a call passes in order; `outer` are the timeouts around them."""
+        layers = tuple(self._stage(stage, outer) for stage in stages)
         return layers[0] if len(layers) == 1 else Sequence(layers)
 
-    def _stage(self, plan: StagePlan) -> Layer:
-        layer = self._inside(plan)
+    def _stage(self, plan: StagePlan, outer: Timeouts) -> Layer:
+        layer = self._inside(plan, (*outer, *_timeouts(plan)))
         if plan.pool is not None:
             layer = self._session(plan, layer)
         if plan.concurrency < math.inf:
-            part = self._part(plan.name, "queue_wait", "concurrency")
-            layer = Limit(layer, self.kernel, plan.concurrency, plan.queue_limit, part)
+            part = self._part(plan.name, "queue_wait", f"{plan.name}.concurrency")
+            layer = Limit(layer, self.kernel, plan, part, self._end(f"{plan.name}.queue_limit"))
         if plan.startup > 0 and plan.faults:
-            part = self._part(plan.name, "startup_wait", "startup.timeout")
-            layer = Startup(layer, self.kernel, Timeline(plan.faults), plan.startup, part)
+            setting = f"{plan.name}.startup.timeout"
+            part, end = self._part(plan.name, "startup_wait", setting), self._end(setting)
+            layer = Startup(layer, self.kernel, Timeline(plan.faults), plan.startup, part, end)
         for policy in reversed(plan.policies):
             layer = self._policy(plan.name, policy, layer)
         return layer
 
-    def _inside(self, plan: StagePlan) -> Layer:
+    def _inside(self, plan: StagePlan, timeouts: Timeouts) -> Layer:
         index = self._stages
         self._stages += 1
         layers: list[Layer] = []
         if plan.work is not None:
-            # A deadline of the stage's own is what bounds its work.
-            deadlines = [p.name for p in plan.policies if isinstance(p, DeadlinePlan)]
-            setting = f"{deadlines[-1]}.timeout" if deadlines else "work"
-            part = self._part(plan.name, plan.work_cause, setting)
+            # The tightest timeout around it is what bounds the work.
+            tightest = min(timeouts, key=lambda timeout: timeout[1], default=None)
+            setting = tightest[0] if tightest else f"{plan.name}.work"
+            part, end = self._part(plan.name, plan.work_cause, setting), self._end(plan.name)
             draws = self._stream(f"{plan.name}.work", plan.work)
             failures = self._stream(f"{plan.name}.failure", UNIFORM)
-            work = Work(self.kernel, plan, index, part, draws, failures)
+            work = Work(self.kernel, plan, index, part, end, draws, failures)
             self.works.append((plan.name, work))
             layers.append(work)
         if plan.stages:
-            layers.append(self.sequence(plan.stages))
+            layers.append(self.sequence(plan.stages, timeouts))
         return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
 
     def _session(self, plan: StagePlan, inner: Layer) -> Layer:
         assert plan.pool is not None
         where = f"{plan.name}.pool"
-        parts = self._part(where, "pool_wait", "timeout"), self._part(where, "connect", "kind")
+        timeout, connect = f"{where}.timeout", f"{where}.connect_time"
+        parts = self._part(where, "pool_wait", timeout), self._part(where, "connect", connect)
+        full, lifetime = f"{where}.max_connections", f"{plan.name}.session.lifetime"
+        ends = self._end(timeout), self._end(full), self._end(lifetime)
         leaks = self._stream(f"{plan.name}.leak", UNIFORM) if plan.session.leak else None
-        return SessionLayer(inner, self.kernel, Pool(plan.pool), plan.session, parts, leaks)
+        return SessionLayer(inner, self.kernel, Pool(plan.pool), plan.session, parts, ends, leaks)
 
     def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
         where = f"{stage}.{plan.name}"
         if isinstance(plan, DeadlinePlan):
             deadline = AbandoningDeadline if plan.abandon else Deadline
-            return deadline(inner, self.kernel, plan.timeout)
+            return deadline(inner, self.kernel, plan.timeout, self._end(f"{where}.timeout"))
         if isinstance(plan, BreakerPlan):
             breaker = CircuitBreaker(plan)
             self.breakers.append((where, breaker))
-            part = self._part(where, "breaker_wait", "recovery_timeout") if plan.waits else 0
-            return BreakerLayer(inner, self.kernel, breaker, part)
+            setting = f"{where}.recovery_timeout"
+            part = self._part(where, "breaker_wait", setting) if plan.waits else 0
+            end = self._end(setting if plan.waits else f"{where}.when_open")
+            return BreakerLayer(inner, self.kernel, breaker, part, end)
         if isinstance(plan, FallbackPlan):
-            part = self._part(where, "fallback", "work")
+            part = self._part(where, "fallback", f"{where}.work")
             draws = self._stream(f"{where}.work", plan.work)
             return Fallback(inner, self.kernel, plan, part, draws)
-        part = self._part(where, "retry_backoff", "attempts")
+        part = self._part(where, "retry_backoff", f"{where}.base")
         jitter = self._stream(f"{where}.jitter", UNIFORM)
         return Retry(inner, self.kernel, plan, part, jitter)
 
     def _part(self, where: str, cause: str, setting: str) -> int:
-        self.parts.append(Part(where, cause, f"{where}.{setting}"))
+        self.parts.append(Part(where, cause, setting))
         return len(self.parts) - 1
+
+    def _end(self, path: str) -> int:
+        return self.ends.setdefault(path, len(self.ends))
 
     def _stream(self, name: str, distribution: Distribution) -> Stream:
         return Stream(self._seed, self._replication, name, distribution)
@@ -147,12 +172,13 @@ class _Run:
         self._builder = builder
         self._arrivals = arrival_times(seed, replication, plan.gaps, plan.horizon)
         n = len(self._arrivals) + len(plan.observed)
-        # Columns: arrival, latency, retries, then the parts. An arrival that rounding moves to the
-        # horizon is not sent, so rows begin as unfinished requests.
-        self._rows = np.zeros((n, 3 + len(builder.parts)))
+        # Columns: arrival, latency, retries, ended_by, then the parts. An arrival that rounding
+        # moves to the horizon is not sent, so rows begin as unfinished requests.
+        self._rows = np.zeros((n, 4 + len(builder.parts)))
         observed_at = [observed.arrival for observed in plan.observed]
         self._rows[:, 0] = np.concatenate((self._arrivals, observed_at))
         self._rows[:, 1] = plan.end - self._rows[:, 0]
+        self._rows[:, 3] = -1
         self._outcomes = bytearray([Outcome.UNFINISHED]) * n
         self._live: dict[int, Request] = {}
         self._sent = 0
@@ -187,17 +213,24 @@ class _Run:
     def _finish(self, row: int, request: Request, outcome: Outcome) -> None:
         del self._live[row]
         self._outcomes[row] = outcome
+        if not outcome:
+            request.ended_by = -1  # an earlier attempt's error, mended by a retry
         self._write(row, request)
 
     def _write(self, row: int, request: Request) -> None:
         now = self.kernel.env.now
         request.enter(0, now)
-        self._rows[row] = [request.arrival, now - request.arrival, request.retries, *request.parts]
+        latency = now - request.arrival
+        self._rows[row] = [
+            *(request.arrival, latency, request.retries, request.ended_by),
+            *request.parts,
+        ]
 
     def records(self) -> Records:
         """Return the records, unfinished requests with their age."""
         for row, request in self._live.items():
             request.catch_up()
+            request.ended_by = -1
             self._write(row, request)
         rows = self._rows
         observation = np.full(len(rows), -1, dtype=np.int32)
@@ -214,7 +247,9 @@ class _Run:
             outcome=np.frombuffer(self._outcomes, dtype=np.uint8),
             retries=rows[:, 2].astype(np.int32),
             observation=observation,
-            seconds=rows[:, 3:],
+            ends=tuple(self._builder.ends),
+            ended_by=rows[:, 3].astype(np.int32),
+            seconds=rows[:, 4:],
             transitions=tuple(sorted(transitions, key=lambda t: t.at)),
             calls={name: work.calls for name, work in self._builder.works},
             horizon=self._plan.horizon,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascadesim.model.stage import StagePlan
+    from cascadesim.model.stage import PolicyPlan, StagePlan
     from cascadesim.randomness import Distribution
+
+    Around = tuple[tuple[str, PolicyPlan], ...]  # dotted paths and policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,24 @@ class Plan:
 
     def walk(self) -> Iterator[StagePlan]:
         """Yield every stage, outer ones before the ones inside; the order is the stage index."""
-        yield from _walk(self.stages)
+        yield from walk(self.stages)
+
+    def walk_policies(self) -> Iterator[tuple[StagePlan, Around, Around]]:
+        """Yield every stage with the policies around it, and its own; outermost first."""
+        yield from _walk_policies(self.stages, ())
 
 
-def _walk(stages: tuple[StagePlan, ...]) -> Iterator[StagePlan]:
+def walk(stages: tuple[StagePlan, ...]) -> Iterator[StagePlan]:
+    """Yield stages and those inside them, outer ones first."""
     for stage in stages:
         yield stage
-        yield from _walk(stage.stages)
+        yield from walk(stage.stages)
+
+
+def _walk_policies(
+    stages: tuple[StagePlan, ...], outer: Around
+) -> Iterator[tuple[StagePlan, Around, Around]]:
+    for stage in stages:
+        own = tuple((f"{stage.name}.{policy.name}", policy) for policy in stage.policies)
+        yield stage, outer, own
+        yield from _walk_policies(stage.stages, outer + own)

@@ -47,8 +47,10 @@ class Records:
 
     arrival, latency: seconds, shape (n,); the latency of an unfinished request is its age at the
     end of the run. outcome: Outcome codes, shape (n,). retries: how often the request was sent
-    again. seconds: shape (n, len(parts)), adds up to the latency. observation: which observation
-    the request replays, -1 for background traffic.
+    again. ended_by: what made an error of the request or brought it to its fallback, an index into
+    `ends`, which are dotted paths of settings and of stages that fail; -1 where nothing did.
+    seconds: shape (n, len(parts)), adds up to the latency. observation: which observation the
+    request replays, -1 for background traffic.
     """
 
     parts: tuple[Part, ...]
@@ -56,6 +58,8 @@ class Records:
     latency: NDArray[np.float64]
     outcome: NDArray[np.uint8]
     retries: NDArray[np.int32]
+    ends: tuple[str, ...]
+    ended_by: NDArray[np.int32]
     observation: NDArray[np.int32]
     seconds: NDArray[np.float64]
     transitions: tuple[Transition, ...]
@@ -72,7 +76,8 @@ class Records:
         """Return one row a request.
 
         Columns: request, arrival_s, latency_s, outcome (category), retries, observation (-1 for
-        background traffic), measured (arrived after the warm-up), then a column of seconds for
+        background traffic), measured (arrived after the warm-up), ended_by (category: the setting
+        that made an error of the request, or the stage that failed), then a column of seconds for
         each part of the latency, such as agent.breaker.breaker_wait_s.
         """
         import pandas as pd  # slow to import, and not every command needs it
@@ -87,6 +92,9 @@ class Records:
             "retries": self.retries,
             "observation": self.observation,
             "measured": self.measured,
+            "ended_by": pd.Categorical.from_codes(
+                self.ended_by.astype(np.int16), categories=pd.Index(self.ends)
+            ),
         }
         columns |= {part.column: self.seconds[:, i] for i, part in enumerate(self.parts)}
         return pd.DataFrame(columns)

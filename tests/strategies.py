@@ -137,15 +137,16 @@ def pools(draw: Draw) -> Data:
 @st.composite
 def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
     """Draw one stage; its name and those of the stages inside are appended to `names`."""
-    stage: Data = {"kind": draw(st.sampled_from(["service", "agent"]))}
+    stage: Data = {}
     inside: Data = {}
     if depth < 2 and draw(st.integers(0, 2)) == 0:
         inside = draw_stages(draw, bounded, names, draw(st.integers(1, 2)), depth + 1)
         stage["stages"] = inside
     if not inside or draw(st.booleans()):
         stage["work"] = draw(works(bounded))
+        stage["kind"] = draw(st.sampled_from(["service", "agent"]))
+        stage |= draw(maybe("failure_rate", percent))
         stage |= draw(maybe("tracker", st.fixed_dictionaries({"timeout": ms(100, 4000)})))
-    stage |= draw(maybe("failure_rate", percent))
     stage |= draw(maybe("concurrency", st.integers(1, 5)))
     if "concurrency" in stage:
         stage |= draw(maybe("queue_limit", st.integers(0, 6)))
@@ -191,12 +192,19 @@ def observations(names: list[str]) -> st.SearchStrategy[Data]:
     )
 
 
+def working(drawn: Data) -> list[str]:
+    """Return the names of the stages that have work of their own, which faults can befall."""
+    inside = [name for stage in drawn.values() for name in working(stage.get("stages", {}))]
+    return [name for name, stage in drawn.items() if "work" in stage] + inside
+
+
 @st.composite
 def scenarios(draw: Draw, bounded: bool = False) -> Data:
     """Draw a scenario; `bounded` leaves out work without a longest value."""
     names: list[str] = []
     drawn = draw_stages(draw, bounded, names, draw(st.integers(1, 3)), 0)
     rate = {"rate": f"{draw(st.integers(1, 12))}/s"}
+    names = working(drawn)
     return {
         "name": "drawn",
         "clock": "12:00:00",

@@ -704,3 +704,76 @@ def test_an_observed_request_competes_with_the_background() -> None:
     assert ends(records) == [(0.1, OK), (9.6, OK), (10.0, OK)]
     alone = simulated(stage("100ms", concurrency=1), 2)
     assert ends(alone) == [(0.1, OK), (0.1, OK)]
+
+
+def test_a_slow_failure_takes_as_long_as_it_says_even_beyond_the_work() -> None:
+    faults = [fault("0s", "2s", outage={"fail_after": "5s"})]
+    assert ends(simulated(stage("1s"), faults=faults)) == [(5.0, FAILED)]
+
+
+def test_a_cancelled_call_counts_as_timed_out_for_the_breaker_inside() -> None:
+    def opened(outcomes: list[str]) -> bool:
+        breaker = {"failure_threshold": 2, "recovery_timeout": "60s", "outcomes": outcomes}
+        policies = ({"deadline": {"timeout": "500ms"}}, {"breaker": breaker})
+        return bool(changes(simulated(stage("1s", *policies), n=3)))
+
+    assert opened(["timed_out"])
+    assert not opened(["failed", "rejected"])
+
+
+# What ended it ------------------------------------------------------------------------------
+
+DEADLINE: Data = {"deadline": {"timeout": "500ms"}}
+POOL: Data = {"connect_time": "0s", "size": 1, "max_overflow": 0, "timeout": "500ms"}
+
+
+@pytest.mark.parametrize(
+    ("stages", "row", "path"),
+    [
+        (stage("1s", DEADLINE), 0, "a.deadline.timeout"),
+        (stage("1s", {"deadline": DEADLINE["deadline"] | {"on_timeout": "abandon"}}), 0,
+         "a.deadline.timeout"),
+        ({"a": stage("1s")["a"] | ALWAYS}, 0, "a"),
+        ({"a": stage("3s")["a"] | {"concurrency": 1, "queue_limit": 0}}, 1, "a.queue_limit"),
+        ({"a": stage("3s")["a"] | {"pool": POOL}}, 1, "a.pool.timeout"),
+        ({"a": stage("3s")["a"] | {"pool": {"kind": "null", "connect_time": "0s",
+                                            "max_connections": 1}}}, 1, "a.pool.max_connections"),
+        ({"a": stage("3s")["a"] | {"pool": POOL, "session": {"lifetime": "2s"}}}, 0,
+         "a.session.lifetime"),
+        ({"a": stage("1s", {"breaker": {"failure_threshold": 1, "recovery_timeout": "9s"}})["a"]
+          | ALWAYS}, 1, "a.breaker.when_open"),
+        ({"a": stage("1s", {"fallback": {}}, DEADLINE)["a"]}, 0, "a.deadline.timeout"),
+    ],
+)  # fmt: skip
+def test_the_setting_or_stage_that_ended_a_request_is_noted(
+    stages: Data, row: int, path: str
+) -> None:
+    records = simulated(stages, n=2)
+    assert records.ends[records.ended_by[row]] == path
+    assert records.frame()["ended_by"][row] == path
+
+
+def test_an_error_that_a_retry_mends_is_not_noted() -> None:
+    faults = [fault("0s", "1500ms", outage={})]
+    retry = {"retry": {"attempts": 2, "base": "1s"}}
+    records = simulated(stage("1s", retry), faults=faults)
+    assert ends(records) == [(2.0, OK)]
+    assert records.ended_by.tolist() == [-1]
+
+
+# What governs the work ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stages", "setting"),
+    [
+        (stage("1s"), "a.work"),
+        (stage("1s", DEADLINE), "a.deadline.timeout"),
+        ({"a": stage("1s", DEADLINE)["a"] | {"tracker": {"timeout": "100ms"}}},
+         "a.tracker.timeout"),
+        ({"o": {"policies": [DEADLINE], "stages": stage("1s")}}, "o.deadline.timeout"),
+    ],
+)  # fmt: skip
+def test_the_tightest_timeout_around_it_governs_the_work(stages: Data, setting: str) -> None:
+    (part,) = simulated(stages).parts
+    assert part.setting == setting

@@ -25,10 +25,19 @@ Address = tuple[str, int, int]
 
 
 def content(records: Records) -> bytes:
-    columns = ("arrival", "latency", "outcome", "retries", "observation", "seconds")
+    columns = ("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds")
     arrays = [getattr(records, name).tobytes() for name in columns]
     rest = repr((records.parts, records.transitions, sorted(records.calls.items())))
     return b"".join([*arrays, rest.encode()])
+
+
+@settings(max_examples=50)
+@given(scenarios())
+def test_whatever_is_no_answer_has_something_that_ended_it(data: Data) -> None:
+    records = run(data)
+    ended = records.ended_by >= 0
+    answered = np.isin(records.outcome, [Outcome.OK, Outcome.UNFINISHED])
+    assert (ended == ~answered).all()
 
 
 @settings(max_examples=50)

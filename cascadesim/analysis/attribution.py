@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.model.outcome import CAUSES
+from cascadesim.model.outcome import CAUSES, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from cascadesim.records import Part, Records
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """The setting that governs most of the time of slow requests, and its share of that time."""
+    """What is most to blame for requests that are slow or in error, and its share of the blame.
+
+    `setting` is a dotted path: of a setting, or of a stage that fails.
+    """
 
     setting: str
     share: float
@@ -40,12 +45,25 @@ def by_part(parts: tuple[Part, ...], seconds: NDArray[np.float64]) -> dict[str, 
     }
 
 
-def blame(records: Records, over: float) -> Blame | None:
-    """Return what the measured requests slower than `over` seconds spent most of their time on."""
+def blame_for_time(records: Records, over: float) -> Blame | None:
+    """Return what the measured requests of `over` seconds and more spent most of their time on."""
     slow = records.measured & (records.latency >= over)
-    seconds = records.seconds[slow].sum(axis=0)
-    total = float(seconds.sum())
+    seconds: dict[str, float] = {}
+    for part, value in zip(records.parts, records.seconds[slow].sum(axis=0), strict=True):
+        seconds[part.setting] = seconds.get(part.setting, 0.0) + float(value)
+    return _most(seconds)
+
+
+def blame_for_outcomes(records: Records, outcomes: Iterable[Outcome]) -> Blame | None:
+    """Return what ended most of the measured requests that had one of the outcomes."""
+    chosen = records.measured & np.isin(records.outcome, list(outcomes)) & (records.ended_by >= 0)
+    counts = np.bincount(records.ended_by[chosen], minlength=len(records.ends))
+    return _most(dict(zip(records.ends, counts.tolist(), strict=True)))
+
+
+def _most(amounts: dict[str, float]) -> Blame | None:
+    total = sum(amounts.values())
     if total <= 0:
         return None
-    most = int(np.argmax(seconds))
-    return Blame(records.parts[most].setting, float(seconds[most]) / total)
+    most = max(amounts, key=lambda setting: amounts[setting])
+    return Blame(most, amounts[most] / total)

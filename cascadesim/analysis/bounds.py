@@ -91,8 +91,8 @@ def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
         # First come first served: each round of `concurrency` calls takes one bound at most.
         rounds = stage.queue_limit / stage.concurrency
         rounds = math.ceil(rounds) if rounds < math.inf else rounds
-        setting = f"{stage.name}.queue_limit"
-        bound += Bound({setting: rounds * bound.total if rounds and bound.total else 0.0})
+        wait = rounds * bound.total if rounds and bound.total else 0.0
+        bound += Bound({f"{stage.name}.concurrency": wait})
     if stage.startup > 0:
         bound += Bound({f"{stage.name}.startup.timeout": stage.startup})
     return bound
@@ -101,14 +101,18 @@ def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
 def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
     if stage.work is None:
         return Bound()
+    if any(f.kind == "outage" and f.start <= 0 and f.end == math.inf for f in stage.faults):
+        down = max(fault.fail_after for fault in stage.faults)  # from beginning to end
+        return Bound({f"{stage.name}.work": down})
     seconds = max(stage.work.upper, given.get(stage.name, 0.0))
     for fault in stage.faults:
         if fault.kind == "latency":
-            seconds = max(seconds, seconds * fault.factor + fault.add)
-    if any(fault.kind == "partition" for fault in stage.faults):
-        if stage.tracker > seconds:
-            return Bound({f"{stage.name}.tracker.timeout": stage.tracker})
-        return Bound({f"{stage.name}.work": seconds})
+            seconds = max(seconds, seconds * fault.multiply + fault.add)
+    # A call that an outage meets half way still fails within its work; later ones fail after this.
+    seconds = max(seconds, *(fault.fail_after for fault in stage.faults), 0.0)
+    silent = any(fault.kind == "partition" for fault in stage.faults)
+    if silent and stage.tracker > seconds:
+        return Bound({f"{stage.name}.tracker.timeout": stage.tracker})
     return Bound({f"{stage.name}.work": seconds})
 
 
@@ -118,22 +122,19 @@ def _policy(where: str, policy: PolicyPlan, inner: Bound) -> Bound:
     if isinstance(policy, FallbackPlan):
         return inner + Bound({f"{where}.work": policy.work.upper})
     if isinstance(policy, BreakerPlan):
-        return inner + _breaker_wait(where, policy, inner) if policy.waits else inner
+        return _breaker(where, policy, inner) if policy.waits else inner
     waits = math.fsum(policy.longest(attempt) for attempt in range(policy.attempts - 1))
     return inner.times(policy.attempts) + Bound({f"{where}.base": waits})
 
 
-def _breaker_wait(where: str, breaker: BreakerPlan, inner: Bound) -> Bound:
+def _breaker(where: str, breaker: BreakerPlan, inner: Bound) -> Bound:
     """Return the bound of waiting callers.
 
     Between recoveries, and before the first and after the last, they may watch trials, of which
-    `successes_to_close` succeed one after the other before the breaker closes or one fails.
+    `successes_to_close` succeed one after the other before the breaker closes or one fails. Each
+    trial takes as long as the caller's own call at most.
     """
     recoveries = breaker.max_recoveries
     trials = (recoveries + 1) * breaker.successes_to_close
-    return Bound(
-        {
-            f"{where}.recovery_timeout": recoveries * breaker.recovery_timeout,
-            f"{where}.successes_to_close": trials * inner.total,
-        }
-    )
+    waits = Bound({f"{where}.recovery_timeout": recoveries * breaker.recovery_timeout})
+    return inner.times(trials + 1) + waits

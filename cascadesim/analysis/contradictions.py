@@ -9,18 +9,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.bounds import Bound
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
+from cascadesim.plan import walk
 from cascadesim.scenario.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascadesim.model.stage import PolicyPlan, StagePlan
-    from cascadesim.plan import Plan
-
-Around = tuple[tuple[str, "PolicyPlan"], ...]  # dotted path and policy, outermost first
+    from cascadesim.model.stage import StagePlan
+    from cascadesim.plan import Around, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +47,16 @@ class Contradiction:
     problem: str
 
 
-def stages_within(plan: Plan) -> Iterator[tuple[StagePlan, Around]]:
-    """Yield every stage with the policies around its work, outermost first."""
-
-    def visit(stages: tuple[StagePlan, ...], outer: Around) -> Iterator[tuple[StagePlan, Around]]:
-        for stage in stages:
-            around = outer + tuple((f"{stage.name}.{p.name}", p) for p in stage.policies)
-            yield stage, around
-            yield from visit(stage.stages, around)
-
-    yield from visit(plan.stages, ())
-
-
 def retry_costs(plan: Plan) -> list[RetryCost]:
     """Return the cost of every retry, in the order of the plan."""
     costs = []
-    for stage, around in stages_within(plan):
-        for i, (path, policy) in enumerate(around):
-            if not isinstance(policy, RetryPlan) or not path.startswith(f"{stage.name}."):
-                continue
-            attempts = range(policy.attempts - 1)
-            waits = tuple((policy.shortest(k), policy.longest(k)) for k in attempts)
-            load, sustained = _load(around[: i + 1])
-            costs.append(RetryCost(path, stage.name, waits, load, sustained))
+    for stage, outer, own in plan.walk_policies():
+        for i, (path, policy) in enumerate(own):
+            if isinstance(policy, RetryPlan):
+                attempts = range(policy.attempts - 1)
+                waits = tuple((policy.shortest(k), policy.longest(k)) for k in attempts)
+                load, sustained = _load(outer + own[: i + 1])
+                costs.append(RetryCost(path, stage.name, waits, load, sustained))
     return costs
 
 
@@ -94,35 +81,44 @@ def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
     return found if limit is None else [*found, *_recoveries_beyond(plan, limit)]
 
 
-def _timeouts(around: Around) -> list[tuple[str, float]]:
-    return [(f"{path}.timeout", p.timeout) for path, p in around if isinstance(p, DeadlinePlan)]
+def _tightest(around: Around, *, cancelling: bool = False) -> tuple[str, float] | None:
+    """Return path and seconds of the shortest deadline; only of those that cancel, if asked."""
+    deadlines = [
+        (f"{path}.timeout", policy.timeout)
+        for path, policy in around
+        if isinstance(policy, DeadlinePlan) and not (cancelling and policy.abandon)
+    ]
+    return min(deadlines, key=lambda deadline: deadline[1], default=None)
 
 
 def _inner_beyond_outer(plan: Plan) -> Iterator[Contradiction]:
-    for stage, around in stages_within(plan):
-        timeouts = _timeouts(around)
-        if stage.tracker < math.inf:
-            timeouts.append((f"{stage.name}.tracker.timeout", stage.tracker))
+    for stage, outer, own in plan.walk_policies():
+        # Each of the stage's timeouts, with the policies outside it.
+        timeouts = [
+            (f"{path}.timeout", policy.timeout, outer + own[:i])
+            for i, (path, policy) in enumerate(own)
+            if isinstance(policy, DeadlinePlan)
+        ]
         if stage.startup > 0:
-            timeouts.append((f"{stage.name}.startup.timeout", stage.startup))
-        for i, (inner, seconds) in enumerate(timeouts):
-            if not inner.startswith(f"{stage.name}."):
-                continue  # reported where that stage is visited
-            outer = min(timeouts[:i], key=lambda timeout: timeout[1], default=None)
-            if outer is not None and seconds > outer[1]:
+            timeouts.append((f"{stage.name}.startup.timeout", stage.startup, outer + own))
+        if stage.tracker < math.inf:
+            timeouts.append((f"{stage.name}.tracker.timeout", stage.tracker, outer + own))
+        for path, seconds, outside in timeouts:
+            tightest = _tightest(outside, cancelling=True)
+            if tightest is not None and seconds > tightest[1]:
                 yield Contradiction(
-                    (inner, outer[0]),
+                    (path, tightest[0]),
                     f"the inner timeout of {duration_text(seconds)} never fires: the outer one "
-                    f"ends the call after {duration_text(outer[1])}",
+                    f"ends the call after {duration_text(tightest[1])}",
                 )
 
 
 def _pool_beyond_caller(plan: Plan) -> Iterator[Contradiction]:
-    for stage, around in stages_within(plan):
-        if stage.pool is None or stage.pool.kind == "null":
+    for stage, outer, own in plan.walk_policies():
+        caller = _tightest(outer + own)
+        if stage.pool is None or stage.pool.kind == "null" or caller is None:
             continue
-        caller = min(_timeouts(around), key=lambda timeout: timeout[1], default=None)
-        if caller is not None and stage.pool.timeout > caller[1]:
+        if stage.pool.timeout > caller[1]:
             yield Contradiction(
                 (f"{stage.name}.pool.timeout", caller[0]),
                 f"callers give up after {duration_text(caller[1])}, before the pool's timeout of "
@@ -131,52 +127,73 @@ def _pool_beyond_caller(plan: Plan) -> Iterator[Contradiction]:
 
 
 def _sessions_outlive_waiters(plan: Plan) -> Iterator[Contradiction]:
-    for stage, _ in stages_within(plan):
+    for stage in plan.walk():
         pool, session = stage.pool, stage.session
         if pool is None or pool.kind == "null" or session.lifetime <= pool.timeout:
             continue
-        if session.lifetime == math.inf and not session.leak:
+        if session.lifetime < math.inf:
+            freed = f"before the reaper frees one after {duration_text(session.lifetime)}"
+        elif session.leak:
+            freed = "and nothing ever frees one, as sessions have no lifetime"
+        else:
             continue  # no reaper, and nothing for it to do
         yield Contradiction(
             (f"{stage.name}.session.lifetime", f"{stage.name}.pool.timeout"),
             f"with all {pool.limit:g} connections held by stuck or leaked sessions, every waiting "
-            f"caller gives up after {duration_text(pool.timeout)}, before the reaper frees one "
-            f"after {duration_text(session.lifetime)}",
+            f"caller gives up after {duration_text(pool.timeout)}, {freed}",
         )
 
 
 def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
     offered = 1 / plan.gaps.mean
-    for stage, around in stages_within(plan):
-        if stage.concurrency == math.inf or stage.work is None or stage.work.mean == 0:
+    for stage, outer, own in plan.walk_policies():
+        retries = [path for path, p in outer + own if isinstance(p, RetryPlan)]
+        load, sustained = _load(outer + own)
+        work = sum(inner.work.mean for inner in (*walk(stage.stages), stage) if inner.work)
+        if not retries or not work:
             continue
-        retries = [(path, p) for path, p in around if isinstance(p, RetryPlan)]
-        capacity = stage.concurrency / stage.work.mean
-        load, sustained = _load(around)
-        if not retries or offered > capacity or offered * sustained <= capacity:
+        limits = {f"{stage.name}.concurrency": stage.concurrency}
+        if stage.pool is not None:
+            limits[f"{stage.name}.pool.size"] = stage.pool.limit
+        limit = min(limits, key=lambda path: limits[path])
+        capacity = limits[limit] / work
+        if offered > capacity or offered * sustained <= capacity:
             continue
+        budgets = [p.budget for _, p in outer + own if isinstance(p, RetryPlan)]
         reserve = ""
-        if any(p.budget is not None for _, p in retries):
+        if any(budget is not None for budget in budgets):
             reserve = f" (up to {load} times while the reserve of {BUDGET_RESERVE:g} lasts)"
         yield Contradiction(
-            (*(f"{path}.attempts" for path, _ in retries), f"{stage.name}.concurrency"),
+            (*(f"{path}.attempts" for path in retries), limit),
             f"when calls fail, retries make {sustained:g} calls of each request{reserve}: "
             f"{offered * sustained:.3g}/s against a capacity of {capacity:.3g}/s",
         )
 
 
 def _recoveries_beyond(plan: Plan, limit: float) -> Iterator[Contradiction]:
-    waits = [
-        (f"{path}.recovery_timeout", p.recovery_timeout * p.max_recoveries)
-        for stage, around in stages_within(plan)
-        for path, p in around
-        if isinstance(p, BreakerPlan) and p.waits and path.startswith(f"{stage.name}.")
-    ]
-    total = math.fsum(seconds for _, seconds in waits)
-    if total > limit:
-        chain = "recoveries along the chain add up to" if len(waits) > 1 else "a recovery takes"
+    waits = sum((_recoveries(stage) for stage in plan.stages), Bound())
+    if waits.total <= limit:
+        return
+    breakers = [path for path in waits.terms if path.endswith(".recovery_timeout")]
+    if breakers:
+        chain = (
+            "recoveries along the chain add up to" if len(waits.terms) > 1 else "a recovery takes"
+        )
         yield Contradiction(
-            tuple(path for path, _ in waits),
-            f"callers wait while these are open: {chain} {duration_text(total)}, beyond the "
+            tuple(waits.terms),
+            f"callers wait while these are open: {chain} {duration_text(waits.total)}, beyond the "
             f"objective of {duration_text(limit)}",
         )
+
+
+def _recoveries(stage: StagePlan) -> Bound:
+    """Return how long callers can wait for the recoveries of breakers in a stage."""
+    bound = sum((_recoveries(inner) for inner in stage.stages), Bound())
+    for policy in reversed(stage.policies):
+        where = f"{stage.name}.{policy.name}"
+        if isinstance(policy, DeadlinePlan):
+            bound = bound.capped(f"{where}.timeout", policy.timeout)
+        elif isinstance(policy, BreakerPlan) and policy.waits and policy.max_recoveries:
+            seconds = policy.recovery_timeout * policy.max_recoveries
+            bound += Bound({f"{where}.recovery_timeout": seconds})
+    return bound

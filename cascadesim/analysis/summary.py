@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cascadesim.analysis.attribution import Blame, blame
+from cascadesim.analysis.attribution import Blame, blame_for_outcomes, blame_for_time
 from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
 from cascadesim.model.outcome import ERRORS, Outcome
 
@@ -102,29 +102,36 @@ def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summa
         return percentile(name, latency[chosen], unfinished[chosen])
 
     counts = {o: int((outcome == o).sum()) for o in Outcome}
-    limit = next((o.bound for o in objectives if o.is_latency), None)
+    limit = latency_limit(objectives)
     average = float(latency.mean()) if n else math.nan
     mean = Percentile(average, math.inf if unfinished.any() else average)
     goodput = counts[Outcome.OK] / (records.horizon - records.warmup)
-    error_rate = sum(counts[o] for o in ERRORS) / n if n else math.nan
 
-    def value(metric: str) -> Percentile:
-        if metric == "mean":
-            return mean
-        if metric == "goodput":
-            return Percentile(goodput, goodput)
-        if metric == "error_rate":
-            return Percentile(error_rate, error_rate)
-        if metric.endswith("_rate"):
-            rate = counts[Outcome[metric[:-5].upper()]] / n if n else math.nan
-            return Percentile(rate, rate)
-        return of(metric)
+    def rate(*outcomes: Outcome) -> Percentile:
+        # Requests still under way may come to any outcome but "unfinished".
+        known = sum(counts[o] for o in outcomes)
+        open_ended = 0 if Outcome.UNFINISHED in outcomes else counts[Outcome.UNFINISHED]
+        return (
+            Percentile(known / n, (known + open_ended) / n) if n else Percentile(math.nan, math.nan)
+        )
 
     def verdict(objective: Objective) -> Verdict:
-        got = value(objective.metric)
+        outcomes = objective_outcomes(objective.metric)
+        if outcomes:
+            got = rate(*outcomes)
+        elif objective.metric == "goodput":
+            got = Percentile(goodput, goodput)
+        else:
+            got = mean if objective.metric == "mean" else of(objective.metric)
         # What unfinished requests may still come to must keep the objective too.
         met = objective.met(got.seconds) and objective.met(got.at_most)
-        to_blame = blame(records, objective.bound) if objective.is_latency and not met else None
+        to_blame = None
+        if not met and objective.is_latency:
+            to_blame = blame_for_time(records, objective.bound)
+        elif not met:
+            # Too few of what is wanted, or too many of what is not: errors are to blame.
+            unwanted = set(outcomes) - {Outcome.OK} or ERRORS
+            to_blame = blame_for_outcomes(records, unwanted)
         return Verdict(objective, got.seconds, got.at_least, met, to_blame)
 
     return Summary(
@@ -138,11 +145,24 @@ def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summa
         mean=mean,
         outcomes={o.word: count for o, count in counts.items()},
         goodput=goodput,
-        error_rate=error_rate,
+        error_rate=rate(*ERRORS).seconds,
         limit=limit,
         under=_under(latency, unfinished, limit),
         verdicts=tuple(verdict(objective) for objective in objectives),
     )
+
+
+def latency_limit(objectives: tuple[Objective, ...]) -> float | None:
+    """Return the bound of the first latency objective in seconds, None where there is none."""
+    return next((o.bound for o in objectives if o.is_latency), None)
+
+
+def objective_outcomes(metric: str) -> tuple[Outcome, ...]:
+    """Return the outcomes that a rate such as "error_rate" counts, none for other metrics."""
+    if metric == "error_rate":
+        return ERRORS
+    word = metric.removesuffix("_rate")
+    return (Outcome[word.upper()],) if word != metric else ()
 
 
 def _under(latency: Any, unfinished: Any, limit: float | None) -> float | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from cascadesim import __version__
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.errors import ScenarioError, one_line
 
 app = typer.Typer(
     name="cascadesim",
@@ -20,11 +23,22 @@ app = typer.Typer(
     "  cascadesim compare scenarios/incident-60s --variants before,after\n"
     "  cascadesim init my-service\n\n"
     "Exit codes: 0 fine, 1 an objective was missed, 2 bad input.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
+
+
+_MOST_SEED = 10**18  # as scenario files have it
+
+
+class _Command(TyperCommand):
+    """A command whose usage line reads SCENARIO, where Typer writes {SCENARIO}."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [
+            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
+        ]
 
 
 class Format(StrEnum):
@@ -58,7 +72,8 @@ Settings = Annotated[
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Another seed than the scenario's own.")
+    int | None,
+    typer.Option(min=0, max=_MOST_SEED, metavar="N", help="Another seed than the scenario's own."),
 ]
 
 
@@ -93,10 +108,12 @@ def _load(path: Path, variant: str | None = None, settings: list[str] | None = N
 def _print_json(data: Any) -> None:
     from cascadesim.experiment.run import json_text
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
     sys.stdout.write(json_text(data))
 
 
-@app.command()
+@app.command(cls=_Command)
 def replay(
     scenarios: Annotated[
         list[Path],
@@ -120,13 +137,15 @@ def replay(
     """
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.replay import part_of
     from cascadesim.experiment.replay import replay as run_replay
 
     loaded = [_load(path) for path in scenarios]
     replays = []
-    for scenario in loaded:
-        with progress_bar(f"replaying {scenario.name}") as progress:
-            replays.append(run_replay(scenario, _split(variants), seed, progress))
+    with progress_bar(f"replaying {', '.join(scenario.name for scenario in loaded)}") as progress:
+        for i, scenario in enumerate(loaded):
+            part = None if progress is None else part_of(progress, i, len(loaded))
+            replays.append(run_replay(scenario, _split(variants), seed, part))
     if format is TableOrJson.JSON:
         plain = [each.to_dict() for each in replays]
         _print_json(plain[0] if len(plain) == 1 else plain)
@@ -137,7 +156,7 @@ def replay(
         tables.print_replays(replays)
 
 
-@app.command()
+@app.command(cls=_Command)
 def run(
     scenario: ScenarioPath,
     variant: Variant = None,
@@ -154,6 +173,10 @@ def run(
 ) -> None:
     """Simulate one variant, with other settings if given.
 
+    As csv it prints two columns, measure and value: the percentiles (p50_s to max_s) and mean_s
+    in seconds, the number of requests and of each outcome, goodput_per_s, and error_rate as a
+    share. An unfinished request counts with its age, so that a percentile may be a lower bound.
+
     \b
     Examples:
       cascadesim run scenarios/incident-60s --variant after
@@ -163,23 +186,36 @@ def run(
     """
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.compare import Comparison
+    from cascadesim.experiment.run import check_writable
     from cascadesim.experiment.run import run as run_scenario
 
     loaded = _load(scenario, variant, set)
+    if out is not None:
+        check_writable(out)  # before a long run, and not only after it
     with progress_bar(f"simulating {loaded.name}") as progress:
         result = run_scenario(loaded, seed, progress)
-    if out is not None:
-        result.save(out)
+        if out is not None:
+            result.save(out)
     if format is Format.JSON:
         _print_json(result.to_dict())
     elif format is Format.CSV:
-        Comparison({variant or loaded.name: result}).frame.to_csv(sys.stdout, index=False)
+        _print_measures(result)
     else:
         tables.print_run(result)
 
 
-@app.command()
+def _print_measures(result: Any) -> None:
+    import csv
+
+    summary = result.to_dict()
+    rows = {f"{name}_s": value for name, value in summary["percentiles_s"].items()}
+    rows |= {"mean_s": summary["mean_s"], "requests": summary["requests"], **summary["outcomes"]}
+    rows |= {name: summary[name] for name in ("goodput_per_s", "error_rate")}
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerows([("measure", "value"), *rows.items()])
+
+
+@app.command(cls=_Command)
 def compare(
     scenarios: Annotated[
         list[Path],
@@ -204,11 +240,13 @@ def compare(
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
     from cascadesim.experiment.compare import compare as run_comparison
+    from cascadesim.scenario.load import parse_settings
 
-    loaded = [_load(path, None, set) for path in scenarios]
-    with progress_bar("comparing") as progress:
+    loaded = [_load(path) for path in scenarios]
+    settings = parse_settings(set or [])
+    with progress_bar(f"comparing {', '.join(each.name for each in loaded)}") as progress:
         comparison = run_comparison(
-            *loaded, variants=_split(variants), seed=seed, progress=progress
+            *loaded, variants=_split(variants), seed=seed, progress=progress, settings=settings
         )
     if format is Format.JSON:
         _print_json(comparison.to_dict())
@@ -220,7 +258,7 @@ def compare(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=_Command)
 def check(
     scenario: ScenarioPath,
     variant: Variant = None,
@@ -251,7 +289,7 @@ def check(
         tables.print_check(found)
 
 
-@app.command()
+@app.command(cls=_Command)
 def plot(
     scenario: ScenarioPath,
     out: Annotated[
@@ -268,15 +306,16 @@ def plot(
     """
     from cascadesim.cli.progress import progress_bar
     from cascadesim.experiment.compare import compare as run_comparison
-    from cascadesim.plots.percentiles import save_percentiles
+    from cascadesim.plots.percentiles import check_file, save_percentiles
 
     loaded = _load(scenario)
+    check_file(out)  # before a long run, and not only after it
     with progress_bar(f"simulating {loaded.name}") as progress:
         comparison = run_comparison(loaded, variants=_split(variants), seed=seed, progress=progress)
-    save_percentiles(comparison, out)
+        save_percentiles(comparison, out)
 
 
-@app.command()
+@app.command(cls=_Command)
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors.
 
@@ -293,9 +332,9 @@ def schema() -> None:
     _print_json(json_schema())
 
 
-@app.command("list")
+@app.command("list", cls=_Command)
 def list_scenarios(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to look.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look.")] = Path(
         "scenarios"
     ),
 ) -> None:
@@ -306,21 +345,42 @@ def list_scenarios(
       cascadesim list
       cascadesim list my-scenarios
     """
-    from cascadesim.cli import tables
     from cascadesim.scenario.load import load
 
     if not folder.is_dir():
         raise ScenarioError("no such folder; give one, as in `cascadesim list FOLDER`", str(folder))
-    found = []
-    for path in sorted(folder.rglob("*.yaml")):
+    bad = False
+    files = sorted(path for path in folder.rglob("*.yaml") if path.is_file())
+    for path in files:
         try:
-            found.append((path, load(path)))
+            scenario = load(path)
         except ScenarioError as error:
+            bad = True
             print(error, file=sys.stderr)
-    tables.print_scenarios(found)
+            continue
+        print(one_line(str(path.parent if path.name == "scenario.yaml" else path)))
+        _print_indented(scenario.model.summary)
+        _print_indented(f"variants: {', '.join(scenario.variants) or 'none'}")
+    if not files:
+        print("no scenarios here")
+    if bad:
+        raise typer.Exit(2)
 
 
-@app.command()
+def _print_indented(text: str) -> None:
+    """Print a line below a heading, wrapped only where a terminal would wrap it otherwise."""
+    import textwrap
+
+    text, indent = one_line(text), "  "
+    if sys.stdout.isatty():
+        width = typer.get_terminal_size().columns - len(indent)
+        wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+        text = wrap.fill(text)
+    if text:
+        print(textwrap.indent(text, indent))
+
+
+@app.command(cls=_Command)
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A folder that is not there yet.")],
 ) -> None:
@@ -331,16 +391,24 @@ def init(
       cascadesim init my-service
       cascadesim replay my-service
     """
+    import shlex
     from importlib.resources import files
 
     from cascadesim.experiment.run import json_text, write_files
     from cascadesim.scenario.json_schema import json_schema
+    from cascadesim.scenario.load import loads
+    from cascadesim.scenario.source import Document, write
 
     folder = Path(name)
-    if folder.exists():
+    if not name.strip():
+        raise ScenarioError("NAME is empty; give the new folder one, such as my-service", "init")
+    if os.path.lexists(folder):
         raise ScenarioError("is there already; choose another name", name)
-    starter = files("cascadesim.cli").joinpath("starter.yaml").read_text("utf-8")
-    text = starter.replace("STARTER", folder.name)
+    quoted = write(Document(name, {"name": folder.name}), comment="")
+    text = files("cascadesim.cli").joinpath("starter.yaml").read_text("utf-8")
+    text = text.replace("name: STARTER\n", quoted)
+    text = text.replace("STARTER", one_line(shlex.quote(folder.name)))
+    loads(text, f"{name}/scenario.yaml")  # no name may make a file that cannot be read
     write_files(
         folder,
         {
@@ -348,4 +416,5 @@ def init(
             "scenario.schema.json": lambda path: path.write_text(json_text(json_schema()), "utf-8"),
         },
     )
-    print(f"{folder}/scenario.yaml is written; try: cascadesim replay {name}")
+    command = f"cascadesim replay {shlex.quote(name)}"
+    print(one_line(f"{folder}/scenario.yaml is written; try: {command}"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from cascadesim.scenario.errors import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,24 +17,34 @@ PATIENCE = 1.0  # seconds before a bar appears
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[float], None] | None]:
-    """Yield a function that takes the share done, or None where nobody watches."""
+    """Yield a function that takes the share done, or None where nobody watches.
+
+    The bar appears once the block has lasted PATIENCE, whether or not it has told a share by then,
+    and is gone after it. One block is one bar: put all that a command computes and writes into it,
+    and print afterwards.
+    """
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(label, total=1.0)
-    begun = time.monotonic()
-
-    def update(share: float) -> None:
-        bar.update(task, completed=share)
-        if not bar.live.is_started and time.monotonic() - begun > PATIENCE:
-            bar.start()
-
+    text = TextColumn("{task.description}", markup=False)  # what a user named is not markup
+    bar = Progress(
+        *(text, BarColumn(), TimeRemainingColumn()),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    task = bar.add_task(cut(one_line(label)), total=1.0)
+    patience = threading.Timer(PATIENCE, bar.start)
+    patience.daemon = True
+    patience.start()
     try:
-        yield update
+        yield lambda share: bar.update(task, completed=share)
     finally:
-        bar.stop()
+        patience.cancel()
+        patience.join()  # so that it starts no bar after this
+        if bar.live.is_started:
+            bar.stop()

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from cascadesim.scenario.load import Scenario
 
 
+_SHOWN = 6  # transitions of a breaker
+_MINOR = 0.05  # the share of a latency below which a part of it is not named
+
+
 def _console() -> Console:
     return Console(highlight=False, soft_wrap=False)
 
@@ -80,6 +84,7 @@ def print_replay(replay: Replay) -> None:
     _say(console, f"{duration_text(model.horizon)}{start}, seed {replay.seed}\n")
     for i in range(len(model.observations)):
         _print_observation(console, replay.observation(i))
+    _print_transitions(console, replay)
     summaries = {name: result.summary for name, result in replay.results.items()}
     _print_summaries(console, summaries)
 
@@ -98,6 +103,7 @@ def _print_observation(console: Console, seen: dict[str, Any]) -> None:
     title = f"Observed at {seen['at']}: {seen['observed_s']:.6f} s. Simulated, in seconds:"
     columns = ("variant", "simulated", *map(_words, used))
     _print_table(console, title, columns, rows)
+    _print_parts(console, variants)
     # Adding 0.0 makes a rounded -0.0 plain.
     changes = (f"{name} {round(v['change'], 4) + 0.0:+.2%}" for name, v in variants.items())
     _say(console, f"(change from the observed: {', '.join(changes)})")
@@ -107,6 +113,36 @@ def _print_observation(console: Console, seen: dict[str, Any]) -> None:
         names = [name for name, v in variants.items() if v["outcome"] == outcome.word]
         if names and outcome is not Outcome.OK:
             _say(console, f"(ended {_words(outcome.word)}: {', '.join(names)})")
+    console.print()
+
+
+def _print_transitions(console: Console, replay: Replay) -> None:
+    """Print when breakers changed their state in the first variant; JSON has them all."""
+    first = next(iter(replay.results))
+    transitions = replay.transitions(first)
+    if not transitions:
+        return
+    _say(console, f"Breakers in {first}:")
+    for breaker in dict.fromkeys(t["breaker"] for t in transitions):
+        own = [f"{t['state']} {t['at']}" for t in transitions if t["breaker"] == breaker]
+        more = f", and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""
+        _say(console, f"- {breaker}: {', '.join(own[:_SHOWN])}{more}")
+    console.print()
+
+
+def _print_parts(console: Console, variants: dict[str, Any]) -> None:
+    """Print what most of the latency went to, part by part; variants that agree share a line."""
+    agreeing: dict[str, list[str]] = {}
+    for name, variant in variants.items():
+        parts = sorted(variant["parts_s"].items(), key=lambda part: -part[1])
+        shown = [
+            f"{seconds:.3f} {part}"
+            for part, seconds in parts
+            if seconds > _MINOR * variant["simulated_s"]
+        ]
+        agreeing.setdefault(", ".join(shown), []).append(name)
+    for parts_text, names in agreeing.items():
+        _say(console, f"- {', '.join(names)}: {parts_text}")
     console.print()
 
 
@@ -233,10 +269,17 @@ def _print_blame(console: Console, summaries: dict[str, Summary]) -> None:
             if verdict.blame is not None:
                 row = (name, f"{verdict.blame.share:.0%}", verdict.blame.setting)
                 blamed.setdefault(verdict.objective.text, []).append(row)
+    is_latency = {
+        v.objective.text: v.objective.is_latency for s in summaries.values() for v in s.verdicts
+    }
     for objective, rows in blamed.items():
-        title = f"To blame where {objective} is missed"
+        of = (
+            "time of the requests that took longer"
+            if is_latency[objective]
+            else "requests that it ended"
+        )
+        title = f"To blame where {objective} is missed, by its share of the {of}"
         _print_table(console, title, ("variant", "share", "setting"), rows)
-        _say(console, "(share: of the time of the requests that took longer than that)\n")
 
 
 def _cost(summary: Summary) -> str:
@@ -273,9 +316,9 @@ def print_check(check: Check) -> None:
 
 
 def _opening(o: Opening) -> tuple[str, ...]:
-    after = "never" if o.after is None else duration_text(o.after)
-    reached = "-" if o.reached is None else str(o.reached)
-    return o.breaker, o.dead, str(o.failing_calls), after, reached
+    if o.after is None or o.reached is None:
+        return o.breaker, o.dead, str(o.failing_calls), "never" if o.never else "not seen", "-"
+    return o.breaker, o.dead, str(o.failing_calls), duration_text(o.after), str(o.reached)
 
 
 def _retry(r: RetryCost) -> tuple[str, ...]:

@@ -6,28 +6,30 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.bounds import Bound, worst_case
+from cascadesim.analysis.bounds import Bound, call_bounds, worst_case
 from cascadesim.analysis.contradictions import (
     Contradiction,
     RetryCost,
     contradictions,
     retry_costs,
-    stages_within,
 )
+from cascadesim.analysis.summary import latency_limit
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.faults import FaultPlan
+from cascadesim.plan import walk
 from cascadesim.randomness import Distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cascadesim.model.stage import StagePlan
-    from cascadesim.plan import Plan
+    from cascadesim.plan import Around, Plan
     from cascadesim.scenario.load import Scenario
 
-_MOST_REQUESTS = 20_000  # a breaker that is still closed after so many is taken to stay closed
+_MOST_REQUESTS = 100_000  # of one probe, so that a check takes seconds
 DEAD = {"refuses": "outage", "silent": "partition"}  # how a dependency can be dead, as a fault
 
 
@@ -37,7 +39,8 @@ class Opening:
 
     `dead` says how: it "refuses" calls at once or is "silent". `after` is the seconds until the
     breaker opens, at the mean arrival rate, and `reached` the calls that get through to the
-    dependency by then; both are None where it never opens.
+    dependency by then. Both are None where it stays closed: for good if `never`, and otherwise for
+    as many requests as were tried.
     """
 
     breaker: str
@@ -45,6 +48,7 @@ class Opening:
     dead: str
     after: float | None
     reached: int | None
+    never: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Check:
                     "failing_calls": o.failing_calls,
                     "opens_after_s": o.after,
                     "calls_that_reach_it": o.reached,
+                    "never": o.never,
                 }
                 for o in self.openings
             ],
@@ -110,7 +115,7 @@ def check(scenario: Scenario, progress: Callable[[float], None] | None = None) -
     `progress` is called with the share that is done.
     """
     plan = compile_plan(scenario.model)
-    limit = next((o.bound for o in scenario.objectives if o.is_latency), None)
+    limit = latency_limit(scenario.objectives)
     return Check(
         scenario,
         _openings(plan, scenario.model.seed, progress or (lambda _: None)),
@@ -121,20 +126,54 @@ def check(scenario: Scenario, progress: Callable[[float], None] | None = None) -
 
 
 def _openings(plan: Plan, seed: int, progress: Callable[[float], None]) -> list[Opening]:
-    probes = [
-        (stage, path, policy, dead)
-        for stage, around in stages_within(plan)
-        for path, policy in around
-        if isinstance(policy, BreakerPlan) and path.startswith(f"{stage.name}.")
-        for dead in DEAD
+    breakers = [
+        (stage, i, outer + own)
+        for stage, outer, own in plan.walk_policies()
+        for i, (_, policy) in enumerate(own, len(outer))
+        if isinstance(policy, BreakerPlan)
     ]
     openings = []
-    for i, (stage, path, policy, dead) in enumerate(probes):
-        probed = _probe(plan, stage.name, dead)
-        after, reached = _first_opening(probed, seed, path, stage)
-        openings.append(Opening(path, policy.failure_threshold, dead, after, reached))
-        progress((i + 1) / len(probes))
+    for n, (stage, i, around) in enumerate(breakers):
+        for dead in DEAD:
+            openings.append(
+                _opening(_probe(plan, stage.name, dead), seed, stage.name, around, i, dead)
+            )
+        progress((n + 1) / len(breakers))
     return openings
+
+
+def _opening(plan: Plan, seed: int, stage: str, around: Around, i: int, dead: str) -> Opening:
+    path, breaker = around[i]
+    assert isinstance(breaker, BreakerPlan)
+    (target,) = [s for s in plan.walk() if s.name == stage]
+    # What bounds a failing call: the call inside, or a caller that gives up.
+    failing = min(
+        [call_bounds(target)[breaker.name].total]
+        + [p.timeout for _, p in around[:i] if isinstance(p, DeadlinePlan)]
+    )
+    opening = Opening(path, breaker.failure_threshold, dead, None, None, never=True)
+    if math.isinf(failing):
+        return opening  # a call that never ends never counts as a failure
+    # One after the other at worst, though calls mostly fail side by side.
+    latest = (breaker.failure_threshold + 1) * (plan.gaps.mean + failing)
+    requests = 100
+    while True:
+        horizon = min(requests * plan.gaps.mean, latest)
+        records = simulate(replace(plan, horizon=horizon), seed)
+        for transition in records.transitions:
+            if transition.breaker == path:
+                after, reached = _reached(plan, seed, transition.at, target)
+                return replace(opening, after=after, reached=reached, never=False)
+        if horizon == latest or requests >= _MOST_REQUESTS:
+            return replace(opening, never=horizon == latest)
+        requests = min(requests * 5, _MOST_REQUESTS)
+
+
+def _reached(plan: Plan, seed: int, opened: float, target: StagePlan) -> tuple[float, int]:
+    # The same run again up to that instant, and no further.
+    records = simulate(replace(plan, horizon=math.nextafter(opened, math.inf)), seed)
+    reached = sum(records.calls.get(stage.name, 0) for stage in walk((target,)))
+    return opened - float(records.arrival[0]), reached
 
 
 def _probe(plan: Plan, target: str, dead: str) -> Plan:
@@ -155,25 +194,8 @@ def _probe(plan: Plan, target: str, dead: str) -> Plan:
     return replace(
         plan,
         warmup=0.0,
+        drain=0.0,
         gaps=Distribution("constant", (plan.gaps.mean,)),
         stages=changed(plan.stages, inside=False),
         observed=(),
     )
-
-
-def _first_opening(
-    plan: Plan, seed: int, breaker: str, stage: StagePlan
-) -> tuple[float | None, int | None]:
-    names = [inner.name for inner in replace(plan, stages=(stage,)).walk()]
-    requests = 100
-    while requests <= _MOST_REQUESTS:
-        records = simulate(replace(plan, horizon=requests * plan.gaps.mean), seed)
-        for transition in records.transitions:
-            if transition.breaker == breaker:
-                # The same run again up to that instant, and no further.
-                horizon = math.nextafter(transition.at, math.inf)
-                records = simulate(replace(plan, horizon=horizon), seed)
-                first = float(records.arrival[0])
-                return transition.at - first, sum(records.calls.get(name, 0) for name in names)
-        requests *= 5
-    return None, None

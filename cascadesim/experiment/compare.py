@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
 from cascadesim.experiment.replay import part_of, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -53,7 +54,11 @@ class Comparison:
         variants = {}
         for label, result in self.results.items():
             own = result.summary.percentiles
-            differences = {name: own[name].seconds - first[name].seconds for name in PERCENTILES}
+            differences = {
+                name: None if math.isnan(change) else change
+                for name in PERCENTILES
+                for change in [own[name].seconds - first[name].seconds]
+            }
             variants[label] = {**result.to_dict(), "difference_s": differences}
         return {
             "cascadesim": __version__,
@@ -68,10 +73,12 @@ def compare(
     variants: Sequence[str] = (),
     seed: int | None = None,
     progress: Callable[[float], None] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Run variants (all of them if none is named) of one or more scenarios.
 
-    Labels are variant names, with the scenario's name before where there are several scenarios.
+    `settings` are applied to every variant, by dotted path. Labels are variant names, with the
+    scenario's name before where there are several scenarios, and its number where names are alike.
     Raises ScenarioError for a variant that is in none of them.
     """
     known = [name for scenario in scenarios for name in scenario.variants]
@@ -85,7 +92,7 @@ def compare(
         if variants and scenario.variants and not names:
             continue
         done = None if progress is None else part_of(progress, i, len(scenarios))
-        prefix = scenario.document.source if alike else scenario.name
-        for name, result in replay(scenario, names, seed, done).results.items():
+        prefix = f"{i + 1}-{scenario.name}" if alike else scenario.name
+        for name, result in replay(scenario, names, seed, done, settings).results.items():
             results[name if len(scenarios) == 1 else f"{prefix}:{name}"] = result
     return Comparison(results)

@@ -15,7 +15,7 @@ from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.units import clock_text, parse_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cascadesim.scenario.load import Scenario
 
@@ -69,13 +69,16 @@ class Replay:
         }
 
     def _variant(self, name: str) -> dict[str, Any]:
-        result = self.results[name]
         settings = self.scenario.changed(name) if name in self.scenario.variants else {}
-        transitions = [
+        summary = self.results[name].summary.to_dict()
+        return {"settings": settings, "transitions": self.transitions(name), **summary}
+
+    def transitions(self, variant: str) -> list[dict[str, Any]]:
+        """Return when the breakers of a variant changed their state, in order, as plain data."""
+        return [
             {"at": self._clock(t.at), "at_s": t.at, "breaker": t.breaker, "state": t.state}
-            for t in result.records.transitions
+            for t in self.results[variant].records.transitions
         ]
-        return {"settings": settings, "transitions": transitions, **result.summary.to_dict()}
 
 
 def _replayed(result: Result, i: int, observed: float) -> dict[str, Any]:
@@ -97,14 +100,18 @@ def replay(
     variants: Sequence[str] = (),
     seed: int | None = None,
     progress: Callable[[float], None] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Replay:
     """Run the variants of a scenario (all of them if none is named) in the same world.
 
+    `settings` are applied to every variant, by dotted path, as `Scenario.override` takes them.
     `progress` is called with the share of simulated time that is done. Raises ScenarioError for a
     variant that is not there.
     """
     names = list(dict.fromkeys(variants)) or list(scenario.variants)
     chosen = {name: scenario.at(name) for name in names} or {"scenario": scenario}
+    if settings:
+        chosen = {name: each.override(settings, "--set") for name, each in chosen.items()}
     results = {}
     for i, (name, variant) in enumerate(chosen.items()):
         done = None if progress is None else part_of(progress, i, len(chosen))

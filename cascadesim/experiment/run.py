@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shlex
 import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +19,17 @@ from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.scenario.errors import ScenarioError
-from cascadesim.scenario.source import write
+from cascadesim.scenario.source import flow, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     import pandas as pd
 
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
+
+FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  # of a saved run
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,15 @@ class Result:
         return self.records.frame()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the run as plain data: scenario, variant, seed, version, and the summary."""
+        """Return the run as plain data.
+
+        Keys: scenario, variant, overrides (settings given beside it, by dotted path), seed,
+        cascadesim (version), percentile_definition, and what `Summary.to_dict` gives.
+        """
         return {
             "scenario": self.scenario.name,
             "variant": self.scenario.variant,
+            "overrides": self.scenario.overrides,
             "seed": self.seed,
             "cascadesim": __version__,
             "percentile_definition": DEFINITION,
@@ -59,19 +69,31 @@ class Result:
     def save(self, folder: str | Path) -> None:
         """Write requests.parquet, requests.csv, summary.json and scenario.yaml into a folder.
 
-        The scenario is the one that ran, variant and overrides applied, so `cascadesim run FOLDER`
-        repeats the run. Raises ScenarioError where the folder cannot be written.
+        The scenario is the one that ran, variant, overrides and seed applied, so that `cascadesim
+        run FOLDER` repeats the run; the comment at its top is the command that made it. To a
+        repeat it is a scenario like any other: its summary has the same figures, but names no
+        variant and no overrides, and its scenario names this one as its origin. Raises
+        ScenarioError where the folder cannot be written; then nothing in it has changed.
         """
-        comment = f"Written by cascadesim {__version__}; `cascadesim run` repeats the run."
-        writers: dict[str, Callable[[Path], object]] = {
-            "requests.parquet": lambda path: self.frame.to_parquet(path, index=False),
-            "requests.csv": lambda path: self.frame.to_csv(path, index=False),
-            "summary.json": lambda path: path.write_text(json_text(self.to_dict()), "utf-8"),
-            "scenario.yaml": lambda path: path.write_text(
-                write(self._repeatable().document, comment), "utf-8"
-            ),
-        }
-        write_files(Path(folder), writers)
+        comment = (
+            f"Written by cascadesim {__version__}; `cascadesim run` on this file repeats\n"
+            f"{self._command()}"
+        )
+        writers: tuple[Callable[[Path], object], ...] = (
+            lambda path: self.frame.to_parquet(path, index=False),
+            lambda path: self.frame.to_csv(path, index=False),
+            lambda path: path.write_text(json_text(self.to_dict()), "utf-8"),
+            lambda path: path.write_text(write(self._repeatable().document, comment), "utf-8"),
+        )
+        write_files(Path(folder), dict(zip(FILES, writers, strict=True)))
+
+    def _command(self) -> str:
+        words = ["cascadesim", "run", self.scenario.document.source]
+        if self.scenario.variant is not None:
+            words += ["--variant", self.scenario.variant]
+        for path, value in self.scenario.overrides.items():
+            words += ["--set", f"{path}={flow(value)}"]
+        return shlex.join([*words, "--seed", str(self.seed)])
 
     def _repeatable(self) -> Scenario:
         return self.scenario.override({"seed": self.seed}).resolved()
@@ -100,13 +122,38 @@ def write_files(folder: Path, writers: dict[str, Callable[[Path], object]]) -> N
 
     Raises ScenarioError where that is not possible; then nothing in the folder has changed.
     """
+    with _beside(folder, writers) as beside:
+        for name, writer in writers.items():
+            writer(beside / name)
+        for name in writers:
+            (beside / name).replace(folder / name)
+
+
+def check_writable(folder: Path, names: Iterable[str] = FILES) -> None:
+    """Raise the ScenarioError that writing files of these names would, and leave no trace."""
+    with _beside(folder, names):
+        pass
+
+
+@contextmanager
+def _beside(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Give a new folder, inside `folder`, in which to prepare files of these names.
+
+    Folders made for it that stay empty are removed again.
+    """
+    made: list[Path] = []
     try:
+        made += [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            if (folder / name).is_dir():
+                raise OSError(errno.EISDIR, f"{name} is a folder")
         with tempfile.TemporaryDirectory(prefix=".cascadesim-", dir=folder) as beside:
-            for name, writer in writers.items():
-                writer(Path(beside) / name)
-            for name in writers:
-                (Path(beside) / name).replace(folder / name)
+            yield Path(beside)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ScenarioError(f"cannot be written: {reason}", os.fspath(folder)) from None
+    finally:
+        for path in made:
+            with suppress(OSError):  # it holds something, or was not made
+                path.rmdir()

@@ -38,7 +38,7 @@ class BreakerPlan:
     successes_to_close: int = 1  # trial successes that close it
     waits: bool = False
     max_recoveries: int = 1
-    failures: frozenset[Outcome] = frozenset(ERRORS)  # outcomes that count as failures
+    outcomes: frozenset[Outcome] = frozenset(ERRORS)  # that count as failures
 
 
 class CircuitBreaker:
@@ -117,16 +117,19 @@ class BreakerLayer:
     """Lets calls through while the breaker admits them, and rejects or parks the others.
 
     Waiting calls go first come first served: as trials when the recovery is over, all at once when
-    the breaker closes. A call that is cancelled by its caller counts as a failure, as it was too
+    the breaker closes. A call that is cancelled by its caller counts as timed out, as it was too
     slow for the one who waited for it (in asyncio libraries such as purgatory the cancellation
     reaches the breaker as an exception like any other).
     """
 
-    def __init__(self, inner: Layer, kernel: Kernel, breaker: CircuitBreaker, part: int) -> None:
+    def __init__(
+        self, inner: Layer, kernel: Kernel, breaker: CircuitBreaker, part: int, end: int
+    ) -> None:
         self._inner = inner
         self._kernel = kernel
         self._breaker = breaker
         self._part = part
+        self._end = end
         self._queue = WaitQueue(kernel)
 
     def call(self, request: Request) -> Call:
@@ -134,17 +137,16 @@ class BreakerLayer:
         breaker = self._breaker
         ticket = None if self._queue else breaker.admit(self._kernel.env.now)
         if ticket is None:
-            if not breaker.plan.waits:
-                return Outcome.REJECTED
-            ticket = yield from self._wait(request)
+            if breaker.plan.waits:
+                ticket = yield from self._wait(request)
             if ticket is None:
-                return Outcome.REJECTED
+                return request.end(Outcome.REJECTED, self._end)
         try:
             outcome = yield from self._inner.call(request)
         except Cancelled:
-            self._settle(ticket, ok=False)
+            self._settle(ticket, ok=Outcome.TIMED_OUT not in breaker.plan.outcomes)
             raise
-        self._settle(ticket, ok=outcome not in breaker.plan.failures)
+        self._settle(ticket, ok=outcome not in breaker.plan.outcomes)
         return outcome
 
     def _wait(self, request: Request) -> Generator[None, int | None, int | None]:

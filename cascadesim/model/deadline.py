@@ -105,9 +105,15 @@ class Deadline:
     """Cancels the call inside when its time is up, which frees what the call holds."""
 
     def __init__(
-        self, inner: Layer, kernel: Kernel, timeout: float, outcome: Outcome = Outcome.TIMED_OUT
+        self,
+        inner: Layer,
+        kernel: Kernel,
+        timeout: float,
+        end: int,
+        outcome: Outcome = Outcome.TIMED_OUT,
     ) -> None:
         self._inner = inner
+        self._end = end
         self._outcome = outcome
         self._timers = Timers(kernel, timeout)
 
@@ -119,7 +125,7 @@ class Deadline:
         except Expired as expired:
             if expired.timer is not timer:
                 raise
-            return self._outcome
+            return request.end(self._outcome, self._end)
         finally:
             timer.done = True
 
@@ -130,9 +136,10 @@ class AbandoningDeadline:
     The call runs as a task of its own, so a cancellation from outside does not reach it either.
     """
 
-    def __init__(self, inner: Layer, kernel: Kernel, timeout: float) -> None:
+    def __init__(self, inner: Layer, kernel: Kernel, timeout: float, end: int) -> None:
         self._inner = inner
         self._kernel = kernel
+        self._end = end
         self._timers = Timers(kernel, timeout)
         # Zombies. One that is parked for good has no other owner, and Python's garbage collector
         # would close its call, which frees what it holds.
@@ -160,7 +167,6 @@ class AbandoningDeadline:
             except Expired as expired:
                 if expired.timer is not timer:
                     raise
-                return Outcome.TIMED_OUT
             finally:
                 timer.done = True
                 waiting = False
@@ -169,4 +175,4 @@ class AbandoningDeadline:
                 request.adopt(twin)
         else:
             request.adopt(twin)
-        return ended[0]
+        return ended[0] if ended else request.end(Outcome.TIMED_OUT, self._end)

@@ -14,7 +14,7 @@ class FaultPlan:
 
     outage: calls fail after `fail_after`, running ones fail when it begins. partition: calls get no
     answer, nor do running ones. error_rate: calls fail with `share` more. latency: work of calls
-    that start meanwhile is multiplied by `factor`, then `add` is added. restart: running calls
+    that start meanwhile is multiplied by `multiply`, then `add` is added. restart: running calls
     fail when it begins; until its end the stage is starting up and what does not wait for it is
     refused at once. Of two faults that would cut a call at the same instant, the one listed first
     does.
@@ -25,7 +25,7 @@ class FaultPlan:
     end: float
     fail_after: float = 0.0
     share: float = 0.0
-    factor: float = 1.0
+    multiply: float = 1.0
     add: float = 0.0
 
 
@@ -46,7 +46,7 @@ class Timeline:
         """Return the seconds of work of a call that starts at `now`."""
         for fault in self._latency:
             if fault.start <= now < fault.end:
-                work = work * fault.factor + fault.add
+                work = work * fault.multiply + fault.add
         return work
 
     def error_rate(self, now: float, base: float) -> float:
@@ -71,7 +71,7 @@ class Timeline:
             after = max(0.0, fault.start - now)
             silent = fault.kind == "partition"
             if not silent and fault.start <= now:
-                after = min(fault.fail_after, work) if fault.fail_after else 0.0
+                after = fault.fail_after
             if after < soonest:
                 soonest = after
                 cut = (after, Outcome.UNFINISHED if silent else Outcome.FAILED)

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Outcome(IntEnum):
-    """Every request ends once, with one of these. OK is 0, so `if outcome` reads "not ok"."""
+    """Every request ends once, with one of these; what is above DEGRADED is no answer."""
 
     OK = 0
     DEGRADED = 1  # answered by a fallback

@@ -109,11 +109,18 @@ class SessionLayer:
         pool: Pool,
         session: SessionPlan,
         parts: tuple[int, int],
+        ends: tuple[int, int, int],
         leaks: Stream | None,
     ) -> None:
+        """Build the layer.
+
+        `parts` are those of waiting and of connecting, `ends` those of the pool's timeout, the
+        server's `max_connections` and the session's lifetime.
+        """
+        self._timeout_end, self._full_end, lifetime_end = ends
         self._inner = inner
         if session.lifetime < math.inf:
-            self._inner = Deadline(inner, kernel, session.lifetime, Outcome.FAILED)
+            self._inner = Deadline(inner, kernel, session.lifetime, lifetime_end, Outcome.FAILED)
         self._kernel = kernel
         self._pool = pool
         self._session = session
@@ -130,7 +137,8 @@ class SessionLayer:
             request.enter(self._wait_part, env.now)
             lease = yield from self._queue.wait(request, self._undo)
         if isinstance(lease, Outcome):
-            return lease
+            timed_out = lease is Outcome.TIMED_OUT
+            return request.end(lease, self._timeout_end if timed_out else self._full_end)
         made = lease
         opened = env.now
         leaked = False

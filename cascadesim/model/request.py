@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cascadesim.model.kernel import Call, Task
+    from cascadesim.model.outcome import Outcome
 
 
 class Layer(Protocol):
@@ -28,6 +29,7 @@ class Request:
         "_twin",
         "arrival",
         "attempt",
+        "ended_by",
         "number",
         "parts",
         "retries",
@@ -46,6 +48,7 @@ class Request:
         self.parts = [0.0] * parts
         self.attempt = 0
         self.retries = 0
+        self.ended_by = -1  # what made an error of it last, by index
         self._part = 0
         self._since = arrival
         self._twin: Request | None = None  # goes on in its place and keeps the ledger meanwhile
@@ -55,6 +58,11 @@ class Request:
         self.parts[self._part] += now - self._since
         self._part = part
         self._since = now
+
+    def end(self, outcome: Outcome, ended_by: int) -> Outcome:
+        """Note what makes an error of the request, and return the outcome."""
+        self.ended_by = ended_by
+        return outcome
 
     def fork(self) -> Request:
         """Return a twin that goes on apart, with a ledger of its own."""
@@ -75,5 +83,6 @@ class Request:
         other.catch_up()
         self.parts = other.parts.copy()
         self.retries = other.retries
+        self.ended_by = other.ended_by
         self._part = other._part
         self._since = other._since

@@ -1,8 +1,8 @@
 """Retry: what to wait before another attempt, which outcomes earn one, and how many there are.
 
 Backoff and jitter are functions of the attempt and a draw. Kinds of jitter follow "Exponential
-Backoff And Jitter" (M. Brooker, AWS Architecture Blog, 2015); the budget follows gRPC's retry
-throttling (gRFC A6): tokens are earned by calls and spent by retries.
+Backoff And Jitter" (M. Brooker, AWS Architecture Blog, 2015); the budget follows Finagle's
+RetryBudget, without its expiry: tokens are earned by calls and spent by retries.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from cascadesim.model.breaker import BreakerPlan
     from cascadesim.model.deadline import DeadlinePlan
     from cascadesim.model.fallback import FallbackPlan
@@ -30,7 +32,7 @@ class StagePlan:
     name: str
     is_agent: bool = False  # its work counts as agent execution
     work: Distribution | None = None
-    failure: float = 0.0  # chance that a call fails when its work is done
+    failure_rate: float = 0.0  # chance that a call fails when its work is done
     concurrency: float = math.inf  # calls worked on at once
     queue_limit: float = math.inf  # calls that may wait for that
     tracker: float = math.inf  # when a call that gets no answer is noticed
@@ -76,6 +78,7 @@ class Work:
         plan: StagePlan,
         index: int,
         part: int,
+        end: int,
         draws: Stream,
         failures: Stream,
     ) -> None:
@@ -83,6 +86,7 @@ class Work:
         self._plan = plan
         self._index = index
         self._part = part
+        self._end = end
         self._draws = draws
         self._failures = failures
         self._timeline = Timeline(plan.faults) if plan.faults else None
@@ -97,19 +101,20 @@ class Work:
             work = request.work[self._index]
         else:
             work = self._draws.at(request.number, request.attempt)
-        chance = self._plan.failure
+        chance = self._plan.failure_rate
         if self._timeline is not None:
             work = self._timeline.work(now, work)
             cut = self._timeline.broken(now, work)
             if cut is not None:
-                return (yield from self._cut(*cut))
+                yield from self._cut(*cut)
+                return request.end(Outcome.FAILED, self._end)
             chance = self._timeline.error_rate(now, chance)
         yield work
         if chance and self._failures.at(request.number, request.attempt) < chance:
-            return Outcome.FAILED
+            return request.end(Outcome.FAILED, self._end)
         return Outcome.OK
 
-    def _cut(self, after: float, outcome: Outcome) -> Call:
+    def _cut(self, after: float, outcome: Outcome) -> Generator[float | None, None, None]:
         if outcome is Outcome.FAILED:
             if after > 0:
                 yield after
@@ -118,7 +123,6 @@ class Work:
             yield max(after, self._plan.tracker)
         else:
             yield None  # no answer ever: only a deadline outside ends it
-        return Outcome.FAILED
 
 
 class Startup:
@@ -128,12 +132,13 @@ class Startup:
     """
 
     def __init__(
-        self, inner: Layer, kernel: Kernel, timeline: Timeline, timeout: float, part: int
+        self, inner: Layer, kernel: Kernel, timeline: Timeline, timeout: float, part: int, end: int
     ) -> None:
         self._inner = inner
         self._kernel = kernel
         self._timeline = timeline
         self._part = part
+        self._end = end
         self._queue = TimedQueue(kernel, timeout)
 
     def call(self, request: Request) -> Call:
@@ -145,7 +150,7 @@ class Startup:
                 self._look_again(now)
             gone = yield from self._queue.wait(request, lambda _: None)
             if gone is Outcome.TIMED_OUT:
-                return Outcome.TIMED_OUT
+                return request.end(Outcome.TIMED_OUT, self._end)
         return (yield from self._inner.call(request))
 
     def _look_again(self, now: float) -> None:
@@ -163,14 +168,13 @@ class Startup:
 class Limit:
     """Lets `concurrency` calls through at once; the others queue, first come first served."""
 
-    def __init__(
-        self, inner: Layer, kernel: Kernel, concurrency: float, queue_limit: float, part: int
-    ) -> None:
+    def __init__(self, inner: Layer, kernel: Kernel, plan: StagePlan, part: int, end: int) -> None:
         self._inner = inner
         self._kernel = kernel
-        self._concurrency = concurrency
-        self._queue_limit = queue_limit
+        self._concurrency = plan.concurrency
+        self._queue_limit = plan.queue_limit
         self._part = part
+        self._end = end
         self._busy = 0
         self._queue = WaitQueue(kernel)
 
@@ -179,7 +183,7 @@ class Limit:
         if self._busy < self._concurrency:
             self._busy += 1
         elif len(self._queue) >= self._queue_limit:
-            return Outcome.REJECTED
+            return request.end(Outcome.REJECTED, self._end)
         else:
             request.enter(self._part, self._kernel.env.now)
             yield from self._queue.wait(request, self._release)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+import shlex
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +14,25 @@ from cascadesim.scenario.errors import Mark, ScenarioError, closest, show, sugge
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.paths import UnknownPath, dotted, locate
 from cascadesim.scenario.schema import ScenarioModel
-from cascadesim.scenario.source import Document, Location, parse, read
+from cascadesim.scenario.source import Document, Location, flow, parse, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A validated scenario: what the file says, with the settings of at most one variant."""
+    """A validated scenario: what the file says, with the settings of at most one variant.
+
+    `overrides` are the settings given beside the variant, by dotted path.
+    """
 
     model: ScenarioModel
     document: Document
     variant: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -59,7 +64,23 @@ class Scenario:
                 if path != "extends":
                     where: Location = ("variants", name, path)
                     document = _override(document, path, self.document, where)
-        return Scenario(_validate(document), document, variant)
+        try:
+            model = _validate(document, _as_yaml)
+        except ScenarioError as error:
+            raise self._within(variant, error) from None
+        changed = self.changed(variant)
+        kept = {path: value for path, value in self.overrides.items() if path not in changed}
+        return Scenario(model, document, variant, kept)
+
+    def _within(self, variant: str, error: ScenarioError) -> ScenarioError:
+        """Return the error of a variant with the path of the setting that brings it."""
+        for marks in (self.document.values, self.document.keys):
+            for at, mark in marks.items():
+                if mark == error.mark and at[:1] == ("variants",) and len(at) > 1:
+                    path = f"variants.{at[1]}.{error.path}"
+                    return ScenarioError(error.problem, mark, path)
+        problem = f'{error.problem} (in the variant "{variant}")'
+        return ScenarioError(problem, error.mark, error.path)
 
     def override(self, settings: Mapping[str, Any], source: str = "override") -> Scenario:
         """Return the scenario with other settings.
@@ -71,7 +92,8 @@ class Scenario:
         for path, value in settings.items():
             place: dict[Location, Mark] = {(): Mark(source)}
             document = _override(document, path, Document(source, value, place, place), ())
-        return Scenario(_validate(document), document, self.variant)
+        model = _validate(document, _as_option if source == "--set" else _as_yaml)
+        return Scenario(model, document, self.variant, self.overrides | dict(settings))
 
     def changed(self, variant: str) -> dict[str, Any]:
         """Return the settings that a variant changes, by dotted path, as they are written."""
@@ -153,7 +175,18 @@ def _override(document: Document, path: str, source: Document, where: Location) 
     return document.replace(location, source.part(where))
 
 
-def _validate(document: Document) -> ScenarioModel:
+def _as_option(path: str, value: Any) -> str:
+    return f"--set {shlex.quote(f'{path}={flow(value)}')}"
+
+
+def _as_yaml(path: str, value: Any) -> str:
+    return f"{path}: {flow(value)}"
+
+
+def _validate(
+    document: Document, setting: Callable[[str, Any], str] | None = None
+) -> ScenarioModel:
+    """Return the model of a document; `setting` is how the user has changed one of its settings."""
     data = document.data
     if data is None:
         problem = "is empty; `cascadesim init NAME` writes one to start from"
@@ -164,20 +197,24 @@ def _validate(document: Document) -> ScenarioModel:
     try:
         return ScenarioModel.model_validate(data)
     except ValidationError as invalid:
-        errors = [_error(document, error) for error in invalid.errors(include_url=False)]
+        errors = [_error(document, error, setting) for error in invalid.errors(include_url=False)]
     raise min(errors, key=lambda error: (error.mark.line or 0, error.mark.column or 0))
 
 
-def _error(document: Document, error: ErrorDetails) -> ScenarioError:
+def _error(
+    document: Document, error: ErrorDetails, setting: Callable[[str, Any], str] | None
+) -> ScenarioError:
     context = error.get("ctx", {})
     location = (*error["loc"], *context.get("at", ()))
     is_key = context.get("key", False)
     if location and location[-1] == "[key]":  # so does pydantic say that a key is wrong
         location, is_key = location[:-1], True
     at = location[:-1] if error["type"] == "missing" else location
-    return ScenarioError(
-        _problem(error, location), document.mark(at, key=is_key), dotted(document.data, location)
-    )
+    problem = _problem(error, location)
+    if setting and context.get("without"):
+        kept = {k: v for k, v in error["input"].items() if k not in context["without"]}
+        problem += f"; to replace it, write {setting(dotted(document.data, location[:-1]), kept)}"
+    return ScenarioError(problem, document.mark(at, key=is_key), dotted(document.data, location))
 
 
 # By pydantic's type of error; {got} is what the user wrote, {key} where it stands.

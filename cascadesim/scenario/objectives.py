@@ -23,7 +23,9 @@ RATES = (
     "failed_rate",
     "unfinished_rate",
 )
-_LATENCY = r"p[0-9]{1,2}(?:\.[0-9]+)?|mean|max"
+# Above 0 and below 100, with no more decimals than a float can tell apart.
+_PERCENTILE = r"p(?!0+(?:\.0+)?(?![0-9.]))[0-9]{1,2}(?:\.[0-9]{1,10})?"
+_LATENCY = rf"{_PERCENTILE}|mean|max"
 _METRIC = rf"{_LATENCY}|goodput|{'|'.join(RATES)}"
 _KNOWN = ("p50", "p95", "p99", "p99.9", "mean", "max", "goodput", *RATES)  # any percentile is
 PATTERN = rf"^\s*({_METRIC})\s*(<=|>=|<|>)\s*(\S.*?)\s*$"
@@ -66,6 +68,8 @@ def parse_objective(value: Any) -> Objective:
 
 def _wrong(value: Any) -> str:
     word = re.match(r"\s*(\w[\w.]*)\s*[<>]=?\s*\S", value) if isinstance(value, str) else None
+    if word and re.fullmatch(r"p[0-9.]+", word[1]) and not re.fullmatch(_METRIC, word[1]):
+        return f"unknown metric {show(word[1])}; a percentile lies above 0 and below 100"
     if word and not re.fullmatch(_METRIC, word[1]):
         return f"unknown metric {show(word[1])}; {suggest(word[1], list(_KNOWN))}"
     example = '"p99 < 5s", "error_rate < 1%" or "goodput > 20/s"'

@@ -30,23 +30,28 @@ from cascadesim.scenario.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic.config import JsonDict
 
 # Names stand in dotted paths and in lists on the command line.
 NAME_PATTERN = r"^[^\s\x00-\x1f\x7f.=,]+$"
 Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN)]
+MOST_REQUESTS = 20_000_000  # several gigabytes of records
 _NO_OTHERS: JsonDict = {"additionalProperties": False}  # than those whose key is a name
 
 
-def problem(message: str, *at: str | int, key: bool = False) -> PydanticCustomError:
+def problem(
+    message: str, *at: str | int, key: bool = False, without: Sequence[str] = ()
+) -> PydanticCustomError:
     """Return an error that stands `at` keys below the value that is being validated.
 
-    `key` says that the last of them is itself what is wrong, and not its value.
+    `key` says that the last of them is itself what is wrong, and not its value; `without` lists
+    keys beside it that must go for it to stay.
     """
     # Braces in the message would be read as placeholders.
-    return PydanticCustomError("scenario", "{message}", {"message": message, "at": at, "key": key})
+    context = {"message": message, "at": at, "key": key, "without": without}
+    return PydanticCustomError("scenario", "{message}", context)
 
 
 class Strict(BaseModel):
@@ -102,7 +107,7 @@ class Choice(Strict):
             raise problem(f"expected exactly one of: {', '.join(kinds)}; got none")
         if len(given) > 1:
             message = f'"{given[0]}" is given too; keep exactly one of: {", ".join(kinds)}'
-            raise problem(message, given[-1], key=True)
+            raise problem(message, given[-1], key=True, without=given[:-1])
         if data[given[0]] is None:
             raise problem("expected a value or settings ({} for none), got nothing", given[0])
 
@@ -379,8 +384,13 @@ class Stage(Strict):
             raise problem("queue_limit needs concurrency, else nothing queues", "queue_limit")
         if self.pool is None and "session" in self.model_fields_set:
             raise problem("session needs a pool to take its connection from", "session")
-        if self.tracker is not None and self.work is None:
-            raise problem("tracker needs work to watch over", "tracker")
+        if self.work is None:
+            for key in ("tracker", "failure_rate", "kind"):
+                if key in self.model_fields_set and getattr(self, key) is not None:
+                    message = (
+                        f"{key} needs work of the stage's own; this one has only stages inside"
+                    )
+                    raise problem(message, key)
         self._check_policy_names()
         return self
 
@@ -505,19 +515,16 @@ class ScenarioModel(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = self._stage_names()
+        stages = self._stages_by_name()
         if self.warmup >= self.horizon:
             raise problem("warmup must be shorter than the horizon", "warmup")
+        self._check_size()
         for i, fault in enumerate(self.faults):
-            if fault.on not in names:
-                message = f"no stage {show(fault.on)}; {suggest(fault.on, names)}"
-                raise problem(message, "faults", i, "on")
+            self._check_has_work(stages, fault.on, "faults", i, "on")
             self.seconds(fault.start, "faults", i, "from")
         for i, seen in enumerate(self.observations):
             for stage in seen.work:
-                if stage not in names:
-                    message = f"no stage {show(stage)}; {suggest(stage, names)}"
-                    raise problem(message, "observations", i, "work", stage, key=True)
+                self._check_has_work(stages, stage, "observations", i, "work", stage, key=True)
             arrival = self.observed_arrival(i)
             if not 0 <= arrival < self.horizon:
                 message = (
@@ -527,8 +534,29 @@ class ScenarioModel(Strict):
                 raise problem(message, "observations", i, "at")
         return self
 
-    def _stage_names(self) -> list[str]:
-        names: list[str] = []
+    def _check_size(self) -> None:
+        arrivals = self.workload.arrivals
+        rate = arrivals.chosen.rate
+        if rate * self.horizon > MOST_REQUESTS:
+            message = (
+                f"sends about {rate * self.horizon:.3g} requests within the horizon, and a run "
+                f"holds at most {MOST_REQUESTS / 1e6:g} million; lower the rate or shorten "
+                "the horizon"
+            )
+            raise problem(message, "workload", "arrivals", arrivals.kind, "rate")
+
+    def _check_has_work(
+        self, stages: dict[str, Stage], name: str, *at: str | int, key: bool = False
+    ) -> None:
+        if name not in stages:
+            raise problem(f"no stage {show(name)}; {suggest(name, list(stages))}", *at, key=key)
+        if stages[name].work is None:
+            inside = ", ".join(stages[name].stages)
+            message = f"{show(name)} has no work of its own; name a stage inside it: {inside}"
+            raise problem(message, *at, key=key)
+
+    def _stages_by_name(self) -> dict[str, Stage]:
+        names: dict[str, Stage] = {}
 
         def visit(stages: dict[str, Stage], *at: str) -> None:
             for name, stage in stages.items():
@@ -539,7 +567,7 @@ class ScenarioModel(Strict):
                 if name in type(self).known_keys():
                     message = f'"{name}" is a key of the scenario; name the stage otherwise'
                     raise problem(message, *here, key=True)
-                names.append(name)
+                names[name] = stage
                 visit(stage.stages, *here)
 
         visit(self.stages)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -274,18 +276,29 @@ class _Writer(SafeRepresenter):
 
 
 _Writer.add_representer(str, _Writer.text)
+# What Python callers set: numpy's numbers, and objects that an error is about to refuse.
+_Writer.add_multi_representer(float, lambda writer, data: writer.represent_float(float(data)))
+_Writer.add_multi_representer(object, lambda writer, data: writer.text(str(data)))
 
 
 def write(document: Document, comment: str) -> str:
     """Return the document as YAML text under a comment."""
-    from io import StringIO
+    lines = "".join(f"# {one_line(line)}".rstrip() + "\n" for line in comment.splitlines())
+    return lines + _dump(document.data, flow=False, width=100)
 
+
+def flow(value: Any) -> str:
+    """Return a value as YAML in one line, as it would stand after --set PATH=."""
+    text = _dump(value, flow=True, width=sys.maxsize)
+    return text.removesuffix("...\n").rstrip("\n")  # a document of plain text ends with ...
+
+
+def _dump(data: Any, *, flow: bool, width: int) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _Writer
-    yaml.default_flow_style = False
+    yaml.default_flow_style = flow
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = 100
+    yaml.width = width
     stream = StringIO()
-    yaml.dump(document.data, stream)
-    lines = "".join(f"# {one_line(line)}".rstrip() + "\n" for line in comment.splitlines())
-    return lines + stream.getvalue()
+    yaml.dump(data, stream)
+    return stream.getvalue()

@@ -49,18 +49,18 @@ def breaker(**settings: Any) -> dict[str, Any]:
         # A trial before the recovery, 60 s, a trial after it, and then the call itself.
         (
             {"policies": [breaker()]},
-            {"a.work": 2, "a.breaker.recovery_timeout": 60, "a.breaker.successes_to_close": 4},
+            {"a.work": 2 + 2 + 2, "a.breaker.recovery_timeout": 60},
         ),
         (
             {"policies": [breaker(max_recoveries=2, successes_to_close=3)]},
-            {"a.work": 2, "a.breaker.recovery_timeout": 120, "a.breaker.successes_to_close": 18},
+            {"a.work": 2 * (3 * 3 + 1), "a.breaker.recovery_timeout": 120},
         ),
         (
             {"policies": [{"fallback": {"work": {"constant": "1s"}}}]},
             {"a.work": 2, "a.fallback.work": 1},
         ),
-        ({"concurrency": 2, "queue_limit": 3}, {"a.work": 2, "a.queue_limit": 4}),
-        ({"concurrency": 2}, {"a.work": 2, "a.queue_limit": math.inf}),
+        ({"concurrency": 2, "queue_limit": 3}, {"a.work": 2, "a.concurrency": 4}),
+        ({"concurrency": 2}, {"a.work": 2, "a.concurrency": math.inf}),
         ({"startup": {"timeout": "9s"}}, {"a.work": 2, "a.startup.timeout": 9}),
         (
             {"pool": {"connect_time": "1s", "timeout": "5s"}},
@@ -99,6 +99,17 @@ def test_the_worst_case_of_a_waiting_breaker_is_reached() -> None:
     slowest = simulate(plan, seed=1).latency.max()
     assert total(plan) == 66
     assert 65 <= slowest <= 66
+
+
+def test_a_slow_failure_counts() -> None:
+    data = {
+        "name": "slow failure",
+        "horizon": "60s",
+        "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
+        "stages": {"a": {"work": {"constant": "2s"}}},
+        "faults": [{"on": "a", "from": "10s", "for": "10s", "outage": {"fail_after": "5s"}}],
+    }
+    assert total(plan_of(data)) == simulate(plan_of(data), seed=1).latency.max() == 5
 
 
 def test_the_179_s_follow_from_the_settings_alone() -> None:

@@ -84,7 +84,25 @@ OUTER = {"name": "outer"}
             ("a.breaker.recovery_timeout",),
             "a recovery takes 60.00 s, beyond the objective of 5.00 s",
         ),
+        (
+            {"a": stage(pool=POOL, session={"leak": "1%"})},
+            ("a.session.lifetime", "a.pool.timeout"),
+            "nothing ever frees one",
+        ),
+        (
+            {"a": stage({"retry": {"attempts": 10}}, pool=POOL | {"size": 1, "max_overflow": 0})},
+            ("a.retry.attempts", "a.pool.size"),
+            "against a capacity of 10/s",
+        ),
+        (
+            {"a": {"policies": [{"retry": {}}], "concurrency": 1, "stages": {"b": stage()}}},
+            ("a.retry.attempts", "a.concurrency"),
+            "12/s against a capacity of 10/s",
+        ),
         # What is in order gives no warning.
+        ({"a": stage(startup={"timeout": "120s"}, tracker={"timeout": "15s"})}, None, None),
+        ({"a": stage(deadline("1s", name="o", on_timeout="abandon"), deadline("2s"))}, None, None),
+        ({"a": stage(deadline("2s"), breaker("60s"))}, None, None),
         ({"a": stage(deadline("2s", name="outer"), deadline("1s"))}, None, None),
         ({"a": stage(breaker("60s", "reject"))}, None, None),
         ({"a": stage(deadline("6s"), pool=POOL)}, None, None),

@@ -39,9 +39,11 @@ def test_unfinished_requests_bound_it_from_both_sides(
         assert known.seconds <= true <= known.at_most
 
 
-def test_it_is_a_lower_bound_only_among_the_unfinished() -> None:
-    latency, unfinished = np.array([1.0, 2.0, 3.0, 0.5]), np.array([False, False, False, True])
-    assert not percentile("p50", latency, unfinished).at_least
+def test_it_is_a_lower_bound_where_the_unfinished_could_move_it() -> None:
+    latency = np.array([1.0, 1.005, 3.0, 0.5])
+    unfinished = np.array([False, False, False, True])
+    assert not percentile("p50", latency, unfinished).at_least  # by half a percent at most
+    assert percentile("p75", latency, unfinished).at_least
     assert percentile("max", latency, unfinished).at_least
 
 

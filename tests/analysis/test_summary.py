@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cascadesim.analysis.attribution import blame, by_cause, by_part
+from cascadesim.analysis.attribution import blame_for_time, by_cause, by_part
 from cascadesim.analysis.summary import summarize
 from cascadesim.model.outcome import Outcome
 from cascadesim.records import Part, Records
@@ -15,7 +15,9 @@ PARTS = (
     Part("agent.breaker", "breaker_wait", "agent.breaker.recovery_timeout"),
     Part("auth.breaker", "breaker_wait", "auth.breaker.recovery_timeout"),
 )
+ENDS = ("agent.deadline.timeout", "auth")
 O = Outcome  # noqa: E741
+ENDED = {O.FAILED: 1, O.TIMED_OUT: 0, O.DEGRADED: 0, O.REJECTED: 1}
 
 
 def records(rows: list[tuple[float, Outcome, tuple[float, float, float]]], **more: Any) -> Records:
@@ -27,6 +29,8 @@ def records(rows: list[tuple[float, Outcome, tuple[float, float, float]]], **mor
         latency=seconds.sum(axis=1),
         outcome=np.array([row[1] for row in rows], dtype=np.uint8),
         retries=np.zeros(len(rows), dtype=np.int32),
+        ends=ENDS,
+        ended_by=np.array([ENDED.get(row[1], -1) for row in rows], dtype=np.int32),
         observation=np.full(len(rows), -1, dtype=np.int32),
         seconds=seconds,
         transitions=(),
@@ -94,8 +98,24 @@ def test_the_setting_that_governs_most_of_the_slow_time_is_to_blame() -> None:
     assert found.setting == "agent.breaker.recovery_timeout"
     assert found.share == pytest.approx(7 / 15)  # of the two requests of 9 and 6 s
     assert verdict("p50 < 5s").blame is None
-    assert verdict("error_rate < 1%").blame is None
-    assert blame(RUN, over=1000.0) is None
+    assert blame_for_time(RUN, over=1000.0) is None
+
+
+def test_what_ended_most_errors_is_to_blame_for_their_rate() -> None:
+    assert verdict("error_rate < 1%").blame.setting == "auth"
+    assert verdict("error_rate < 1%").blame.share == 1.0
+    assert verdict("degraded_rate < 1%").blame.setting == "agent.deadline.timeout"
+    assert verdict("goodput > 2/s").blame.setting == "auth"
+    assert verdict("ok_rate > 99%").blame.setting == "auth"
+    assert verdict("error_rate < 50%").blame is None
+
+
+def test_unfinished_requests_may_come_to_any_error() -> None:
+    hang = records([(20.0, O.UNFINISHED, (90.0, 0.0, 0.0))] * 3)
+    for metric in ("error_rate", "timed_out_rate", "degraded_rate"):
+        assert not verdict(f"{metric} < 1%", hang).met
+    assert not verdict("ok_rate > 99%", hang).met
+    assert verdict("unfinished_rate > 99%", hang).met
 
 
 def test_the_share_under_the_first_latency_objective() -> None:

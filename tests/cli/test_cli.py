@@ -4,9 +4,14 @@ import io
 import json
 import os
 import pty
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,6 +19,7 @@ from conftest import ROOT, Cli
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.cli.progress import progress_bar
 from cascadesim.model.outcome import CAUSES
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
@@ -110,6 +116,64 @@ def test_run_out_repeats(cli: Cli, tmp_path: Path) -> None:
     assert again[0] == 0
     files = [(tmp_path / folder / "requests.csv").read_bytes() for folder in ("o", "p")]
     assert files[0] == files[1]
+    first, again = (json.loads((tmp_path / f / "summary.json").read_text()) for f in ("o", "p"))
+    own = {"variant": "after", "overrides": {}}, {"variant": None, "overrides": {}}
+    assert tuple({key: summary.pop(key) for key in own[0]} for summary in (first, again)) == own
+    assert first == again
+
+
+def test_run_out_records_the_command_that_made_it(cli: Cli, tmp_path: Path) -> None:
+    settings = ["agent.deadline.timeout=15s", "agent.work={constant: 1s}"]
+    sets = [word for text in settings for word in ("--set", text)]
+    run = ["run", str(INCIDENT), "--variant", "after", *sets, "--seed", "5"]
+    assert cli(*run, "--out", tmp_path / "o")[0] == 0
+    line = (tmp_path / "o" / "scenario.yaml").read_text("utf-8").splitlines()[1]
+    command = shlex.split(line.removeprefix("# "))
+    assert command == ["cascadesim", "run", f"{INCIDENT}/scenario.yaml", *run[2:]]
+    summary = json.loads((tmp_path / "o" / "summary.json").read_text("utf-8"))
+    assert summary["variant"] == "after"
+    assert summary["overrides"] == {
+        "agent.deadline.timeout": "15s",
+        "agent.work": {"constant": "1s"},
+    }
+    assert cli(*command[1:], "--out", tmp_path / "p")[0] == 0
+    for name in ("requests.csv", "summary.json", "scenario.yaml"):
+        assert (tmp_path / "o" / name).read_bytes() == (tmp_path / "p" / name).read_bytes()
+
+
+def test_run_as_csv_is_measures_and_values(cli: Cli) -> None:
+    _, out, _ = cli("run", INCIDENT, "--variant", "after", "--format", "csv")
+    rows = list(csv.reader(io.StringIO(out)))
+    summary = json.loads(cli("run", INCIDENT, "--variant", "after", "--format", "json")[1])
+    assert rows[0] == ["measure", "value"]
+    values = {measure: float(value) for measure, value in rows[1:]}
+    assert values == {
+        **{f"{name}_s": value for name, value in summary["percentiles_s"].items()},
+        **summary["outcomes"],
+        **{key: summary[key] for key in ("mean_s", "requests", "goodput_per_s", "error_rate")},
+    }
+
+
+def test_out_that_cannot_be_written_is_told_before_the_run(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no(*_: object, **__: object) -> None:
+        raise AssertionError("it was simulated first")
+
+    monkeypatch.setattr("cascadesim.experiment.run.simulate", no)
+    (tmp_path / "file").touch()
+    (tmp_path / "od" / "summary.json").mkdir(parents=True)
+    (tmp_path / "p.png").mkdir()
+    for arguments, says in (
+        (["run", INCIDENT, "--out", tmp_path / "file" / "x"], "file/x: cannot be written: Not a"),
+        (["run", INCIDENT, "--out", tmp_path / "od"], "od: cannot be written: summary.json is a f"),
+        (["plot", INCIDENT, "-o", tmp_path / "p.png"], "cannot be written: p.png is a folder"),
+        (["plot", INCIDENT, "-o", tmp_path / "p.gif"], "p.gif: ends in none of .png, .svg, .pdf"),
+    ):
+        code, _, err = cli(*arguments)
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert says in err
+    assert [path.name for path in (tmp_path / "od").iterdir()] == ["summary.json"]
 
 
 def test_compare_exits_with_1_where_an_objective_is_missed(cli: Cli) -> None:
@@ -124,6 +188,25 @@ def test_compare_as_csv_is_tidy(cli: Cli) -> None:
     rows = list(csv.DictReader(io.StringIO(out)))
     assert len(rows) == 2 * len(PERCENTILES)
     assert set(rows[0]) == {"variant", "percentile", "latency_s", "difference_s", "at_least"}
+
+
+def test_compare_applies_settings_after_the_variant(cli: Cli) -> None:
+    change = ["--set", "agent.deadline.timeout=1s"]  # which the variant sets too
+    plain = cli("compare", INCIDENT, "--variants", "after", "--format", "csv")[1]
+    _, out, _ = cli("compare", INCIDENT, "--variants", "after", *change, "--format", "csv")
+    assert out != plain
+    compared = {row["percentile"]: row["latency_s"] for row in csv.DictReader(io.StringIO(out))}
+    _, out, _ = cli("run", INCIDENT, "--variant", "after", *change, "--format", "csv")
+    assert (
+        compared.items()
+        <= {m.removesuffix("_s"): v for m, v in csv.reader(out.splitlines())}.items()
+    )
+    code, _, err = cli("compare", INCIDENT, "--set", "agent.deadline.timeout=60")
+    assert (code, err) == (
+        2,
+        '--set: agent.deadline.timeout: 60 has no unit; write "60s" (seconds) or "60ms" '
+        "(milliseconds)\n",
+    )
 
 
 def test_check_prints_breakers_retries_bounds_and_warnings(cli: Cli) -> None:
@@ -161,9 +244,31 @@ def test_list_shows_what_there_is(cli: Cli, tmp_path: Path) -> None:
     assert "incident-120s/startup.yaml" in out
     assert "variants: before, after, recommended" in out
     (tmp_path / "bad.yaml").write_text("name: 3\n")
+    (tmp_path / "dir.yaml").mkdir()
+    shutil.copy(INCIDENT / "scenario.yaml", tmp_path / "good.yaml")
     code, out, err = cli("list", tmp_path)
-    assert (code, out) == (0, "no scenarios here\n")
+    assert code == 2
+    assert out.splitlines()[0] == f"{tmp_path}/good.yaml"
     assert err.startswith(f"{tmp_path}/bad.yaml:1:")
+    assert len(err.splitlines()) == 1
+    (tmp_path / "empty").mkdir()
+    assert cli("list", tmp_path / "empty") == (0, "no scenarios here\n", "")
+
+
+def test_list_wraps_for_a_terminal_only(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("init", tmp_path / "mine")
+    names = [f"variant-with-a-name-{i}" for i in range(9)]
+    file = tmp_path / "mine" / "scenario.yaml"
+    file.write_text(file.read_text() + "".join(f"  {name}: {{}}\n" for name in names))
+    line = f"  variants: before, shorter, recommended, {', '.join(names)}"
+    assert line in cli("list", tmp_path)[1].splitlines()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = cli("list", tmp_path)[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert names == [word for word in re.findall(r"[^\s,]+", "".join(lines)) if word in names]
 
 
 def test_init_writes_a_scenario_that_runs(
@@ -177,6 +282,36 @@ def test_init_writes_a_scenario_that_runs(
     jsonschema.validate(cascadesim.load("mine").document.data, schema)
     code, _, err = cli("init", "mine")
     assert (code, err) == (2, "mine: is there already; choose another name\n")
+    for empty in ("", " "):
+        code, _, err = cli("init", empty)
+        assert (code, err) == (
+            2,
+            "init: NAME is empty; give the new folder one, such as my-service\n",
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["123", "null", "a: b", "#x", "1e3", "*a", "{a}", "a #b", "a\nb", "café", "'", '"', "n" * 200],
+)
+def test_init_takes_any_name(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli("init", name)
+    assert (code, err, len(out.splitlines())) == (0, "", 1)
+    assert cascadesim.load(name).name == name
+
+
+@pytest.mark.parametrize("name", ["a\udcff", "n" * 300, "file/x"])
+def test_init_that_cannot_be_leaves_nothing(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    code, out, err = cli("init", name)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_plot_draws_and_refuses_what_it_cannot_draw(cli: Cli, tmp_path: Path) -> None:
@@ -210,24 +345,76 @@ def test_what_a_user_can_get_wrong_is_one_line_and_2(
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["nope"], ["run"], ["run", "x", "--seed", "-1"], ["--no"]])
-def test_wrong_usage_is_2_without_a_traceback(cli: Cli, arguments: list[str]) -> None:
-    code, _, err = cli(*arguments)
-    assert code == 2
-    assert "Traceback" not in err
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nope"], "no such command 'nope'"),
+        (["--no"], "no such option: --no"),
+        (["run"], "missing argument 'SCENARIO'"),
+        (["run", "x", "--sed", "1"], "no such option: --sed"),
+        (["run", "x", "y"], "unexpected extra argument"),
+        (["run", "x", "--seed", "abc"], "invalid value for '--seed': "),
+        (["run", "x", "--seed", "-1"], "invalid value for '--seed': "),
+        (["run", "x", "--seed", str(10**18 + 1)], "1000000000000000000; see"),
+        (["run", "x", "--format", "xml"], "'xml' is not one of 'table', 'json', 'csv'"),
+        (["plot", "x"], "missing option '--out' / '-o'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_2(cli: Cli, arguments: list[str], says: str) -> None:
+    code, out, err = cli(*arguments)
+    command = f"cascadesim {arguments[0]}" if arguments[0] in COMMANDS else "cascadesim"
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith(f"{command}: ")
+    assert says in err
+    assert err.endswith(f"; see {command} --help\n")
+    assert "Input should" not in err
 
 
-def test_a_terminal_gets_a_progress_bar_for_what_takes_long(tmp_path: Path) -> None:
-    slow = tmp_path / "slow.yaml"
-    text = (INCIDENT / "scenario.yaml").read_text("utf-8")
-    slow.write_text(
+def test_no_command_is_a_call_for_help(cli: Cli) -> None:
+    assert cli() == cli("--help")
+    assert cli("--version") == (0, f"cascadesim {cascadesim.__version__}\n", "")
+
+
+def test_usage_names_arguments_plainly(cli: Cli) -> None:
+    for command, line in {
+        "replay": "Usage: cascadesim replay [OPTIONS] SCENARIO...",
+        "run": "Usage: cascadesim run [OPTIONS] SCENARIO",
+        "list": "Usage: cascadesim list [OPTIONS] [FOLDER]",
+    }.items():
+        assert cli(command, "--help")[1].splitlines()[0] == line
+
+
+# What only a process shows -------------------------------------------------------------------
+
+CASCADESIM = [sys.executable, "-m", "cascadesim"]
+BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+
+
+def slow_scenario(tmp_path: Path, name: str = "slow") -> Path:
+    """Return a scenario that takes several seconds."""
+    file = tmp_path / "slow.yaml"
+    text = (
+        (INCIDENT / "scenario.yaml")
+        .read_text("utf-8")
+        .replace("name: incident-60s", f"name: {name}")
+    )
+    file.write_text(
         text.replace("rate: 4/s", "rate: 60/s").replace("horizon: 15min", "horizon: 20min")
     )
+    return file
+
+
+def on_terminal(out: Path, *arguments: str | Path) -> str:
+    """Run a command with its errors on a terminal and its output in a file; return the errors."""
+    code = (
+        "import cascadesim.cli.progress; cascadesim.cli.progress.PATIENCE = 0.1\n"
+        "from cascadesim.cli import main; main()"
+    )
     reader, writer = pty.openpty()
-    command = [sys.executable, "-m", "cascadesim", "run", str(slow)]
-    out = tmp_path / "out"
     with out.open("wb") as stdout:
-        process = subprocess.Popen(command, stdout=stdout, stderr=writer)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)], stdout=stdout, stderr=writer
+        )
     os.close(writer)
     shown = b""
     with contextlib.suppress(OSError):  # how Linux says that the other end is closed
@@ -235,5 +422,121 @@ def test_a_terminal_gets_a_progress_bar_for_what_takes_long(tmp_path: Path) -> N
             shown += block
     os.close(reader)
     assert process.wait() == 0
-    assert b"simulating incident-60s" in shown
-    assert b"\x1b" not in out.read_bytes()
+    return shown.decode()
+
+
+def test_a_terminal_gets_a_progress_bar_for_what_takes_long(tmp_path: Path) -> None:
+    shown = on_terminal(tmp_path / "out", "run", slow_scenario(tmp_path, '"[/x] long"'))
+    assert "simulating [/x] long" in shown
+    assert b"\x1b" not in (tmp_path / "out").read_bytes()
+
+
+def test_several_short_scenarios_share_one_bar(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from cascadesim.experiment import replay
+
+    original = replay.replay
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("cascadesim.cli.progress.PATIENCE", 0.4)
+
+    def slow(*arguments: Any) -> replay.Replay:
+        time.sleep(0.2)
+        return original(*arguments)
+
+    monkeypatch.setattr(replay, "replay", slow)
+    cli("init", tmp_path / "a")
+    code, out, err = cli("replay", *[tmp_path / "a"] * 3)
+    assert code == 0
+    assert "replaying a, a, a" in err
+    assert "replaying" not in out
+    (code, _, err) = cli("replay", tmp_path / "a")
+    assert (code, err) == (0, "")
+
+
+def test_files_are_written_under_the_bar(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    original = cascadesim.Result.save
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("cascadesim.cli.progress.PATIENCE", 1.0)
+
+    def slow(result: cascadesim.Result, folder: Path) -> None:
+        time.sleep(1.2)
+        original(result, folder)
+
+    monkeypatch.setattr(cascadesim.Result, "save", slow)
+    cli("init", tmp_path / "a")
+    assert "simulating a" in cli("run", tmp_path / "a", "--out", tmp_path / "o")[2]
+
+
+def test_a_terminal_gets_no_bar_for_what_is_quick(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress_bar("quick") as progress:
+        assert progress is not None
+        progress(0.5)
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_is_a_line_and_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cascadesim.experiment.run.simulate", interrupt)
+    assert cli("run", INCIDENT) == (130, "", "cascadesim: interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["replay"], ["replay", "--format", "json"], ["check"]])
+def test_a_full_disk_is_one_line_and_2(arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*CASCADESIM, *arguments, str(INCIDENT)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=BUFFERED,
+            check=False,
+        )
+    line = b"cascadesim: cannot write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, line)
+
+
+@pytest.mark.parametrize("arguments", [["replay"], ["replay", "--format", "json"], ["--help"]])
+def test_a_reader_that_leaves_early_is_no_error(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*CASCADESIM, *arguments, str(INCIDENT)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=BUFFERED, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(("command", "code"), [("run --format json", 0), ("run no", 2)])
+def test_closed_output_is_no_error(command: str, code: int) -> None:
+    line = f"{shlex.join(CASCADESIM)} {command} {shlex.quote(str(INCIDENT))} >&- 2>&-"
+    assert subprocess.run(line, shell=True, check=False).returncode == code
+
+
+def test_names_print_where_the_terminal_has_no_letters_for_them(cli: Cli, tmp_path: Path) -> None:
+    cli("init", tmp_path / "café")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+
+    def printed(*arguments: str) -> bytes:
+        command = [*CASCADESIM, *arguments, str(tmp_path / "café")]
+        return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+
+    assert b"caf\\xe9" in printed("replay")
+    assert json.loads(printed("run", "--format", "json"))["scenario"] == "café"
+
+
+def test_too_many_requests_are_refused_before_any_is_drawn(cli: Cli, tmp_path: Path) -> None:
+    cli("init", tmp_path / "a")
+    code, out, err = cli("run", tmp_path / "a", "--set", "workload.arrivals.poisson.rate=9999999/s")
+    assert (code, out) == (2, "")
+    assert err == (
+        "--set: workload.arrivals.poisson.rate: sends about 6e+09 requests within the horizon, and "
+        "a run holds at most 20 million; lower the rate or shorten the horizon\n"
+    )
+    assert cli("run", tmp_path / "a", "--set", "horizon=99999d")[0] == 2

@@ -42,6 +42,18 @@ def test_a_silent_dependency_without_a_deadline_never_opens_it() -> None:
     assert opening(checked([BREAKER]), "a.breaker", "silent") == (3, None, None)
 
 
+def test_fast_arrivals_do_not_hide_an_opening() -> None:
+    found = checked([BREAKER, {"deadline": {"timeout": "30s"}}], rate="1000/s")
+    assert opening(found, "a.breaker", "silent")[1] == pytest.approx(30.002)
+
+
+def test_what_was_not_seen_is_not_called_never() -> None:
+    many = {"breaker": BREAKER["breaker"] | {"failure_threshold": 200_000}}
+    (refuses, silent) = checked([many]).openings
+    assert (refuses.after, refuses.never) == (None, False)
+    assert (silent.after, silent.never) == (None, True)
+
+
 def test_retries_inside_a_breaker_multiply_the_calls_that_reach_the_dependency() -> None:
     retry = {"retry": {"attempts": 4, "base": "0s"}}
     assert opening(checked([BREAKER, retry]), "a.breaker", "refuses")[2] == 12

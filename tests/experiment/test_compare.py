@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -32,7 +34,7 @@ def test_differences_are_from_the_first_variant() -> None:
     assert cascadesim.compare(cascadesim.load(INCIDENT), variants=["recommended"]).met
 
 
-def test_two_scenarios_are_told_apart_by_name_or_else_by_file() -> None:
+def test_two_scenarios_are_told_apart_by_name_or_else_by_number() -> None:
     first, second = (cascadesim.load(INCIDENT.with_name(f"incident-{s}s")) for s in (60, 179))
     both = cascadesim.compare(first, second, variants=["before", "fixed"])
     assert list(both.results) == [
@@ -41,12 +43,28 @@ def test_two_scenarios_are_told_apart_by_name_or_else_by_file() -> None:
     twice = cascadesim.compare(
         first, second.override({"name": "incident-60s"}), variants=["before"]
     )
-    assert list(twice.results)[1].endswith("incident-179s/scenario.yaml:before")
+    assert list(twice.results) == ["1-incident-60s:before", "2-incident-60s:before"]
 
 
 def test_a_variant_of_none_of_them_is_refused() -> None:
     with pytest.raises(ScenarioError, match='no variant "befor"; did you mean "before"'):
         cascadesim.compare(cascadesim.load(INCIDENT), variants=["befor"])
+
+
+def test_settings_are_applied_on_top_of_each_variant() -> None:
+    scenario = cascadesim.load(INCIDENT)
+    settings = {"agent.reliability_manager.recovery_timeout": "1s"}
+    comparison = cascadesim.compare(scenario, variants=["after"], settings=settings)
+    alone = cascadesim.run(scenario.at("after").override(settings))
+    assert comparison.results["after"].summary == alone.summary
+    assert alone.summary != cascadesim.run(scenario.at("after")).summary
+
+
+def test_no_measured_requests_are_plain_data() -> None:
+    empty = cascadesim.load(INCIDENT).override({"observations": [], "warmup": "899.999s"})
+    found = cascadesim.compare(empty, variants=["before"]).to_dict()
+    json.dumps(found, allow_nan=False)
+    assert found["variants"]["before"]["difference_s"]["p99"] is None
 
 
 def test_progress_goes_from_nothing_to_all() -> None:

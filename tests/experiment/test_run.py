@@ -13,6 +13,7 @@ from conftest import ROOT
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.experiment.run import check_writable
 from cascadesim.scenario.errors import ScenarioError
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
@@ -59,9 +60,11 @@ def test_saved_files_hold_the_run_and_repeat_it(result: cascadesim.Result, tmp_p
     assert (summary["seed"], summary["cascadesim"]) == (3, cascadesim.__version__)
     again = cascadesim.run(cascadesim.load(tmp_path / "first"))
     again.save(tmp_path / "again")
-    for name in ("requests.parquet", "requests.csv", "scenario.yaml"):
+    for name in ("requests.parquet", "requests.csv"):
         first, second = ((tmp_path / f / name).read_bytes() for f in ("first", "again"))
         assert first == second
+    one, two = (cascadesim.load(tmp_path / f).document.data for f in ("first", "again"))
+    assert one == two
     assert cascadesim.__version__ in (tmp_path / "first" / "scenario.yaml").read_text("utf-8")
 
 
@@ -96,5 +99,49 @@ def test_a_failed_write_leaves_nothing_half_done(
 
 def test_a_folder_that_cannot_be_made(result: cascadesim.Result, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file" / "out", tmp_path / "file", tmp_path / "a" / ("n" * 300)):
+        with pytest.raises(ScenarioError, match="cannot be written"):
+            result.save(folder)
+        with pytest.raises(ScenarioError, match="cannot be written"):
+            check_writable(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_in_place_of_a_file_is_seen_before_anything_is_written(
+    result: cascadesim.Result, tmp_path: Path
+) -> None:
+    (tmp_path / "summary.json").mkdir()
+    with pytest.raises(ScenarioError, match=r"cannot be written: summary\.json is a folder"):
+        result.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_failed_write_leaves_no_empty_folder(
+    result: cascadesim.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
     with pytest.raises(ScenarioError, match="cannot be written"):
-        result.save(tmp_path / "file" / "out")
+        result.save(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_number_of_numpy_is_saved_as_a_number(tmp_path: Path) -> None:
+    settings = {
+        "horizon": "2min",
+        "agent.work.lognormal": {"median": "1s", "sigma": np.float64(0.5)},
+    }
+    faultless = {"faults": [], "observations": []}
+    cascadesim.run(cascadesim.load(INCIDENT).override(faultless | settings)).save(tmp_path)
+    saved = cascadesim.load(tmp_path).document.data["stages"]["agent"]["work"]
+    assert saved == {"lognormal": {"median": "1s", "sigma": 0.5}}
+
+
+def test_a_check_leaves_no_trace(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a").mkdir()
+    check_writable(tmp_path / "a")
+    assert (tmp_path / "a").is_dir()

@@ -53,7 +53,7 @@ def test_a_caller_waits_until_the_deadline(
     wrap: Wrap, seconds: float | None, end: tuple[float, Outcome]
 ) -> None:
     kernel = Kernel()
-    _, ends = send(kernel, wrap(Sleep(kernel, seconds), kernel, 3.0))
+    _, ends = send(kernel, wrap(Sleep(kernel, seconds), kernel, 3.0, 0))
     kernel.env.run(until=10)
     assert ends == [end]
 
@@ -66,7 +66,7 @@ def test_cancel_stops_the_work_and_abandon_lets_it_run(
 ) -> None:
     kernel = Kernel()
     sleep = Sleep(kernel, 5.0)
-    send(kernel, wrap(sleep, kernel, 3.0))
+    send(kernel, wrap(sleep, kernel, 3.0, 0))
     kernel.env.run(until=10)
     assert sleep.ended == [ended]
 
@@ -74,7 +74,7 @@ def test_cancel_stops_the_work_and_abandon_lets_it_run(
 @BOTH
 def test_a_cancellation_from_outside_passes_through(wrap: Wrap) -> None:
     kernel = Kernel()
-    _, ends = send(kernel, Deadline(wrap(Sleep(kernel, 9.0), kernel, 5.0), kernel, 2.0))
+    _, ends = send(kernel, Deadline(wrap(Sleep(kernel, 9.0), kernel, 5.0, 0), kernel, 2.0, 0))
     kernel.env.run(until=10)
     assert ends == [(2.0, Outcome.TIMED_OUT)]
 
@@ -82,8 +82,8 @@ def test_a_cancellation_from_outside_passes_through(wrap: Wrap) -> None:
 @BOTH
 def test_the_ledger_of_nested_deadlines_is_kept(wrap: Wrap) -> None:
     kernel = Kernel()
-    inner = AbandoningDeadline(Sleep(kernel, 9.0), kernel, 5.0)
-    request, _ = send(kernel, wrap(inner, kernel, 2.0))
+    inner = AbandoningDeadline(Sleep(kernel, 9.0), kernel, 5.0, 0)
+    request, _ = send(kernel, wrap(inner, kernel, 2.0, 0))
     kernel.env.run(until=10)
     request.enter(0, 2.0)
     assert request.parts == [0.0, 2.0]
@@ -91,7 +91,7 @@ def test_the_ledger_of_nested_deadlines_is_kept(wrap: Wrap) -> None:
 
 def test_what_a_zombie_does_is_not_charged_to_its_request() -> None:
     kernel = Kernel()
-    request, _ = send(kernel, AbandoningDeadline(Sleep(kernel, 9.0), kernel, 2.0))
+    request, _ = send(kernel, AbandoningDeadline(Sleep(kernel, 9.0), kernel, 2.0, 0))
     kernel.env.run(until=2.5)
     request.enter(0, 2.0)
     kernel.env.run(until=20)

@@ -26,7 +26,7 @@ def test_restart_fails_running_calls_and_makes_new_ones_wait() -> None:
 
 def test_latency_and_errors() -> None:
     faults = (
-        FaultPlan("latency", 0.0, 5.0, factor=3.0, add=1.0),
+        FaultPlan("latency", 0.0, 5.0, multiply=3.0, add=1.0),
         FaultPlan("error_rate", 0.0, 5.0, share=0.5),
     )
     timeline = Timeline(faults)

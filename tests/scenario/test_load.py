@@ -1,6 +1,7 @@
 """What a scenario holds: the file, the settings of a variant, overrides."""
 
 import pickle
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.scenario.errors import Mark, ScenarioError
 from cascadesim.scenario.load import Scenario, load, loads, parse_settings
+from cascadesim.scenario.source import flow, parse
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +177,26 @@ def test_overrides_and_variants_go_together(scenario: Scenario) -> None:
     assert scenario.at("after").override(settings).variant == "after"
 
 
+def test_a_scenario_tells_its_overrides(scenario: Scenario) -> None:
+    settings = {"horizon": "15min", "agent.deadline.timeout": "9s"}
+    assert scenario.overrides == {}
+    assert scenario.at("after").override({"seed": 2}).override(settings).overrides == {
+        "seed": 2,
+        **settings,
+    }
+    # Taken at a variant afterwards, only those that it does not change stand.
+    assert scenario.override(settings).at("after").overrides == {"horizon": "15min"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["15s", "a, b", "123", "a: b", "a...", "", "\n", 3, 2.5, True, None, [1], {"a": {"b": "c"}}],
+)
+def test_a_setting_is_written_as_it_is_read(value: object) -> None:
+    assert parse(flow(value), "--set").data == value
+    assert "\n" not in flow(value)
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
@@ -208,7 +230,12 @@ def test_overrides_and_variants_go_together(scenario: Scenario) -> None:
          '--set: log.deadline.timeout: the stage "log" has no "deadline"; its policies: none'),
         (["agent.work.constant=1s"],
          '--set: agent.work.constant: "lognormal" is given too; keep exactly one of: '
-         "constant, exponential, lognormal, uniform"),
+         "constant, exponential, lognormal, uniform; to replace it, write "
+         "--set 'agent.work={constant: 1s}'"),
+        (["agent.work.lognormal.p99=1s"],
+         '--set: agent.work.lognormal.p99: "sigma" is given too; keep exactly one of: '
+         "p90, p95, p99, sigma; to replace it, write "
+         "--set 'agent.work.lognormal={median: 250ms, p99: 1s}'"),
         (["agent.work.lognormal.sigma=.nan"],
          "--set: agent.work.lognormal.sigma: expected a finite number, got .nan"),
         (["log.pool.size=3"], '--set: log.pool.connect_time: "connect_time" is missing'),
@@ -234,6 +261,11 @@ def test_overrides_that_cannot_be(scenario: Scenario, settings: list[str], line:
         ("agent.deadline", {3: 3}, "unknown key 3; known: name, enabled, timeout, on_timeout"),
         ("agent.deadline", None, "expected a value or settings ({} for none), got nothing"),
         ("summary", b"bytes", "expected text, got b'bytes'"),
+        (
+            "agent.work.constant",
+            timedelta(seconds=1),
+            "to replace it, write agent.work: {constant: 0:00:01}",
+        ),
     ],
 )
 def test_overrides_with_objects_of_python(

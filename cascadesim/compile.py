@@ -30,7 +30,7 @@ def compile_plan(model: schema.ScenarioModel) -> Plan:
         start = model.seconds(fault.start)
         faults.setdefault(fault.on, []).append(_fault(fault, start))
     stages = _stages(model.stages, faults)
-    plan = Plan(model.horizon, model.warmup, _gaps(model.workload.arrivals), stages)
+    plan = Plan(model.horizon, model.fixed_warmup, _gaps(model.workload.arrivals), stages)
     index = {stage.name: i for i, stage in enumerate(plan.walk())}
     observed = tuple(
         ObservedPlan(

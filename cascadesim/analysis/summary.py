@@ -45,12 +45,14 @@ class Verdict:
 class Summary:
     """What the measured requests of one run came to.
 
-    `outcomes` counts requests by outcome; goodput is ok replies per second of measured time; the
-    error rate is the share of requests that were rejected, timed out or failed. `under` is the
-    share of requests that took less than `limit` seconds, the first latency objective.
+    `warmup` is in seconds; `outcomes` counts requests by outcome; goodput is ok replies per second
+    of measured time; the error rate is the share of requests that were rejected, timed out or
+    failed. `under` is the share of requests that took less than `limit` seconds, the first latency
+    objective.
     """
 
     requests: int
+    warmup: float
     percentiles: dict[str, Percentile]
     by_outcome: dict[str, dict[str, Percentile]]
     mean: Percentile
@@ -70,6 +72,7 @@ class Summary:
         """Return the summary as plain data, units in the names of the keys."""
         return {
             "requests": self.requests,
+            "warmup_s": self.warmup,
             "percentiles_s": _values(self.percentiles),
             "at_least": [name for name, p in self.percentiles.items() if p.at_least],
             "percentiles_by_outcome_s": {k: _values(v) for k, v in self.by_outcome.items()},
@@ -136,6 +139,7 @@ def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summa
 
     return Summary(
         requests=n,
+        warmup=records.warmup,
         percentiles={name: of(name) for name in PERCENTILES},
         by_outcome={
             o.word: {name: of(name, outcome == o) for name in PERCENTILES}

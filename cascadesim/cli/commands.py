@@ -224,29 +224,57 @@ def compare(
     variants: Variants = "",
     set: Settings = None,
     seed: Seed = None,
+    replications: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, metavar="N", help="How many worlds to meet; 1 if not given."
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P=SHARE",
+            help="As many as it takes until half the interval is at most this share, as p99=2%; "
+            "--replications is the most then, 200 if not given.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(metavar="N", help="Processes for replications; -1: one a core.")
+    ] = -1,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
     """Compare variants, of one scenario or of several.
 
-    Prints percentiles, and their differences from the first variant. Exits with 1 where any of
-    them misses an objective.
+    Prints percentiles, and their differences from the first variant; with replications, their
+    means and intervals. Exits with 1 where any variant misses an objective.
 
     \b
     Examples:
       cascadesim compare scenarios/incident-60s --variants before,after
       cascadesim compare scenarios/incident-60s --variants recommended
+      cascadesim compare scenarios/incident-60s --replications 20
+      cascadesim compare scenarios/incident-60s --precision p99=5%
       cascadesim compare old.yaml new.yaml
     """
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
     from cascadesim.experiment.compare import compare as run_comparison
+    from cascadesim.experiment.replications import parse_precision
     from cascadesim.scenario.load import parse_settings
 
     loaded = [_load(path) for path in scenarios]
     settings = parse_settings(set or [])
+    asked = parse_precision(precision) if precision else None
     with progress_bar(f"comparing {', '.join(each.name for each in loaded)}") as progress:
         comparison = run_comparison(
-            *loaded, variants=_split(variants), seed=seed, progress=progress, settings=settings
+            *loaded,
+            variants=_split(variants),
+            seed=seed,
+            progress=progress,
+            settings=settings,
+            replications=replications,
+            precision=asked,
+            workers=jobs,
         )
     if format is Format.JSON:
         _print_json(comparison.to_dict())

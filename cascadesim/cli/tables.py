@@ -11,26 +11,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES, Percentile
+from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES, Percentile, share
 from cascadesim.model.outcome import CAUSES, Outcome
 from cascadesim.scenario.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from rich.console import JustifyMethod
 
     from cascadesim.analysis.contradictions import RetryCost
+    from cascadesim.analysis.intervals import Interval
     from cascadesim.analysis.summary import Summary
     from cascadesim.experiment.check import Check, Opening
     from cascadesim.experiment.compare import Comparison
     from cascadesim.experiment.replay import Replay
     from cascadesim.experiment.run import Result
-    from cascadesim.scenario.load import Scenario
 
 
 _SHOWN = 6  # transitions of a breaker
+_FEW = 10  # requests beyond a percentile that it takes to trust it
 _MINOR = 0.05  # the share of a latency below which a part of it is not named
 
 
@@ -183,12 +183,16 @@ def print_run(result: Result) -> None:
     variant = f", variant {result.scenario.variant}" if result.scenario.variant else ""
     _say(console, f"\n{result.scenario.name}{variant}, seed {result.seed}\n")
     _print_summaries(console, {result.scenario.variant or result.scenario.name: result.summary})
+    _print_too_few(console, result)
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print variants side by side, with differences from the first."""
     console = _console()
     console.print()
+    if comparison.count > 1:
+        _print_replicated(console, comparison)
+        return
     summaries = {label: result.summary for label, result in comparison.results.items()}
     _print_percentiles(console, summaries)
     if len(summaries) > 1:
@@ -202,6 +206,79 @@ def print_comparison(comparison: Comparison) -> None:
         _print_table(console, f"Difference from {first} in seconds", columns, rows)
     _print_outcomes(console, summaries)
     _print_verdicts(console, summaries)
+    _print_too_few(console, comparison.results[comparison.first])
+
+
+def _print_replicated(console: Console, comparison: Comparison) -> None:
+    """Print means over replications with their intervals, and differences in pairs."""
+    seed = comparison.results[comparison.first].seed
+    _say(
+        console,
+        f"{comparison.count} replications from seed {seed}. Means over replications, with 95 % "
+        f"intervals (Student t); differences from {comparison.first} are paired by replication, "
+        "and called seen at 5 % after Holm's correction for the number of variants.\n",
+    )
+    if comparison.precision is not None:
+        _print_precision(console, comparison)
+    for name in PERCENTILES:
+        columns = ("variant", name, "difference", "")
+        rows = (_replicated_row(comparison, label, name) for label in comparison.results)
+        _print_table(console, f"{name} in seconds", columns, rows)
+    _print_definition(console, comparison.results[comparison.first].summary)
+    _print_too_few(console, comparison.results[comparison.first])
+    for label in list(comparison.results)[1:]:
+        pairs = comparison.pairs(label)
+        if pairs is not None:
+            text = f"{pairs[0]} requests got better and {pairs[1]} worse than in {comparison.first}"
+            _say(console, f"{label}: {text}.")
+    console.print()
+    verdicts = [
+        (label, text, _plus_minus(value), "yes" if met else "no", f"{often} of {comparison.count}")
+        for label in comparison.results
+        for text, value, met, often in comparison.objectives(label)
+    ]
+    if verdicts:
+        _print_table(
+            console,
+            "Objectives (seconds, shares, replies per second)",
+            ("variant", "objective", "mean", "met", "met in"),
+            verdicts,
+        )
+
+
+def _print_precision(console: Console, comparison: Comparison) -> None:
+    assert comparison.precision is not None
+    asked = f"{comparison.precision.measure}={comparison.precision.share:g}"
+    reached = {label: comparison.reached(label) for label in comparison.results}
+    enough = all(half <= comparison.precision.share for half in reached.values())
+    shares = ", ".join(f"{label} {half:.2%}" for label, half in reached.items())
+    verdict = "is reached" if enough else "is not reached"
+    _say(console, f"The precision {asked} {verdict}; half the interval is: {shares}.\n")
+
+
+def _print_too_few(console: Console, result: Result) -> None:
+    """Warn of percentiles that rest on few requests, where the run is stationary."""
+    requests = result.summary.requests
+    few = [p for p in PERCENTILES[:-1] if requests * (1 - share(p)) < _FEW]
+    if few and not result.scenario.model.faults:
+        text = f"Fewer than {_FEW} of {requests} measured requests lie beyond {', '.join(few)}"
+        _say(console, f"Warning: {text}; a longer horizon tells more.\n")
+
+
+def _replicated_row(comparison: Comparison, label: str, name: str) -> tuple[str, str, str, str]:
+    at_least = "> " if comparison.at_least(label, name) else ""
+    own = at_least + _plus_minus(comparison.percentile(label, name))
+    if label == comparison.first:
+        return label, own, "", ""
+    difference = comparison.differences[label][name]
+    verdict = "seen" if difference.seen else "no difference seen"
+    return label, own, _plus_minus(difference.interval, sign="+"), verdict
+
+
+def _plus_minus(interval: Interval, sign: str = "") -> str:
+    if math.isnan(interval.estimate):
+        return "-"
+    return f"{interval.estimate:{sign}.3f} ± {interval.half_width:.3f}"
 
 
 def _difference(old: Percentile, new: Percentile) -> str:
@@ -223,7 +300,11 @@ def _print_percentiles(console: Console, summaries: dict[str, Summary]) -> None:
         for name, summary in summaries.items()
     )
     _print_table(console, "Latency percentiles in seconds", ("variant", *PERCENTILES), rows)
-    _say(console, f"({DEFINITION})\n")
+    _print_definition(console, next(iter(summaries.values())))
+
+
+def _print_definition(console: Console, summary: Summary) -> None:
+    _say(console, f"({DEFINITION}; warm-up {duration_text(summary.warmup)})\n")
 
 
 def _print_outcomes(console: Console, summaries: dict[str, Summary]) -> None:
@@ -343,17 +424,3 @@ def _range(shortest: float, longest: float) -> str:
     if shortest == longest:
         return duration_text(longest)
     return f"{duration_text(shortest)} to {duration_text(longest)}"
-
-
-def print_scenarios(found: list[tuple[Path, Scenario]]) -> None:
-    """Print scenarios by path, with summary and variants."""
-    console = _console()
-    for path, scenario in found:
-        folder = path.parent if path.name == "scenario.yaml" else path
-        _say(console, f"{folder}")
-        if scenario.model.summary:
-            _say(console, f"  {scenario.model.summary}")
-        if scenario.variants:
-            _say(console, f"  variants: {', '.join(scenario.variants)}")
-    if not found:
-        _say(console, "no scenarios here")

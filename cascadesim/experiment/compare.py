@@ -1,14 +1,28 @@
-"""Comparison: variants, of one scenario or of two, side by side."""
+"""Comparison: variants, of one scenario or of several, side by side and in pairs."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
+from cascadesim.analysis.intervals import LEVEL, Interval, holm, mean_interval, p_value
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
+from cascadesim.compile import compile_plan
 from cascadesim.experiment.replay import part_of, replay
+from cascadesim.experiment.replications import (
+    MOST,
+    Precision,
+    Replication,
+    Variant,
+    interval,
+    measured,
+    replications,
+    until_precise,
+)
+from cascadesim.scenario.errors import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,51 +33,184 @@ if TYPE_CHECKING:
     from cascadesim.scenario.load import Scenario
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a variant differs from the first in one percentile, in seconds, over replications.
+
+    `p_value` is that of no difference, corrected for the number of variants (Holm); it and the
+    interval are NaN for a single replication.
+    """
+
+    interval: Interval
+    p_value: float
+
+    @property
+    def seen(self) -> bool:
+        """Return whether the replications show a difference, at the level of the interval."""
+        return self.p_value < 1 - self.interval.level
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """Results by label; the first is what the others are compared with."""
+    """Variants by label; the first is what the others are compared with.
+
+    `results` are the runs of replication 0, `replications` what each replication came to.
+    """
 
     results: dict[str, Result]
+    replications: Mapping[str, tuple[Replication, ...]]
+    precision: Precision | None = None  # that was asked for
+
+    @property
+    def first(self) -> str:
+        """Return the label that the others are compared with."""
+        return next(iter(self.results))
+
+    @property
+    def count(self) -> int:
+        """Return the number of replications."""
+        return len(self.replications[self.first])
+
+    def reached(self, label: str) -> float:
+        """Return half the interval of the measure that a precision was asked of, as a share."""
+        assert self.precision is not None
+        return interval(self.replications[label], self.precision.measure).relative
 
     @property
     def met(self) -> bool:
-        """Return whether every result meets every objective of its scenario."""
-        return all(result.summary.met for result in self.results.values())
+        """Return whether every variant meets every objective of its scenario, see `objectives`."""
+        return all(met for label in self.results for _, _, met, _ in self.objectives(label))
+
+    def objectives(self, label: str) -> list[tuple[str, Interval, bool, int]]:
+        """Return every objective of a variant, its value, whether it is met, and how often.
+
+        The value is the mean over replications with its interval; the objective is met if the mean
+        keeps it (by a single replication, if that one does). The last is the number of replications
+        that meet it.
+        """
+        found = []
+        for i, objective in enumerate(self.results[label].scenario.objectives):
+            outcomes = [replication.objectives[i] for replication in self.replications[label]]
+            value = mean_interval([value for value, _ in outcomes])
+            often = sum(met for _, met in outcomes)
+            met = objective.met(value.estimate) if len(outcomes) > 1 else often == 1
+            found.append((objective.text, value, met, often))
+        return found
+
+    def percentile(self, label: str, name: str) -> Interval:
+        """Return the mean of a percentile over replications, with its interval, in seconds."""
+        return interval(self.replications[label], name)
+
+    def at_least(self, label: str, name: str) -> bool:
+        """Return whether unfinished requests could move a percentile up."""
+        return any(name in replication.at_least for replication in self.replications[label])
+
+    @cached_property
+    def differences(self) -> dict[str, dict[str, Difference]]:
+        """Return the difference from the first variant, by label and percentile."""
+        others = [label for label in self.results if label != self.first]
+        found: dict[str, dict[str, Difference]] = {label: {} for label in others}
+        for name in PERCENTILES:
+            changes = {label: self._changes(label, name) for label in others}
+            corrected = holm([p_value(values) for values in changes.values()])
+            for label, p in zip(others, corrected, strict=True):
+                found[label][name] = Difference(mean_interval(changes[label]), p)
+        return found
+
+    def _changes(self, label: str, name: str) -> list[float]:
+        return [
+            own.measures[name] - base.measures[name]
+            for own, base in zip(
+                self.replications[label], self.replications[self.first], strict=True
+            )
+        ]
+
+    def pairs(self, label: str) -> tuple[int, int] | None:
+        """Return how many requests got better and how many worse than in the first variant.
+
+        Over all replications; None where the two did not meet the same requests.
+        """
+        better = worse = 0
+        for replication in self.replications[label]:
+            if replication.better is None or replication.worse is None:
+                return None
+            better += replication.better
+            worse += replication.worse
+        return better, worse
 
     @property
     def frame(self) -> pd.DataFrame:
         """Return one row a variant and percentile.
 
-        Columns: variant, percentile, latency_s, difference_s (from the first variant), at_least
-        (whether unfinished requests make the latency a lower bound).
+        Columns: variant, percentile, latency_s (the mean over replications) with low_s and high_s,
+        difference_s (from the first variant) with difference_low_s, difference_high_s and p_value,
+        at_least (whether unfinished requests could move the latency up). Intervals are of 95 %,
+        and NaN for a single replication.
         """
         import pandas as pd  # slow to import, and not every command needs it
 
-        first = next(iter(self.results.values())).summary.percentiles
-        rows = [
-            (label, name, p.seconds, p.seconds - first[name].seconds, p.at_least)
-            for label, result in self.results.items()
-            for name, p in result.summary.percentiles.items()
-        ]
-        columns = ["variant", "percentile", "latency_s", "difference_s", "at_least"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame([self._row(*at) for at in self._cells()])
+
+    def _cells(self) -> list[tuple[str, str]]:
+        return [(label, name) for label in self.results for name in PERCENTILES]
+
+    def _row(self, label: str, name: str) -> dict[str, Any]:
+        own = self.percentile(label, name)
+        if label == self.first:
+            difference = Difference(Interval(0.0, math.nan, math.nan), math.nan)
+        else:
+            difference = self.differences[label][name]
+        return {
+            "variant": label,
+            "percentile": name,
+            "latency_s": own.estimate,
+            "low_s": own.low,
+            "high_s": own.high,
+            "difference_s": difference.interval.estimate,
+            "difference_low_s": difference.interval.low,
+            "difference_high_s": difference.interval.high,
+            "p_value": difference.p_value,
+            "at_least": self.at_least(label, name),
+        }
+
+    def _precision(self) -> dict[str, Any] | None:
+        if self.precision is None:
+            return None
+        reached = {label: self.reached(label) for label in self.results}
+        return {
+            "measure": self.precision.measure,
+            "share": self.precision.share,
+            "reached": {k: None if math.isinf(v) else v for k, v in reached.items()},
+        }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain data: for each label its summary and differences."""
-        first = next(iter(self.results.values())).summary.percentiles
+        """Return the comparison as plain data.
+
+        Keys: cascadesim (version), percentile_definition, met, replications (their number), level
+        (of intervals), precision (what was asked for and reached, or null); variants, for each
+        label what `Result.to_dict` gives of replication 0, and `percentiles` (the columns of
+        `frame` by percentile, null for NaN), `better` and `worse` (requests beside the first).
+        """
         variants = {}
         for label, result in self.results.items():
-            own = result.summary.percentiles
-            differences = {
-                name: None if math.isnan(change) else change
-                for name in PERCENTILES
-                for change in [own[name].seconds - first[name].seconds]
-            }
-            variants[label] = {**result.to_dict(), "difference_s": differences}
+            rows = {}
+            for name in PERCENTILES:
+                row = self._row(label, name)
+                del row["variant"], row["percentile"]
+                rows[name] = {
+                    key: None if isinstance(value, float) and math.isnan(value) else value
+                    for key, value in row.items()
+                }
+            better, worse = self.pairs(label) or (None, None)
+            paired = {"percentiles": rows, "better": better, "worse": worse}
+            variants[label] = result.to_dict() | paired
         return {
             "cascadesim": __version__,
             "percentile_definition": DEFINITION,
             "met": self.met,
+            "replications": self.count,
+            "level": LEVEL,
+            "precision": self._precision(),
             "variants": variants,
         }
 
@@ -74,13 +221,57 @@ def compare(
     seed: int | None = None,
     progress: Callable[[float], None] | None = None,
     settings: Mapping[str, Any] | None = None,
+    replications: int | None = None,
+    precision: Precision | None = None,
+    workers: int = 1,
 ) -> Comparison:
     """Run variants (all of them if none is named) of one or more scenarios.
 
     `settings` are applied to every variant, by dotted path. Labels are variant names, with the
     scenario's name before where there are several scenarios, and its number where names are alike.
-    Raises ScenarioError for a variant that is in none of them.
+    `replications` is their number (1 if not given), or with a `precision` the most that it may
+    take; `workers` the number of processes, -1 for one on each core. Raises ScenarioError for a
+    variant that is in none of the scenarios, and for replications of scenarios whose seeds differ.
     """
+    results = _results(scenarios, variants, seed, progress, settings)
+    first = next(iter(results.values()))
+    if precision is None and (replications or 1) == 1:
+        alone = {
+            label: (measured(r.summary, r.records, first.records),) for label, r in results.items()
+        }
+        return Comparison(results, alone)
+    if len({result.seed for result in results.values()}) > 1:
+        message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
+        raise ScenarioError(message, scenarios[0].document.source)
+    chosen = [
+        Variant(compile_plan(result.scenario.model), result.scenario.objectives)
+        for result in results.values()
+    ]
+    replicated = _replicated(chosen, first.seed, progress, replications, precision, workers)
+    by_label = zip(results, zip(*replicated, strict=True), strict=True)
+    return Comparison(results, dict(by_label), precision)
+
+
+def _replicated(
+    chosen: Sequence[Variant],
+    seed: int,
+    progress: Callable[[float], None] | None,
+    number: int | None,
+    precision: Precision | None,
+    workers: int,
+) -> list[list[Replication]]:
+    if precision is not None:
+        return until_precise(chosen, seed, precision, number or MOST, workers, progress)
+    return list(replications(chosen, seed, range(number or 1), workers, progress))
+
+
+def _results(
+    scenarios: Sequence[Scenario],
+    variants: Sequence[str],
+    seed: int | None,
+    progress: Callable[[float], None] | None,
+    settings: Mapping[str, Any] | None,
+) -> dict[str, Result]:
     known = [name for scenario in scenarios for name in scenario.variants]
     for name in variants:
         if name not in known:
@@ -95,4 +286,4 @@ def compare(
         prefix = f"{i + 1}-{scenario.name}" if alike else scenario.name
         for name, result in replay(scenario, names, seed, done, settings).results.items():
             results[name if len(scenarios) == 1 else f"{prefix}:{name}"] = result
-    return Comparison(results)
+    return results

@@ -11,6 +11,7 @@ from cascadesim import __version__
 from cascadesim.analysis.attribution import by_cause, by_part
 from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.experiment.run import Result, run
+from cascadesim.experiment.warmup import settled
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.units import clock_text, parse_clock
 
@@ -112,6 +113,7 @@ def replay(
     chosen = {name: scenario.at(name) for name in names} or {"scenario": scenario}
     if settings:
         chosen = {name: each.override(settings, "--set") for name, each in chosen.items()}
+    chosen = settled(chosen, seed)
     results = {}
     for i, (name, variant) in enumerate(chosen.items()):
         done = None if progress is None else part_of(progress, i, len(chosen))

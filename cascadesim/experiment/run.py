@@ -18,6 +18,7 @@ from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
+from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.source import flow, write
 
@@ -104,8 +105,10 @@ def run(
 ) -> Result:
     """Simulate a scenario once, by its own seed unless one is given.
 
+    A warm-up of `auto` is found first; the result's scenario has it in seconds.
     `progress` is called with the share of simulated time that is done.
     """
+    (scenario,) = settled({"": scenario}, seed).values()
     if seed is None:
         seed = scenario.model.seed
     records = simulate(compile_plan(scenario.model), seed, progress=progress)

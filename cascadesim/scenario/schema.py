@@ -24,6 +24,7 @@ from cascadesim.scenario.units import (
     Seed,
     Share,
     Text,
+    Warmup,
     Whole,
     duration_text,
     parse_clock,
@@ -496,8 +497,10 @@ class ScenarioModel(Strict):
         validate_default=True,
         description="how long requests under way at the horizon are followed; none arrive",
     )
-    warmup: Duration = Field(
-        "0s", validate_default=True, description="requests that arrive earlier are not measured"
+    warmup: Warmup = Field(
+        "0s",
+        validate_default=True,
+        description="requests that arrive earlier are not measured; auto finds it by MSER-5",
     )
     seed: Seed = Field(1, description="of all random draws")
     workload: Workload = Field(description="the requests that are sent")
@@ -516,7 +519,7 @@ class ScenarioModel(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         stages = self._stages_by_name()
-        if self.warmup >= self.horizon:
+        if self.fixed_warmup >= self.horizon:
             raise problem("warmup must be shorter than the horizon", "warmup")
         self._check_size()
         for i, fault in enumerate(self.faults):
@@ -572,6 +575,11 @@ class ScenarioModel(Strict):
 
         visit(self.stages)
         return names
+
+    @property
+    def fixed_warmup(self) -> float:
+        """Return the warm-up in seconds, 0 where it is yet to be found."""
+        return 0.0 if isinstance(self.warmup, str) else self.warmup
 
     def seconds(self, instant: str | float, *at: str | int) -> float:
         """Return an instant in seconds after t = 0; `at` is its place, for the error."""

@@ -156,6 +156,11 @@ PositiveDuration = Annotated[
     BeforeValidator(lambda value: _positive(parse_duration(value))),
     WithJsonSchema(_TEXT_DURATION),
 ]
+Warmup = Annotated[
+    float | str,
+    BeforeValidator(lambda value: value if value == "auto" else parse_duration(value)),
+    WithJsonSchema({"anyOf": [_TEXT_DURATION, {"const": "auto"}]}),
+]
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -187,7 +187,8 @@ def test_compare_as_csv_is_tidy(cli: Cli) -> None:
     _, out, _ = cli("compare", INCIDENT, "--variants", "before,after", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert len(rows) == 2 * len(PERCENTILES)
-    assert set(rows[0]) == {"variant", "percentile", "latency_s", "difference_s", "at_least"}
+    columns = "variant percentile latency_s low_s high_s difference_s difference_low_s"
+    assert list(rows[0]) == [*columns.split(), "difference_high_s", "p_value", "at_least"]
 
 
 def test_compare_applies_settings_after_the_variant(cli: Cli) -> None:
@@ -431,27 +432,22 @@ def test_a_terminal_gets_a_progress_bar_for_what_takes_long(tmp_path: Path) -> N
     assert b"\x1b" not in (tmp_path / "out").read_bytes()
 
 
-def test_several_short_scenarios_share_one_bar(
+def test_several_scenarios_share_one_bar(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from cascadesim.experiment import replay
+    labels, shares = [], []
 
-    original = replay.replay
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr("cascadesim.cli.progress.PATIENCE", 0.4)
+    @contextlib.contextmanager
+    def bar(label: str) -> Iterator[Callable[[float], None]]:
+        labels.append(label)
+        yield shares.append
 
-    def slow(*arguments: Any) -> replay.Replay:
-        time.sleep(0.2)
-        return original(*arguments)
-
-    monkeypatch.setattr(replay, "replay", slow)
+    monkeypatch.setattr("cascadesim.cli.progress.progress_bar", bar)
     cli("init", tmp_path / "a")
-    code, out, err = cli("replay", *[tmp_path / "a"] * 3)
-    assert code == 0
-    assert "replaying a, a, a" in err
-    assert "replaying" not in out
-    (code, _, err) = cli("replay", tmp_path / "a")
-    assert (code, err) == (0, "")
+    assert cli("replay", *[tmp_path / "a"] * 3)[0] == 0
+    assert labels == ["replaying a, a, a"]
+    assert shares == sorted(shares)
+    assert (shares[0] < 0.01, shares[-1]) == (True, 1)
 
 
 def test_files_are_written_under_the_bar(
@@ -540,3 +536,19 @@ def test_too_many_requests_are_refused_before_any_is_drawn(cli: Cli, tmp_path: P
         "a run holds at most 20 million; lower the rate or shorten the horizon\n"
     )
     assert cli("run", tmp_path / "a", "--set", "horizon=99999d")[0] == 2
+
+
+def test_percentiles_that_rest_on_few_requests_are_warned_of(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "queue.yaml"
+    text = (
+        "name: queue\nhorizon: 100s\ndrain: 60s\nwarmup: auto\n"
+        "workload: {arrivals: {poisson: {rate: 8/s}}}\n"
+        "stages: {a: {work: {exponential: {mean: 90ms}}, concurrency: 1}}\n"
+    )
+    file.write_text(text)
+    _, out, _ = cli("run", file)
+    assert "measured requests lie beyond p99, p99.9; a longer horizon" in " ".join(out.split())
+    assert "warm-up" in out
+    # A passing fault is not stationary: more of its time would be another incident.
+    file.write_text(text + "faults: [{on: a, from: 10s, for: 1s, outage: {}}]\n")
+    assert "Warning" not in cli("run", file)[1]

@@ -64,7 +64,7 @@ def test_no_measured_requests_are_plain_data() -> None:
     empty = cascadesim.load(INCIDENT).override({"observations": [], "warmup": "899.999s"})
     found = cascadesim.compare(empty, variants=["before"]).to_dict()
     json.dumps(found, allow_nan=False)
-    assert found["variants"]["before"]["difference_s"]["p99"] is None
+    assert found["variants"]["before"]["percentiles"]["p99"]["latency_s"] is None
 
 
 def test_progress_goes_from_nothing_to_all() -> None:

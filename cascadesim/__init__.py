@@ -25,6 +25,7 @@ _HOMES = {
     "replay": "cascadesim.experiment.replay",
     "run": "cascadesim.experiment.run",
     "simulate": "cascadesim.engine",
+    "sweep": "cascadesim.experiment.sweep",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, made from the table above
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from cascadesim.experiment.replay import replay as replay
     from cascadesim.experiment.run import Result as Result
     from cascadesim.experiment.run import run as run
+    from cascadesim.experiment.sweep import sweep as sweep
     from cascadesim.records import Records as Records
     from cascadesim.scenario.errors import ScenarioError as ScenarioError
     from cascadesim.scenario.load import Scenario as Scenario

@@ -1,4 +1,7 @@
-"""The command line: thin commands over the package, imported when they run."""
+"""The command line: thin commands, which import what they need when they run.
+
+So `--help` and `--version` are quick.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,19 @@ import io
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cascadesim.cli.commands import app
+from cascadesim.cli.app import app
 from cascadesim.scenario.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
     from typing import NoReturn
+
+for _module in ("runs", "experiments", "scenarios"):  # in the order in which --help lists them
+    import_module(f"cascadesim.cli.{_module}")
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # exit codes, the last two as shells have them
 _UsageError: Any = typer.BadParameter.__base__  # which Typer does not export

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES, Percentile, share
+from cascadesim.experiment.replications import interval
 from cascadesim.model.outcome import CAUSES, Outcome
 from cascadesim.scenario.units import duration_text
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from cascadesim.experiment.check import Check, Opening
     from cascadesim.experiment.compare import Comparison
     from cascadesim.experiment.replay import Replay
+    from cascadesim.experiment.replications import Replication
     from cascadesim.experiment.run import Result
+    from cascadesim.experiment.sweep import Sweep
 
 
 _SHOWN = 6  # transitions of a breaker
@@ -424,3 +427,31 @@ def _range(shortest: float, longest: float) -> str:
     if shortest == longest:
         return duration_text(longest)
     return f"{duration_text(shortest)} to {duration_text(longest)}"
+
+
+def print_sweep(sweep: Sweep, percentile: str) -> None:
+    """Print one percentile, goodput and error rate of every setting, best first."""
+    console = _console()
+    runs = sorted(
+        zip(sweep.settings, sweep.replications, strict=True),
+        key=lambda run: interval(run[1], percentile).estimate,
+    )
+    rows = (
+        (
+            ", ".join(str(settings[path]) for path in sweep.vary),
+            _plus_minus(interval(run, percentile)) if len(run) > 1 else _mean(run, percentile),
+            _mean(run, "goodput"),
+            _share(interval(run, "error_rate").estimate),
+        )
+        for settings, run in runs
+    )
+    number = len(sweep.replications[0])
+    worlds = f"{number} replications each" if number > 1 else "one run each"
+    _say(console, f"\n{len(sweep.settings)} settings, {worlds}, seed {sweep.seed}: ")
+    _say(console, f"{', '.join(sweep.vary)}\n")
+    columns = ("setting", percentile, "goodput /s", "error rate")
+    _print_table(console, f"{percentile} in seconds, best first", columns, rows)
+
+
+def _mean(runs: Sequence[Replication], measure: str) -> str:
+    return f"{interval(runs, measure).estimate:.3f}"

@@ -19,9 +19,9 @@ from cascadesim.experiment.replications import (
     Variant,
     interval,
     measured,
-    replications,
     until_precise,
 )
+from cascadesim.experiment.replications import replications as run_replications
 from cascadesim.scenario.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -233,13 +233,15 @@ def compare(
     take; `workers` the number of processes, -1 for one on each core. Raises ScenarioError for a
     variant that is in none of the scenarios, and for replications of scenarios whose seeds differ.
     """
-    results = _results(scenarios, variants, seed, progress, settings)
+    number = replications or 1
+    steps = 2 if precision is not None else number  # of which the results are one
+    progress = progress or (lambda _: None)
+    results = _results(scenarios, variants, seed, part_of(progress, 0, steps), settings)
     first = next(iter(results.values()))
-    if precision is None and (replications or 1) == 1:
-        alone = {
-            label: (measured(r.summary, r.records, first.records),) for label, r in results.items()
-        }
-        return Comparison(results, alone)
+    alone = [measured(result.summary, result.records, first.records) for result in results.values()]
+    if steps == 1:
+        by_label = {label: (each,) for label, each in zip(results, alone, strict=True)}
+        return Comparison(results, by_label)
     if len({result.seed for result in results.values()}) > 1:
         message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
         raise ScenarioError(message, scenarios[0].document.source)
@@ -247,22 +249,20 @@ def compare(
         Variant(compile_plan(result.scenario.model), result.scenario.objectives)
         for result in results.values()
     ]
-    replicated = _replicated(chosen, first.seed, progress, replications, precision, workers)
-    by_label = zip(results, zip(*replicated, strict=True), strict=True)
-    return Comparison(results, dict(by_label), precision)
+    if precision is None:
+        rest = range(1, number)
+        done = _after_first(progress, number)
+        replicated = [alone, *run_replications(chosen, first.seed, rest, workers, done)]
+    else:
+        done = part_of(progress, 1, steps)
+        most = replications or MOST
+        replicated = until_precise(chosen, first.seed, precision, most, workers, done)
+    columns = zip(results, zip(*replicated, strict=True), strict=True)
+    return Comparison(results, dict(columns), precision)
 
 
-def _replicated(
-    chosen: Sequence[Variant],
-    seed: int,
-    progress: Callable[[float], None] | None,
-    number: int | None,
-    precision: Precision | None,
-    workers: int,
-) -> list[list[Replication]]:
-    if precision is not None:
-        return until_precise(chosen, seed, precision, number or MOST, workers, progress)
-    return list(replications(chosen, seed, range(number or 1), workers, progress))
+def _after_first(progress: Callable[[float], None], number: int) -> Callable[[float], None]:
+    return lambda share: progress((1 + share * (number - 1)) / number)
 
 
 def _results(

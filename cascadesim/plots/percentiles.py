@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter
 
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.run import check_writable, write_files
 from cascadesim.scenario.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
     from matplotlib.axes import Axes
@@ -28,9 +24,6 @@ if TYPE_CHECKING:
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 _MOST = len(_COLOURS) * len(_MARKERS)
-_KINDS = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-# For names that matplotlib's own font cannot write, where one of these is installed.
-_FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "Yu Gothic", "Microsoft YaHei")
 
 
 def percentiles(comparison: Comparison, ax: Axes | None = None) -> Axes:
@@ -108,37 +101,3 @@ def _short(name: str, longest: int = 32) -> str:
     name = one_line(name)
     half = longest // 2
     return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
-
-
-def check_file(path: Path) -> None:
-    """Raise ScenarioError where a figure cannot be written to this file; see `save_percentiles`."""
-    if path.suffix.lower() not in _KINDS:
-        raise ScenarioError(f"ends in none of {', '.join(_KINDS)}", str(path))
-    check_writable(path.parent, [path.name])
-
-
-def save_percentiles(comparison: Comparison, path: Path) -> None:
-    """Write the figure of `percentiles` to a file, its kind taken from the name's ending.
-
-    The same figure is the same bytes. Raises ScenarioError where there is nothing to draw, the
-    kind is not known or the file cannot be written.
-    """
-    check_file(path)
-    metadata = _KINDS[path.suffix.lower()]  # without date and version
-    with mpl.rc_context({"svg.hashsalt": "cascadesim", "font.family": _families()}):
-        figure = percentiles(comparison).get_figure(root=True)
-        assert figure is not None
-        with warnings.catch_warnings():
-            # A character that no font has is drawn as an empty box, which is seen.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            write_files(
-                path.parent,
-                {path.name: lambda file: figure.savefig(file, dpi=150, metadata=metadata)},
-            )
-
-
-def _families() -> list[str]:
-    from matplotlib.font_manager import fontManager
-
-    installed = {font.name for font in fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in _FONTS if name in installed)]

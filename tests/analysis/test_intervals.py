@@ -44,6 +44,11 @@ def test_p_values_without_spread() -> None:
     assert math.isnan(p_value([1.0, math.inf]))
 
 
+def test_rounding_is_no_difference() -> None:
+    assert p_value([-1e-13, -1e-13, -1.1e-13]) == 1.0
+    assert p_value([10.0, 10.0 + 2e-15, 10.0 - 2e-15]) == 0.0  # which scipy warns of
+
+
 def test_holm_by_hand() -> None:
     # Holm (1979): 0.01 x 4, 0.02 x 3 = 0.06, 0.03 x 2 = 0.06, and 0.04 x 1 raised to 0.06.
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])

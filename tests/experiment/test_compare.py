@@ -1,11 +1,18 @@
 import json
+import math
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from scipy import stats
 
 import cascadesim
+from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.experiment.compare import Comparison
 from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.load import Scenario, loads
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 
@@ -72,5 +79,208 @@ def test_progress_goes_from_nothing_to_all() -> None:
     cascadesim.compare(
         cascadesim.load(INCIDENT), variants=["before", "after"], progress=seen.append
     )
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+# Replications --------------------------------------------------------------------------------
+
+COUNT = 6
+
+
+def queue(seed: int = 2, **more: Any) -> Scenario:
+    work = {"exponential": {"mean": "100ms"}}
+    data = {
+        "name": "queue",
+        "horizon": "40s",
+        "warmup": "5s",
+        "drain": "10min",
+        "seed": seed,
+        "workload": {"arrivals": {"poisson": {"rate": "5/s"}}},
+        "stages": {"server": {"work": work, "concurrency": 1}, "after": {"work": work}},
+        "objectives": ["p90 < 750ms", "error_rate < 1%", "p50 < 20ms"],
+        "variants": {
+            "base": {},
+            "same": {},
+            "pooled": {"server.concurrency": 2},
+            "slower": {"server.work.exponential.mean": "101ms"},
+            # The same in law, as the two stages change places, but not in its draws.
+            "other": {"server.concurrency": None, "after.concurrency": 1},
+        },
+    }
+    return loads(json.dumps(data | more))
+
+
+@cache
+def compared() -> Comparison:
+    return cascadesim.compare(queue(), replications=COUNT)
+
+
+def values(label: str, measure: str) -> list[float]:
+    return [replication.measures[measure] for replication in compared().replications[label]]
+
+
+def changes(label: str, measure: str) -> list[float]:
+    pairs = zip(values(label, measure), values("base", measure), strict=True)
+    return [own - base for own, base in pairs]
+
+
+def t_interval(sample: list[float]) -> Any:
+    low, high = stats.t.interval(0.95, len(sample) - 1, np.mean(sample), stats.sem(sample))
+    return pytest.approx((np.mean(sample), low, high), rel=1e-9)
+
+
+def test_replications_are_those_of_seed_and_number() -> None:
+    assert compared().count == COUNT
+    fewer = cascadesim.compare(queue(), replications=2)
+    alone = cascadesim.compare(queue())
+    for label, replications in compared().replications.items():
+        assert fewer.replications[label] == replications[:2]
+        assert alone.replications[label] == replications[:1]
+        assert alone.results[label].summary == compared().results[label].summary
+
+
+def test_percentiles_and_differences_are_t_intervals() -> None:
+    for label in compared().results:
+        for name in PERCENTILES:
+            own = compared().percentile(label, name)
+            assert (own.estimate, own.low, own.high) == t_interval(values(label, name))
+            if label in ("base", "same"):
+                continue
+            found = compared().differences[label][name].interval
+            assert (found.estimate, found.low, found.high) == t_interval(changes(label, name))
+    # In pairs: much narrower than what the two intervals would leave open.
+    pair = compared().differences["slower"]["p50"].interval
+    assert pair.half_width < compared().percentile("slower", "p50").half_width / 5
+
+
+def test_p_values_are_of_the_paired_t_test_with_holms_correction() -> None:
+    others = ["same", "pooled", "slower", "other"]
+    assert list(compared().differences) == others
+    for name in PERCENTILES:
+        base = values("base", name)
+        plain = {v: stats.ttest_rel(values(v, name), base).pvalue for v in others[1:]}
+        plain["same"] = 1.0
+        least = 0.0
+        for rank, (label, p) in enumerate(sorted(plain.items(), key=lambda item: item[1])):
+            least = max(least, min(1.0, p * (len(others) - rank)))
+            found = compared().differences[label][name]
+            assert found.p_value == pytest.approx(least, rel=1e-9)
+            assert found.seen == (least < 0.05)
+        assert not compared().differences["other"][name].seen
+    assert compared().differences["pooled"]["p50"].seen
+    plain = stats.ttest_rel(values("slower", "p50"), values("base", "p50")).pvalue
+    assert plain < 0.05 < compared().differences["slower"]["p50"].p_value  # seen if it were alone
+
+
+def test_the_same_variant_twice_shows_no_difference() -> None:
+    for found in compared().differences["same"].values():
+        assert (found.interval.estimate, found.interval.low, found.interval.high) == (0, 0, 0)
+        assert (found.p_value, found.seen) == (1, False)
+    assert compared().pairs("same") == (0, 0)
+    assert compared().pairs("base") == (0, 0)
+
+
+def test_rounding_is_no_difference() -> None:
+    # Constant work that changes stages leaves latencies alike but for the order of a sum.
+    stages = {name: {"work": {"constant": work}} for name, work in (("a", "113ms"), ("b", "17ms"))}
+    variants = {
+        "base": {},
+        "moved": {"a.work": {"constant": "100ms"}, "b.work": {"constant": "30ms"}},
+        "less": {"a.work": {"constant": "91ms"}},
+    }
+    scenario = queue(horizon="300s", stages=stages, variants=variants, objectives=[])
+    found = cascadesim.compare(scenario, replications=4)
+    assert found.pairs("moved") == (0, 0)
+    assert not any(difference.seen for difference in found.differences["moved"].values())
+    for difference in found.differences["less"].values():
+        assert difference.seen
+        assert difference.interval.estimate == pytest.approx(-0.022)
+
+
+def test_pairs_are_summed_over_replications() -> None:
+    each = compared().replications["slower"]
+    assert compared().pairs("slower") == (0, sum(replication.worse or 0 for replication in each))
+    assert min(replication.worse or 0 for replication in each) > 50
+    busier = queue(
+        variants={"base": {}, "busier": {"workload.arrivals": {"poisson": {"rate": "6/s"}}}}
+    )
+    assert cascadesim.compare(busier, replications=2).pairs("busier") is None
+
+
+def test_objectives_are_met_by_the_mean_over_replications() -> None:
+    for label in compared().results:
+        p90, errors, p50 = compared().objectives(label)
+        sample = values(label, "p90")
+        text, value, met, often = p90
+        assert text == "p90 < 750ms"
+        assert (value.estimate, value.low, value.high) == t_interval(sample)
+        assert met == (np.mean(sample) < 0.75)
+        assert often == sum(each < 0.75 for each in sample)
+        assert (errors[1].estimate, *errors[2:]) == (0.0, True, COUNT)
+        assert p50[2:] == (False, 0)
+    assert 0 < compared().objectives("base")[0][3] < COUNT  # some replications meet it
+    assert not compared().met
+    easy = {"objectives": ["p90 < 10s", "error_rate < 1%"]}
+    assert cascadesim.compare(queue(**easy), replications=3).met
+
+
+INTERVALS = ["low_s", "high_s", "difference_low_s", "difference_high_s", "p_value"]
+
+
+def test_the_frame_has_means_and_intervals() -> None:
+    frame = compared().frame
+    assert list(frame.columns) == [
+        *("variant", "percentile", "latency_s", "low_s", "high_s", "difference_s"),
+        *("difference_low_s", "difference_high_s", "p_value", "at_least"),
+    ]
+    assert len(frame) == 5 * len(PERCENTILES)
+    row = frame.set_index(["variant", "percentile"]).loc[("pooled", "p90")]
+    assert tuple(row[["latency_s", "low_s", "high_s"]]) == t_interval(values("pooled", "p90"))
+    columns = ["difference_s", "difference_low_s", "difference_high_s"]
+    assert tuple(row[columns]) == t_interval(changes("pooled", "p90"))
+    assert not frame.loc[frame["variant"] != "base", INTERVALS].isna().any(axis=None)
+    assert (frame.loc[frame["variant"] == "base", "difference_s"] == 0).all()
+
+
+def test_a_single_replication_has_no_intervals() -> None:
+    alone = cascadesim.compare(queue(), replications=1)
+    assert alone.count == 1
+    assert alone.frame[INTERVALS].isna().all(axis=None)
+    assert math.isnan(alone.differences["pooled"]["p50"].p_value)
+    assert not alone.differences["pooled"]["p50"].seen
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_plain_data_is_json(count: int) -> None:
+    comparison = cascadesim.compare(queue(), variants=["base", "pooled"], replications=count)
+    found = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
+    assert (found["replications"], found["level"], found["met"]) == (count, 0.95, False)
+    frame = comparison.frame.set_index(["variant", "percentile"])
+    for label in ("base", "pooled"):
+        variant = found["variants"][label]
+        assert (variant["better"], variant["worse"]) == comparison.pairs(label)
+        assert list(variant["percentiles"]) == list(PERCENTILES)
+        for name, row in variant["percentiles"].items():
+            for key, value in row.items():
+                expected = frame.loc[(label, name), key]
+                assert value == (None if math.isnan(expected) else expected)
+
+
+def test_replications_of_scenarios_with_different_seeds_need_one() -> None:
+    scenarios = queue(seed=2), queue(seed=3)
+    with pytest.raises(ScenarioError, match="the scenarios have different seeds") as error:
+        cascadesim.compare(*scenarios, variants=["base"], replications=2)
+    assert len(str(error.value).splitlines()) == 1
+    assert cascadesim.compare(*scenarios, variants=["base"]).count == 1
+    given = cascadesim.compare(*scenarios, variants=["base"], replications=2, seed=5)
+    first, second = given.replications.values()
+    assert first == second
+    assert {result.seed for result in given.results.values()} == {5}
+
+
+def test_progress_of_replications_goes_up_to_all() -> None:
+    seen: list[float] = []
+    cascadesim.compare(queue(), variants=["base", "pooled"], replications=3, progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1.0

@@ -121,7 +121,8 @@ def precise_enough(precision: Precision, n: int) -> bool:
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(
-    ("text", "count"), [("p50=50%", FEWEST), ("mean=10%", None), ("p90=15%", None), ("p99=1%", MOST)]
+    ("text", "count"),
+    [("p50=50%", FEWEST), ("mean=10%", None), ("p90=15%", None), ("p99=1%", MOST)],
 )
 def test_replications_stop_at_the_first_number_that_is_precise(
     text: str, count: int | None, workers: int
@@ -169,7 +170,7 @@ def test_progress_goes_up_to_all(share: float, workers: int) -> None:
     ("text", "precision"),
     [
         ("p99=2%", Precision("p99", 0.02)),
-        (" p99.9 = 0.05 ", Precision("p99.9", 0.05)),
+        (" p99.9 = 5% ", Precision("p99.9", 0.05)),
         ("goodput=5%", Precision("goodput", 0.05)),
         ("max=10%", Precision("max", 0.1)),
     ],
@@ -182,8 +183,10 @@ def test_precision_is_a_measure_and_a_share(text: str, precision: Precision) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "p99", "p99=", "=2%", "p99=0%", "p99=-2%", "p99=200%", "p99=x", "p98=2%", "P99=2%", "p=2%"]
-    + ["p99=2%=3%", "p99=nan", "speed=2%", "p99\n=x"],
+    [
+        *("", "p99", "p99=", "=2%", "p99=0%", "p99=-2%", "p99=200%", "p99=x", "p99=0.02", "p98=2%"),
+        *("P99=2%", "p=2%", "p99=2%=3%", "p99=nan", "speed=2%", "p99\n=x"),
+    ],
 )
 def test_any_other_precision_is_one_line(text: str) -> None:
     with pytest.raises(ScenarioError) as error:

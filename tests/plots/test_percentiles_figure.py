@@ -11,7 +11,8 @@ from matplotlib.colors import to_hex
 
 import cascadesim
 from cascadesim.experiment.compare import Comparison
-from cascadesim.plots.percentiles import percentiles, save_percentiles
+from cascadesim.plots.files import save_figure
+from cascadesim.plots.percentiles import percentiles
 from cascadesim.scenario.errors import ScenarioError
 
 SCENARIO = """\
@@ -70,7 +71,7 @@ def test_any_variants_are_drawn_without_a_warning(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        save_percentiles(drawn, tmp_path / f"p.{kind}")
+        save_figure(lambda: percentiles(drawn), tmp_path / f"p.{kind}")
     assert (tmp_path / f"p.{kind}").stat().st_size > 1000
 
 
@@ -126,8 +127,8 @@ def test_no_requests_are_nothing_to_draw() -> None:
 def test_the_same_figure_is_the_same_bytes(kind: str, tmp_path: Path) -> None:
     drawn, before = comparison(), dict(mpl.rcParams)
     first, second = tmp_path / f"1.{kind}", tmp_path / f"2.{kind}"
-    save_percentiles(drawn, first)
-    save_percentiles(drawn, second)
+    save_figure(lambda: percentiles(drawn), first)
+    save_figure(lambda: percentiles(drawn), second)
     assert first.read_bytes() == second.read_bytes()
     assert dict(mpl.rcParams) == before
 

@@ -1,0 +1,127 @@
+"""The application, and what its commands share."""
+
+from __future__ import annotations
+
+import io
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from cascadesim import __version__
+
+app = typer.Typer(
+    name="cascadesim",
+    help="Simulate timeout cascades: which timeout ate the time, and what would be better.\n\n"
+    "\b\nExamples:\n"
+    "  cascadesim replay scenarios/incident-60s\n"
+    "  cascadesim compare scenarios/incident-60s --variants before,after\n"
+    "  cascadesim init my-service\n\n"
+    "Exit codes: 0 fine, 1 an objective was missed, 2 bad input.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+
+_MOST_SEED = 10**18  # as scenario files have it
+
+
+class Command(TyperCommand):
+    """A command whose usage line reads SCENARIO, where Typer writes {SCENARIO}."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what stands behind the command in its usage line."""
+        return [
+            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
+        ]
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class TableOrJson(StrEnum):
+    """How results that are no table of numbers are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+ScenarioPath = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="A YAML file, or a folder with scenario.yaml.")
+]
+Variants = Annotated[
+    str, typer.Option(metavar="V,V", help="Only these variants, separated by commas.")
+]
+Variant = Annotated[
+    str | None, typer.Option(metavar="V", help="The variant; the scenario as it stands if none.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Another setting by its dotted path; may be repeated."
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=_MOST_SEED, metavar="N", help="Another seed than the scenario's own."),
+]
+
+
+def _jobs(number: int) -> int:
+    if number == -1 or number >= 1:
+        return number
+    raise typer.BadParameter("expected -1 or a number from 1")
+
+
+Jobs = Annotated[
+    int,
+    typer.Option(metavar="N", callback=_jobs, help="Processes, for replications; -1: one a core."),
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"cascadesim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def split(variants: str) -> list[str]:
+    """Return the names in a text such as "before,after"."""
+    return [name.strip() for name in variants.split(",") if name.strip()]
+
+
+def load_scenario(path: Path, variant: str | None = None, settings: list[str] | None = None) -> Any:
+    """Return the scenario at a path, at a variant and with settings as `--set` gives them."""
+    from cascadesim.scenario.load import load, parse_settings
+
+    scenario = load(path)
+    if variant is not None:
+        scenario = scenario.at(variant)
+    return scenario.override(parse_settings(settings), "--set") if settings else scenario
+
+
+def print_json(data: Any) -> None:
+    """Print plain data as JSON."""
+    from cascadesim.experiment.run import json_text
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
+    sys.stdout.write(json_text(data))

@@ -1,0 +1,184 @@
+"""Commands that simulate a scenario: replay, run, check, plot."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cascadesim.cli.app import (
+    Command,
+    Format,
+    ScenarioPath,
+    Seed,
+    Settings,
+    TableOrJson,
+    Variant,
+    Variants,
+    app,
+    load_scenario,
+    print_json,
+    split,
+)
+
+
+@app.command(cls=Command)
+def replay(
+    scenarios: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCENARIO", help="YAML files, or folders with scenario.yaml."),
+    ],
+    variants: Variants = "",
+    seed: Seed = None,
+    format: Annotated[TableOrJson, typer.Option(help="How to print.")] = TableOrJson.TABLE,
+) -> None:
+    """Replay an incident: observed and simulated, side by side.
+
+    Runs every variant over the recorded timeline and prints, for each observation, the observed
+    and the simulated latency and where the time went; then percentiles, outcomes, goodput and
+    objectives for each variant. With several scenarios, one table of all of them comes last.
+
+    \b
+    Examples:
+      cascadesim replay scenarios/incident-60s
+      cascadesim replay scenarios/incident-60s --variants before,after
+      cascadesim replay scenarios/incident-60s --format json
+    """
+    from cascadesim.cli import tables
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.replay import part_of
+    from cascadesim.experiment.replay import replay as run_replay
+
+    loaded = [load_scenario(path) for path in scenarios]
+    replays = []
+    with progress_bar(f"replaying {', '.join(scenario.name for scenario in loaded)}") as progress:
+        for i, scenario in enumerate(loaded):
+            part = None if progress is None else part_of(progress, i, len(loaded))
+            replays.append(run_replay(scenario, split(variants), seed, part))
+    if format is TableOrJson.JSON:
+        plain = [each.to_dict() for each in replays]
+        print_json(plain[0] if len(plain) == 1 else plain)
+        return
+    for each in replays:
+        tables.print_replay(each)
+    if len(replays) > 1:
+        tables.print_replays(replays)
+
+
+@app.command(cls=Command)
+def run(
+    scenario: ScenarioPath,
+    variant: Variant = None,
+    set: Settings = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write requests.parquet, requests.csv, summary.json and scenario.yaml here.",
+        ),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="How to print the summary.")] = Format.TABLE,
+) -> None:
+    """Simulate one variant, with other settings if given.
+
+    As csv it prints two columns, measure and value: the percentiles (p50_s to max_s) and mean_s
+    in seconds, the number of requests and of each outcome, goodput_per_s, and error_rate as a
+    share. An unfinished request counts with its age, so that a percentile may be a lower bound.
+
+    \b
+    Examples:
+      cascadesim run scenarios/incident-60s --variant after
+      cascadesim run scenarios/incident-60s --set agent.deadline.timeout=15s
+      cascadesim run scenarios/incident-60s --variant before --out out/before
+      cascadesim run out/before            (repeats that run)
+    """
+    from cascadesim.cli import tables
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.run import check_writable
+    from cascadesim.experiment.run import run as run_scenario
+
+    loaded = load_scenario(scenario, variant, set)
+    if out is not None:
+        check_writable(out)  # before a long run, and not only after it
+    with progress_bar(f"simulating {loaded.name}") as progress:
+        result = run_scenario(loaded, seed, progress)
+        if out is not None:
+            result.save(out)
+    if format is Format.JSON:
+        print_json(result.to_dict())
+    elif format is Format.CSV:
+        _print_measures(result)
+    else:
+        tables.print_run(result)
+
+
+def _print_measures(result: Any) -> None:
+    import csv
+
+    summary = result.to_dict()
+    rows = {f"{name}_s": value for name, value in summary["percentiles_s"].items()}
+    rows |= {"mean_s": summary["mean_s"], "requests": summary["requests"], **summary["outcomes"]}
+    rows |= {name: summary[name] for name in ("goodput_per_s", "error_rate")}
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerows([("measure", "value"), *rows.items()])
+
+
+@app.command(cls=Command)
+def check(
+    scenario: ScenarioPath,
+    variant: Variant = None,
+    set: Settings = None,
+    format: Annotated[TableOrJson, typer.Option(help="How to print.")] = TableOrJson.TABLE,
+) -> None:
+    """Check settings before anything goes wrong.
+
+    Validates the file and every variant of it, then prints when each breaker opens against a dead
+    dependency, what each retry costs, the worst-case latency that the settings allow, and settings
+    that contradict each other.
+
+    \b
+    Examples:
+      cascadesim check scenarios/incident-60s --variant before
+      cascadesim check scenarios/incident-60s --set agent.breaker.when_open=reject
+    """
+    from cascadesim.cli import tables
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.check import check as run_check
+
+    loaded = load_scenario(scenario, variant, set)
+    with progress_bar(f"checking {loaded.name}") as progress:
+        found = run_check(loaded, progress)
+    if format is TableOrJson.JSON:
+        print_json(found.to_dict())
+    else:
+        tables.print_check(found)
+
+
+@app.command(cls=Command)
+def plot(
+    scenario: ScenarioPath,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
+    ],
+    variants: Variants = "",
+    seed: Seed = None,
+) -> None:
+    """Draw the latency percentiles of the variants.
+
+    \b
+    Examples:
+      cascadesim plot scenarios/incident-60s --variants before,after -o out.png
+    """
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.compare import compare as run_comparison
+    from cascadesim.plots.files import check_file, save_figure
+    from cascadesim.plots.percentiles import percentiles
+
+    loaded = load_scenario(scenario)
+    check_file(out)  # before a long run, and not only after it
+    with progress_bar(f"simulating {loaded.name}") as progress:
+        comparison = run_comparison(loaded, variants=split(variants), seed=seed, progress=progress)
+        save_figure(lambda: percentiles(comparison), out)

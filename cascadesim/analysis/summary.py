@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 class Verdict:
     """One objective, the value that the run gave, and what is to blame where it is missed.
 
-    `value` is in seconds, a share or replies per second, as the objective's metric is.
+    `value` is in seconds, a share or replies per second, as the objective's metric is; `at_most` is
+    what it would be if unfinished requests never ended, or ended in the way that is counted.
     """
 
     objective: Objective
     value: float
+    at_most: float
     at_least: bool
     met: bool
     blame: Blame | None
@@ -135,7 +137,7 @@ def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summa
             # Too few of what is wanted, or too many of what is not: errors are to blame.
             unwanted = set(outcomes) - {Outcome.OK} or ERRORS
             to_blame = blame_for_outcomes(records, unwanted)
-        return Verdict(objective, got.seconds, got.at_least, met, to_blame)
+        return Verdict(objective, got.seconds, got.at_most, got.at_least, met, to_blame)
 
     return Summary(
         requests=n,

@@ -85,15 +85,16 @@ class Comparison:
         """Return every objective of a variant, its value, whether it is met, and how often.
 
         The value is the mean over replications with its interval; the objective is met if the mean
-        keeps it (by a single replication, if that one does). The last is the number of replications
-        that meet it.
+        keeps it, and keeps it also with the most that unfinished requests can make of it. The last
+        is the number of replications that meet it.
         """
         found = []
         for i, objective in enumerate(self.results[label].scenario.objectives):
             outcomes = [replication.objectives[i] for replication in self.replications[label]]
-            value = mean_interval([value for value, _ in outcomes])
-            often = sum(met for _, met in outcomes)
-            met = objective.met(value.estimate) if len(outcomes) > 1 else often == 1
+            value = mean_interval([value for value, _, _ in outcomes])
+            at_most = mean_interval([most for _, most, _ in outcomes]).estimate
+            often = sum(met for _, _, met in outcomes)
+            met = objective.met(value.estimate) and objective.met(at_most)
             found.append((objective.text, value, met, often))
         return found
 

@@ -6,7 +6,6 @@ replication and request by request (common random numbers).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,14 +37,14 @@ class Replication:
     `measures` holds percentiles and the mean in seconds, goodput in replies per second, and rates
     as shares. `better` and `worse` count the measured requests that took less and more time than
     in the first variant; both are None where the two did not meet the same requests. `objectives`
-    holds the value of each objective, and whether it is met.
+    holds, for each objective, its value, the most that it can be, and whether it is met.
     """
 
     measures: dict[str, float]
     at_least: frozenset[str]  # percentiles that unfinished requests could move up
     better: int | None
     worse: int | None
-    objectives: tuple[tuple[float, bool], ...]
+    objectives: tuple[tuple[float, float, bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,11 @@ def parse_precision(text: str) -> Precision:
     Raises ScenarioError saying what would be right.
     """
     measure, _, share = (part.strip() for part in text.partition("="))
-    known = re.fullmatch(r"p\d{1,2}(\.\d+)?", measure) or measure in MEASURES
     try:
         asked = parse_share(share)
     except ValueError:
         asked = 0.0
-    if not known or measure not in MEASURES or not asked:
+    if measure not in MEASURES or not asked:
         message = f'expected MEASURE=SHARE such as "p99=2%"; measures: {", ".join(MEASURES)}'
         raise ScenarioError(message, f"--precision {text}")
     return Precision(measure, asked)
@@ -100,7 +98,7 @@ def measured(summary: Summary, records: Records, first: Records) -> Replication:
         change = (records.latency - first.latency)[records.measured & first.measured]
         better, worse = int((change < -SAME).sum()), int((change > SAME).sum())
     at_least = frozenset(name for name, p in summary.percentiles.items() if p.at_least)
-    objectives = tuple((verdict.value, verdict.met) for verdict in summary.verdicts)
+    objectives = tuple((v.value, v.at_most, v.met) for v in summary.verdicts)
     return Replication(_measures(summary), at_least, better, worse, objectives)
 
 

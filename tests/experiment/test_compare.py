@@ -284,3 +284,21 @@ def test_progress_of_replications_goes_up_to_all() -> None:
     cascadesim.compare(queue(), variants=["base", "pooled"], replications=3, progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
+
+
+def test_unfinished_requests_keep_no_objective_by_the_mean_either() -> None:
+    data = {
+        "name": "late",
+        "horizon": "60s",
+        "workload": {"arrivals": {"poisson": {"rate": "1/s"}}},
+        "stages": {"a": {"work": {"constant": "3s"}}},
+        "objectives": ["max < 5s"],
+    }
+    scenario = cascadesim.loads(json.dumps(data))
+    for replications in (1, 3):
+        comparison = cascadesim.compare(scenario, replications=replications)
+        ((_, value, met, _),) = comparison.objectives("scenario")
+        assert value.estimate <= 3.0 + 1e-9
+        assert (met, comparison.met) == (False, False)
+    followed = scenario.override({"drain": "10s"})
+    assert cascadesim.compare(followed, replications=3).met

@@ -76,7 +76,7 @@ def test_replication_0_is_the_single_run() -> None:
     assert found.measures == expected
     assert set(expected) == set(MEASURES)
     p90 = expected["p90"]
-    assert found.objectives == ((p90, p90 < 0.4), (0.0, True))
+    assert found.objectives == ((p90, p90, p90 < 0.4), (0.0, 0.0, True))
     assert (found.better, found.worse, found.at_least) == (0, 0, frozenset())
 
 

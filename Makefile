@@ -23,6 +23,7 @@ lint: .venv/installed
 
 benchmark: .venv/installed ## speed and memory, as ratios
 	$(BIN)/python tests/benchmarks/engine.py
+	$(BIN)/python tests/benchmarks/replications.py
 
 clean:
 	rm -rf .venv

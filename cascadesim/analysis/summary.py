@@ -13,6 +13,8 @@ from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
 from cascadesim.model.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from cascadesim.records import Records
     from cascadesim.scenario.objectives import Objective
 
@@ -98,64 +100,77 @@ def _values(percentiles: dict[str, Percentile]) -> dict[str, float | None]:
 
 def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summary:
     """Return the summary of a run, with a verdict for each objective."""
-    measured = records.measured
-    latency, outcome = records.latency[measured], records.outcome[measured]
-    unfinished = outcome == Outcome.UNFINISHED
-    n = len(latency)
-
-    def of(name: str, chosen: Any = slice(None)) -> Percentile:
-        return percentile(name, latency[chosen], unfinished[chosen])
-
-    counts = {o: int((outcome == o).sum()) for o in Outcome}
+    of = _Measured(records)
     limit = latency_limit(objectives)
-    average = float(latency.mean()) if n else math.nan
-    mean = Percentile(average, math.inf if unfinished.any() else average)
-    goodput = counts[Outcome.OK] / (records.horizon - records.warmup)
-
-    def rate(*outcomes: Outcome) -> Percentile:
-        # Requests still under way may come to any outcome but "unfinished".
-        known = sum(counts[o] for o in outcomes)
-        open_ended = 0 if Outcome.UNFINISHED in outcomes else counts[Outcome.UNFINISHED]
-        return (
-            Percentile(known / n, (known + open_ended) / n) if n else Percentile(math.nan, math.nan)
-        )
-
-    def verdict(objective: Objective) -> Verdict:
-        outcomes = objective_outcomes(objective.metric)
-        if outcomes:
-            got = rate(*outcomes)
-        elif objective.metric == "goodput":
-            got = Percentile(goodput, goodput)
-        else:
-            got = mean if objective.metric == "mean" else of(objective.metric)
-        # What unfinished requests may still come to must keep the objective too.
-        met = objective.met(got.seconds) and objective.met(got.at_most)
-        to_blame = None
-        if not met and objective.is_latency:
-            to_blame = blame_for_time(records, objective.bound)
-        elif not met:
-            # Too few of what is wanted, or too many of what is not: errors are to blame.
-            unwanted = set(outcomes) - {Outcome.OK} or ERRORS
-            to_blame = blame_for_outcomes(records, unwanted)
-        return Verdict(objective, got.seconds, got.at_most, got.at_least, met, to_blame)
-
     return Summary(
-        requests=n,
+        requests=len(of.latency),
         warmup=records.warmup,
-        percentiles={name: of(name) for name in PERCENTILES},
+        percentiles={name: of.percentile(name) for name in PERCENTILES},
         by_outcome={
-            o.word: {name: of(name, outcome == o) for name in PERCENTILES}
+            o.word: {name: of.percentile(name, of.outcome == o) for name in PERCENTILES}
             for o in Outcome
-            if counts[o]
+            if of.counts[o]
         },
-        mean=mean,
-        outcomes={o.word: count for o, count in counts.items()},
-        goodput=goodput,
-        error_rate=rate(*ERRORS).seconds,
+        mean=of.mean(),
+        outcomes={o.word: count for o, count in of.counts.items()},
+        goodput=of.goodput().seconds,
+        error_rate=of.rate(ERRORS).seconds,
         limit=limit,
-        under=_under(latency, unfinished, limit),
-        verdicts=tuple(verdict(objective) for objective in objectives),
+        under=None if limit is None else of.under(limit),
+        verdicts=tuple(_verdict(objective, of, records) for objective in objectives),
     )
+
+
+def _verdict(objective: Objective, of: _Measured, records: Records) -> Verdict:
+    outcomes = objective_outcomes(objective.metric)
+    if outcomes:
+        got = of.rate(outcomes)
+    elif objective.metric == "goodput":
+        got = of.goodput()
+    else:
+        got = of.mean() if objective.metric == "mean" else of.percentile(objective.metric)
+    # What unfinished requests may still come to must keep the objective too.
+    met = objective.met(got.seconds) and objective.met(got.at_most)
+    to_blame = None
+    if not met and objective.is_latency:
+        to_blame = blame_for_time(records, objective.bound)
+    elif not met:
+        # Too few of what is wanted, or too many of what is not: errors are to blame.
+        to_blame = blame_for_outcomes(records, set(outcomes) - {Outcome.OK} or ERRORS)
+    return Verdict(objective, got.seconds, got.at_most, got.at_least, met, to_blame)
+
+
+class _Measured:
+    """The requests that arrived after the warm-up, and the figures that they give."""
+
+    def __init__(self, records: Records) -> None:
+        measured = records.measured
+        self.latency, self.outcome = records.latency[measured], records.outcome[measured]
+        self.counts = {o: int((self.outcome == o).sum()) for o in Outcome}
+        self._unfinished = self.outcome == Outcome.UNFINISHED
+        self._time = records.horizon - records.warmup
+
+    def percentile(self, name: str, chosen: Any = slice(None)) -> Percentile:
+        return percentile(name, self.latency[chosen], self._unfinished[chosen])
+
+    def mean(self) -> Percentile:
+        average = float(self.latency.mean()) if len(self.latency) else math.nan
+        return Percentile(average, math.inf if self._unfinished.any() else average)
+
+    def goodput(self) -> Percentile:
+        goodput = self.counts[Outcome.OK] / self._time
+        return Percentile(goodput, goodput)
+
+    def rate(self, outcomes: Collection[Outcome]) -> Percentile:
+        """Return a share of all; those under way may come to any outcome but "unfinished"."""
+        n = len(self.latency) or math.nan
+        known = sum(self.counts[o] for o in outcomes)
+        may_come = 0 if Outcome.UNFINISHED in outcomes else self.counts[Outcome.UNFINISHED]
+        return Percentile(known / n, (known + may_come) / n)
+
+    def under(self, limit: float) -> float:
+        under = (self.latency < limit) & ~self._unfinished
+        return float(np.mean(under)) if len(under) else math.nan
 
 
 def latency_limit(objectives: tuple[Objective, ...]) -> float | None:
@@ -169,9 +184,3 @@ def objective_outcomes(metric: str) -> tuple[Outcome, ...]:
         return ERRORS
     word = metric.removesuffix("_rate")
     return (Outcome[word.upper()],) if word != metric else ()
-
-
-def _under(latency: Any, unfinished: Any, limit: float | None) -> float | None:
-    if limit is None:
-        return None
-    return float(np.mean((latency < limit) & ~unfinished)) if len(latency) else math.nan

@@ -110,10 +110,11 @@ class _Builder:
             # The tightest timeout around it is what bounds the work.
             tightest = min(timeouts, key=lambda timeout: timeout[1], default=None)
             setting = tightest[0] if tightest else f"{plan.name}.work"
-            part, end = self._part(plan.name, plan.work_cause, setting), self._end(plan.name)
+            part = self._part(plan.name, plan.work_cause, setting)
+            ends = self._end(plan.name), self._end(f"{plan.name}.tracker.timeout")
             draws = self._stream(f"{plan.name}.work", plan.work)
             failures = self._stream(f"{plan.name}.failure", UNIFORM)
-            work = Work(self.kernel, plan, index, part, end, draws, failures)
+            work = Work(self.kernel, plan, index, part, ends, draws, failures)
             self.works.append((plan.name, work))
             layers.append(work)
         if plan.stages:

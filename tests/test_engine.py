@@ -777,3 +777,22 @@ def test_an_error_that_a_retry_mends_is_not_noted() -> None:
 def test_the_tightest_timeout_around_it_governs_the_work(stages: Data, setting: str) -> None:
     (part,) = simulated(stages).parts
     assert part.setting == setting
+
+
+def test_a_mended_error_leaves_what_brought_the_request_to_its_fallback() -> None:
+    faults = [fault("0s", "1500ms", outage={}, on="b")]
+    retry = {"retry": {"attempts": 2, "base": "1s"}}
+    stages = {
+        "a": stage("0s", {"fallback": {}})["a"] | ALWAYS,
+        "b": stage("1s", retry)["a"],
+    }
+    records = simulated(stages, faults=faults)
+    assert ends(records) == [(2.0, DEGRADED)]
+    assert records.ends[records.ended_by[0]] == "a"
+
+
+def test_a_silent_call_is_ended_by_its_tracker() -> None:
+    faults = [fault("0s", "9s", partition={})]
+    records = simulated({"a": stage("1s")["a"] | {"tracker": {"timeout": "3s"}}}, faults=faults)
+    assert ends(records) == [(3.0, FAILED)]
+    assert records.ends[records.ended_by[0]] == "a.tracker.timeout"

@@ -68,16 +68,6 @@ def stage_bound(stage: StagePlan, given: Mapping[str, float] = MappingProxyType(
     return bound
 
 
-def call_bounds(stage: StagePlan) -> dict[str, Bound]:
-    """Return, for every policy of a stage by name, the bound of the call inside it."""
-    bounds: dict[str, Bound] = {}
-    bound = _inside(stage, {})
-    for policy in reversed(stage.policies):
-        bounds[policy.name] = bound
-        bound = _policy(f"{stage.name}.{policy.name}", policy, bound)
-    return bounds
-
-
 def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
     bound = _work(stage, given)
     for inner in stage.stages:

@@ -32,6 +32,8 @@ def list_scenarios(
     """
     from cascadesim.scenario.load import load
 
+    if folder == Path("scenarios") and not folder.exists():
+        folder = Path()  # such as where `init` has just written one
     if not folder.is_dir():
         raise ScenarioError("no such folder; give one, as in `cascadesim list FOLDER`", str(folder))
     bad = False

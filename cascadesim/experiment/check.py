@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.bounds import Bound, call_bounds, worst_case
+from cascadesim.analysis.bounds import Bound, worst_case
 from cascadesim.analysis.contradictions import (
     Contradiction,
     RetryCost,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cascadesim.plan import Around, Plan
     from cascadesim.scenario.load import Scenario
 
-_MOST_REQUESTS = 100_000  # of one probe, so that a check takes seconds
+_MOST_REQUESTS = 200_000  # of one probe, so that a check takes seconds
 DEAD = {"refuses": "outage", "silent": "partition"}  # how a dependency can be dead, as a fault
 
 
@@ -146,27 +146,41 @@ def _opening(plan: Plan, seed: int, stage: str, around: Around, i: int, dead: st
     path, breaker = around[i]
     assert isinstance(breaker, BreakerPlan)
     (target,) = [s for s in plan.walk() if s.name == stage]
-    # What bounds a failing call: the call inside, or a caller that gives up.
-    failing = min(
-        [call_bounds(target)[breaker.name].total]
-        + [p.timeout for _, p in around[:i] if isinstance(p, DeadlinePlan)]
-    )
-    opening = Opening(path, breaker.failure_threshold, dead, None, None, never=True)
-    if math.isinf(failing):
-        return opening  # a call that never ends never counts as a failure
-    # One after the other at worst, though calls mostly fail side by side.
-    latest = (breaker.failure_threshold + 1) * (plan.gaps.mean + failing)
-    requests = 100
+    opening = Opening(path, breaker.failure_threshold, dead, None, None)
+    if dead == "silent" and not _ever_ends(target, around, i):
+        return replace(opening, never=True)  # a call that never ends never counts as a failure
+    requests, most = 100, _most_requests(plan, breaker)
     while True:
-        horizon = min(requests * plan.gaps.mean, latest)
-        records = simulate(replace(plan, horizon=horizon), seed)
+        records = simulate(replace(plan, horizon=requests * plan.gaps.mean), seed)
         for transition in records.transitions:
             if transition.breaker == path:
                 after, reached = _reached(plan, seed, transition.at, target)
-                return replace(opening, after=after, reached=reached, never=False)
-        if horizon == latest or requests >= _MOST_REQUESTS:
-            return replace(opening, never=horizon == latest)
-        requests = min(requests * 5, _MOST_REQUESTS)
+                return replace(opening, after=after, reached=reached)
+        if requests >= most:
+            return opening
+        requests = min(requests * 5, most)
+
+
+def _ever_ends(target: StagePlan, around: Around, i: int) -> bool:
+    """Return whether anything could end a silent call inside policy `i` of those around it."""
+    inside = [policy for stage in walk(target.stages) for policy in stage.policies]
+    inside += [policy for _, policy in around[i + 1 :]]
+    # An outer deadline that abandons its call does not end it.
+    outside = [p for _, p in around[:i] if isinstance(p, DeadlinePlan) and not p.abandon]
+    timeouts = [min(s.tracker, s.session.lifetime) for s in walk((target,))]
+    deadlines = any(isinstance(policy, DeadlinePlan) for policy in inside)
+    return deadlines or bool(outside) or min(timeouts) < math.inf
+
+
+def _most_requests(plan: Plan, breaker: BreakerPlan) -> int:
+    """Return how many requests to try: enough for every wait of the plan several times over."""
+    waits = [breaker.failure_threshold * plan.gaps.mean]
+    for stage in plan.walk():
+        waits += [stage.tracker, stage.startup, stage.session.lifetime]
+        waits += [p.timeout for p in stage.policies if isinstance(p, DeadlinePlan)]
+        waits += [p.recovery_timeout for p in stage.policies if isinstance(p, BreakerPlan)]
+    several = 3 * sum(wait for wait in waits if wait < math.inf) / plan.gaps.mean
+    return int(min(_MOST_REQUESTS, max(5_000, several)))
 
 
 def _reached(plan: Plan, seed: int, opened: float, target: StagePlan) -> tuple[float, int]:

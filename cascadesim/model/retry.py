@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cascadesim.model.outcome import Outcome
+
 if TYPE_CHECKING:
     from cascadesim.model.kernel import Call, Kernel
-    from cascadesim.model.outcome import Outcome
     from cascadesim.model.request import Layer, Request
     from cascadesim.randomness import Stream
 
@@ -95,6 +96,7 @@ class Retry:
         if plan.budget is not None:
             self._tokens = min(BUDGET_RESERVE, self._tokens + plan.budget)
         outer = request.attempt
+        ended_by = request.ended_by
         waited = 0.0
         try:
             for attempt in range(plan.attempts):
@@ -112,6 +114,8 @@ class Retry:
                     yield waited
         finally:
             request.attempt = outer
+        if outcome is Outcome.OK:
+            request.ended_by = ended_by  # what the earlier attempts met is mended
         return outcome
 
     def _spend(self) -> bool:

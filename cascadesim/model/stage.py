@@ -78,7 +78,7 @@ class Work:
         plan: StagePlan,
         index: int,
         part: int,
-        end: int,
+        ends: tuple[int, int],
         draws: Stream,
         failures: Stream,
     ) -> None:
@@ -86,7 +86,7 @@ class Work:
         self._plan = plan
         self._index = index
         self._part = part
-        self._end = end
+        self._failed_end, self._silent_end = ends
         self._draws = draws
         self._failures = failures
         self._timeline = Timeline(plan.faults) if plan.faults else None
@@ -107,11 +107,12 @@ class Work:
             cut = self._timeline.broken(now, work)
             if cut is not None:
                 yield from self._cut(*cut)
-                return request.end(Outcome.FAILED, self._end)
+                failed = cut[1] is Outcome.FAILED
+                return request.end(Outcome.FAILED, self._failed_end if failed else self._silent_end)
             chance = self._timeline.error_rate(now, chance)
         yield work
         if chance and self._failures.at(request.number, request.attempt) < chance:
-            return request.end(Outcome.FAILED, self._end)
+            return request.end(Outcome.FAILED, self._failed_end)
         return Outcome.OK
 
     def _cut(self, after: float, outcome: Outcome) -> Generator[float | None, None, None]:

@@ -80,3 +80,38 @@ def test_plain_data_says_null_for_what_never_ends() -> None:
     assert found["worst_case_s"] is None
     assert found["worst_case_by_stage"]["a"]["settings_s"] == {"a.work": None}
     assert found["breakers"][1]["opens_after_s"] is None
+
+
+def found_in(stages: dict[str, Any], breaker: str, dead: str) -> tuple[Any, ...]:
+    data = {
+        "name": "checked",
+        "horizon": "60s",
+        "workload": {"arrivals": {"poisson": {"rate": "4/s"}}},
+        "stages": stages,
+    }
+    return opening(check(loads(json.dumps(data))), breaker, dead)
+
+
+def test_work_before_the_dependency_delays_the_opening() -> None:
+    stages = {
+        "a": {"work": {"constant": "1500ms"}},
+        "b": {"work": {"constant": "100ms"}, "policies": [BREAKER]},
+    }
+    # The third call fails 0.5 s after the first, which takes 1.5 s to get there.
+    assert found_in(stages, "b.breaker", "refuses") == (3, pytest.approx(2.0), 3)
+
+
+def test_recoveries_of_an_outer_breaker_delay_the_opening() -> None:
+    outer = {"name": "outer", "failure_threshold": 2, "recovery_timeout": "60s"}
+    stages = {"a": {"work": {"constant": "100ms"}, "policies": [{"breaker": outer}, BREAKER]}}
+    # Two failures, then a minute in which the outer one rejects, and its trial is the third.
+    _, after, reached = found_in(stages, "a.breaker", "refuses")
+    assert (after, reached) == (pytest.approx(60.25, abs=0.26), 3)
+
+
+def test_an_abandoning_deadline_does_not_end_the_call() -> None:
+    deadline = {"deadline": {"timeout": "5s", "on_timeout": "abandon"}}
+    stage = {"work": {"constant": "100ms"}, "policies": [deadline, BREAKER]}
+    assert found_in({"a": stage}, "a.breaker", "silent") == (3, None, None)
+    watched = stage | {"tracker": {"timeout": "60s"}}
+    assert found_in({"a": watched}, "a.breaker", "silent")[1] == pytest.approx(60.5)

@@ -43,6 +43,8 @@ class Interval:
         """Return the half width as a share of the estimate, infinite where that is 0."""
         if math.isnan(self.half_width):
             return math.inf
+        if self.half_width == 0:
+            return 0.0
         return self.half_width / abs(self.estimate) if self.estimate else math.inf
 
     @property

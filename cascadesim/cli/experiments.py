@@ -158,6 +158,9 @@ def sweep(
         check_writable(out, ("sweep.parquet", "sweep.csv"))
     if plot is not None:
         check_file(plot)
+        if len(varied) > 2 or (sample and len(varied) == 2):
+            message = "a sweep can be drawn over one setting, or over a grid of two"
+            raise ScenarioError(message, f"--plot {plot}")
     with progress_bar(f"sweeping {loaded.name}") as progress:
         result = run_sweep(loaded, varied, settings, replications, seed, jobs, progress)
         if out is not None:

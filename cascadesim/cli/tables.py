@@ -75,7 +75,7 @@ def _seconds(percentile: Percentile) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.2%}"
+    return "-" if value is None or not math.isfinite(value) else f"{value:.2%}"
 
 
 def print_replay(replay: Replay) -> None:
@@ -254,7 +254,7 @@ def _print_precision(console: Console, comparison: Comparison) -> None:
     asked = f"{comparison.precision.measure}={comparison.precision.share:g}"
     reached = {label: comparison.reached(label) for label in comparison.results}
     enough = all(half <= comparison.precision.share for half in reached.values())
-    shares = ", ".join(f"{label} {half:.2%}" for label, half in reached.items())
+    shares = ", ".join(f"{label} {_share(half)}" for label, half in reached.items())
     verdict = "is reached" if enough else "is not reached"
     _say(console, f"The precision {asked} {verdict}; half the interval is: {shares}.\n")
 
@@ -274,6 +274,8 @@ def _replicated_row(comparison: Comparison, label: str, name: str) -> tuple[str,
     if label == comparison.first:
         return label, own, "", ""
     difference = comparison.differences[label][name]
+    if at_least and comparison.at_least(comparison.first, name):
+        return label, own, "?", ""  # the difference of two lower bounds says nothing
     verdict = "seen" if difference.seen else "no difference seen"
     return label, own, _plus_minus(difference.interval, sign="+"), verdict
 
@@ -434,12 +436,13 @@ def print_sweep(sweep: Sweep, percentile: str) -> None:
     console = _console()
     runs = sorted(
         zip(sweep.settings, sweep.replications, strict=True),
-        key=lambda run: interval(run[1], percentile).estimate,
+        # Without measured requests there is none, and such settings come last.
+        key=lambda run: (math.isnan(value := interval(run[1], percentile).estimate), value),
     )
     rows = (
         (
             ", ".join(str(settings[path]) for path in sweep.vary),
-            _plus_minus(interval(run, percentile)) if len(run) > 1 else _mean(run, percentile),
+            _swept(run, percentile),
             _mean(run, "goodput"),
             _share(interval(run, "error_rate").estimate),
         )
@@ -450,8 +453,15 @@ def print_sweep(sweep: Sweep, percentile: str) -> None:
     _say(console, f"\n{len(sweep.settings)} settings, {worlds}, seed {sweep.seed}: ")
     _say(console, f"{', '.join(sweep.vary)}\n")
     columns = ("setting", percentile, "goodput /s", "error rate")
-    _print_table(console, f"{percentile} in seconds, best first", columns, rows)
+    _print_table(console, f"{percentile} in seconds, lowest first", columns, rows)
+
+
+def _swept(runs: Sequence[Replication], percentile: str) -> str:
+    at_least = "> " if any(percentile in run.at_least for run in runs) else ""
+    found = interval(runs, percentile)
+    return at_least + (_plus_minus(found) if len(runs) > 1 else _mean(runs, percentile))
 
 
 def _mean(runs: Sequence[Replication], measure: str) -> str:
-    return f"{interval(runs, measure).estimate:.3f}"
+    value = interval(runs, measure).estimate
+    return "-" if math.isnan(value) else f"{value:.3f}"

@@ -15,6 +15,7 @@ from cascadesim.analysis.intervals import Interval, mean_interval
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.engine import simulate
+from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.units import parse_share
 
@@ -35,9 +36,10 @@ class Replication:
     """What one replication of one variant came to.
 
     `measures` holds percentiles and the mean in seconds, goodput in replies per second, and rates
-    as shares. `better` and `worse` count the measured requests that took less and more time than
-    in the first variant; both are None where the two did not meet the same requests. `objectives`
-    holds, for each objective, its value, the most that it can be, and whether it is met.
+    as shares. `better` and `worse` count the measured requests with a better and a worse outcome
+    than in the first variant, or else the same and in less and in more time; both are None where
+    the two did not meet the same requests. `objectives` holds, for each objective, its value, the
+    most that it can be, and whether it is met.
     """
 
     measures: dict[str, float]
@@ -95,8 +97,13 @@ def measured(summary: Summary, records: Records, first: Records) -> Replication:
     """Return what a run came to, beside the first variant's run in the same world."""
     better = worse = None
     if np.array_equal(records.arrival, first.arrival):
-        change = (records.latency - first.latency)[records.measured & first.measured]
-        better, worse = int((change < -SAME).sum()), int((change > SAME).sum())
+        chosen = records.measured & first.measured
+        change = (records.latency - first.latency)[chosen]
+        # An answer is better than a degraded one, and that is better than an error, however fast.
+        outcome = np.minimum(records.outcome, Outcome.REJECTED).astype(int)[chosen]
+        outcome -= np.minimum(first.outcome, Outcome.REJECTED).astype(int)[chosen]
+        better = int(((outcome < 0) | ((outcome == 0) & (change < -SAME))).sum())
+        worse = int(((outcome > 0) | ((outcome == 0) & (change > SAME))).sum())
     at_least = frozenset(name for name, p in summary.percentiles.items() if p.at_least)
     objectives = tuple((v.value, v.at_most, v.met) for v in summary.verdicts)
     return Replication(_measures(summary), at_least, better, worse, objectives)
@@ -135,7 +142,8 @@ def replications(
     """
     from joblib import Parallel, delayed  # slow to import, and not every command needs it
 
-    parallel = Parallel(n_jobs=workers, return_as="generator")
+    # No more processes than there is work for.
+    parallel = Parallel(n_jobs=min(workers, len(numbers)), return_as="generator")
     jobs = (delayed(replicate)(variants, seed, number) for number in numbers)
     for done, result in enumerate(parallel(jobs), 1):
         if progress is not None:

@@ -13,6 +13,7 @@ from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.compile import compile_plan
 from cascadesim.experiment.replications import Replication, Variant, interval, replicate
 from cascadesim.experiment.run import write_files
+from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.source import parse
 from cascadesim.scenario.units import parse_duration
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from cascadesim.scenario.load import Scenario
 
+_FIXED = ("name", "summary", "clock", "seed", "observations", "objectives", "variants")
 MOST_SETTINGS = 100_000  # of one sweep; more is a slip, such as a step of 1ms over an hour
 
 
@@ -61,8 +63,8 @@ def parse_vary(text: str) -> Vary:
         message = 'expected PATH=VALUES such as "agent.deadline.timeout=5s,10s,30s" or "…=5..20:5"'
         raise ScenarioError(message, source)
     if ".." not in spec:
-        values = tuple(parse(value, source).data for value in spec.split(",") if value.strip())
-        return Vary(path, values)
+        # As a list in YAML, so that commas inside brackets belong to a value.
+        return Vary(path, tuple(parse(f"[{spec}]", source).data))
     low_text, _, rest = spec.partition("..")
     high_text, _, step_text = rest.partition(":")
     low, is_duration = _number(low_text, source)
@@ -163,8 +165,9 @@ class Sweep:
         """Return one row for each setting and percentile.
 
         Columns: setting (its number), one for each varied path, percentile, latency_s (the mean
-        over replications) with low_s and high_s (95 %, NaN for a single replication), goodput_per_s
-        and error_rate (means, the same for every percentile of a setting).
+        over replications) with low_s and high_s (95 %, NaN for a single replication), at_least
+        (whether unfinished requests could move it up), goodput_per_s and error_rate (means, the
+        same for every percentile of a setting).
         """
         import pandas as pd  # slow to import, and not every command needs it
 
@@ -182,6 +185,7 @@ class Sweep:
                     "latency_s": found.estimate,
                     "low_s": found.low,
                     "high_s": found.high,
+                    "at_least": any(name in run.at_least for run in runs),
                 }
                 rows.append(
                     {"setting": number, **settings, "percentile": name, **latency, **others}
@@ -226,6 +230,16 @@ class Sweep:
         )
 
 
+def _check_paths(vary: Sequence[Vary]) -> None:
+    paths = [each.path for each in vary]
+    for path in paths:
+        if path.split(".")[0] in _FIXED:
+            message = "is the same for every setting of a sweep, and cannot be varied"
+            raise ScenarioError(message, f"--vary {path}")
+        if paths.count(path) > 1:
+            raise ScenarioError("is given twice; list all its values once", f"--vary {path}")
+
+
 def sweep(
     scenario: Scenario,
     vary: Sequence[Vary],
@@ -243,16 +257,18 @@ def sweep(
     """
     from joblib import Parallel, delayed  # slow to import, and not every command needs it
 
+    _check_paths(vary)
     chosen = grid(vary) if settings is None else settings
-    variants = [
-        Variant(compile_plan(scenario.override(each, "--vary").model), scenario.objectives)
-        for each in chosen
-    ]
     if seed is None:
         seed = scenario.model.seed
+    varied = {str(i): scenario.override(each, "--vary") for i, each in enumerate(chosen)}
+    variants = [
+        Variant(compile_plan(each.model), scenario.objectives)
+        for each in settled(varied, seed).values()
+    ]
     jobs = [(variant, number) for variant in variants for number in range(replications)]
     runs: list[Replication] = []
-    parallel = Parallel(n_jobs=workers, return_as="generator")
+    parallel = Parallel(n_jobs=min(workers, len(jobs)), return_as="generator")
     for (run,) in parallel(delayed(replicate)([variant], seed, n) for variant, n in jobs):
         runs.append(run)
         if progress is not None:

@@ -17,7 +17,7 @@ def settled(chosen: dict[str, Scenario], seed: int | None) -> dict[str, Scenario
     """Return the variants with a warm-up in seconds where it says `auto`.
 
     It is the longest that one of them takes, so that all measure the same requests. The rule looks
-    for the transient of an otherwise stationary run; a fault later on is no warm-up to it.
+    for the transient of a stationary run, so only at requests that arrive before the first fault.
     """
     unsettled = {name: each for name, each in chosen.items() if each.model.warmup == "auto"}
     if not unsettled:
@@ -28,13 +28,15 @@ def settled(chosen: dict[str, Scenario], seed: int | None) -> dict[str, Scenario
 
 
 def _warmup(scenario: Scenario, seed: int | None) -> float:
-    records = simulate(compile_plan(scenario.model), scenario.model.seed if seed is None else seed)
-    return _transient(records)
+    plan = compile_plan(scenario.model)
+    records = simulate(plan, scenario.model.seed if seed is None else seed)
+    faults = [fault.start for stage in plan.walk() for fault in stage.faults]
+    return _transient(records, min(faults, default=plan.horizon))
 
 
-def _transient(records: Records) -> float:
+def _transient(records: Records, until: float) -> float:
     """Return when the transient of the latencies is over, in seconds, rounded up."""
-    background = records.observation < 0
+    background = (records.observation < 0) & (records.arrival < until)
     cut = mser5(records.latency[background].tolist())
     arrivals = records.arrival[background]
     # A millisecond more, so that the text of it in decimals is not a hair below.

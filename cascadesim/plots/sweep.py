@@ -29,7 +29,7 @@ def sweep(result: Sweep, percentile: str = "p99", ax: Axes | None = None) -> Axe
         ax = Figure(figsize=(8, 4.5), layout="constrained").add_subplot()
     if len(result.vary) == 1:
         _line(frame, result.vary[0], percentile, ax)
-    elif len(result.vary) == 2 and len(frame) == frame[list(result.vary)].nunique().prod():
+    elif len(result.vary) == 2 and len(frame) == frame[list(result.vary)].map(str).nunique().prod():
         _heat_map(frame, result.vary, percentile, ax)
     else:
         message = "can be drawn over one setting, or over a grid of two"
@@ -48,7 +48,8 @@ def _line(frame: pd.DataFrame, path: str, percentile: str, ax: Axes) -> None:
         frame, numbers = frame.iloc[order], numbers.iloc[order]
     ax.fill_between(numbers, frame["low_s"], frame["high_s"], color="#0072B2", alpha=0.2)
     ax.plot(numbers, frame["latency_s"], color="#0072B2", marker="o")
-    ax.set_ylim(bottom=0)
+    highest = frame[["latency_s", "high_s"]].max().max()
+    ax.set_ylim(0, 1.05 * highest if highest > 0 else 1)
     ax.set_xlabel(_label(frame, path), parse_math=False)
     ax.set_ylabel(f"{percentile} in seconds")
     ax.grid(color="0.9")
@@ -57,9 +58,11 @@ def _line(frame: pd.DataFrame, path: str, percentile: str, ax: Axes) -> None:
 
 def _heat_map(frame: pd.DataFrame, paths: tuple[str, ...], percentile: str, ax: Axes) -> None:
     down, across = paths
-    ordered = {path: list(dict.fromkeys(frame[path])) for path in paths}
-    cells = frame.set_index(list(paths))["latency_s"]
-    table = [[cells.loc[(row, column)] for column in ordered[across]] for row in ordered[down]]
+    words = frame[list(paths)].map(str)  # a value may be a list
+    ordered = {path: list(dict.fromkeys(words[path])) for path in paths}
+    keys = zip(words[down], words[across], strict=True)
+    cells = dict(zip(keys, frame["latency_s"], strict=True))
+    table = [[cells[row, column] for column in ordered[across]] for row in ordered[down]]
     image = ax.imshow(table, cmap="cividis", aspect="auto", origin="lower")
     ax.set_xticks(range(len(ordered[across])), [str(v) for v in ordered[across]])
     ax.set_yticks(range(len(ordered[down])), [str(v) for v in ordered[down]])

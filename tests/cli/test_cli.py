@@ -214,7 +214,7 @@ def test_compare_sees_a_difference(cli: Cli) -> None:
     _, out, _ = cli(*both, "--jobs", "2")
     assert out.count(" seen") > 2 * out.count("no difference seen") + 1  # one is in the preface
     better, worse = map(int, re.findall(r"(\d+) requests got better and (\d+) worse", out)[0])
-    assert better > worse > 0
+    assert min(better, worse) > 0  # degraded replies are quick, and worse than slow answers
     assert max(map(len, out.splitlines())) <= 80
     assert cli(*both, "--jobs", "1")[1] == out
 
@@ -668,6 +668,21 @@ def test_sweep_prints_writes_and_draws(cli: Cli, tmp_path: Path) -> None:
         (["--vary", "agent.concurrency=1..9", "--sample", "sobol:9"], "a power of 2"),
         (["--vary", "agent.concurrency=1..9"], "a range with a step"),
         (["--vary", "agent.concurrency=1,2", "--percentile", "p98"], "expected one of p50"),
+        (
+            [
+                "--vary",
+                "agent.concurrency=1..9",
+                "--vary",
+                "database.pool.size=1..9",
+                "--variant",
+                "after",
+                "--sample",
+                "lhs:3",
+                "--plot",
+                "/tmp/never.png",
+            ],
+            "--plot /tmp/never.png: a sweep can be drawn over one setting, or over a grid of two",
+        ),
     ],
 )
 def test_sweep_refuses_in_one_line(cli: Cli, arguments: list[str], says: str) -> None:
@@ -675,3 +690,12 @@ def test_sweep_refuses_in_one_line(cli: Cli, arguments: list[str], says: str) ->
     assert (code, out) == (2, "")
     assert says in err
     assert len(err.splitlines()) == 1
+
+
+def test_list_shows_what_init_wrote(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli("init", "mine")
+    code, out, _ = cli("list")
+    assert (code, out.splitlines()[0]) == (0, "mine")

@@ -8,6 +8,7 @@ from scipy import stats
 from strategies import plan_of
 
 import cascadesim
+from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.experiment.replications import (
     FEWEST,
@@ -138,11 +139,28 @@ def test_fewer_than_the_fewest_may_be_asked_for() -> None:
     assert until_precise(VARIANTS, SEED, precision, most=3) == directly()[:3]
 
 
-def test_a_measure_of_zero_is_never_precise() -> None:
-    # No request fails, and a share of nothing is nothing: all that may be used is.
+def test_a_measure_without_spread_is_precise() -> None:
+    # No request fails, in any replication: there is nothing left to learn.
     precision = Precision("error_rate", 0.1)
-    assert not precision.reached([each[0] for each in directly()])
-    assert len(until_precise(VARIANTS[:1], SEED, precision, most=7)) == 7
+    assert precision.reached([each[0] for each in directly()])
+    assert len(until_precise(VARIANTS[:1], SEED, precision, most=7)) == 5
+
+
+def test_an_error_is_no_improvement_however_fast() -> None:
+    data = {
+        "name": "broken",
+        "horizon": "20s",
+        "drain": "5s",
+        "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
+        "stages": {"a": {"work": {"constant": "1s"}}},
+    }
+    scenario = cascadesim.loads(json.dumps(data))
+    broken = {"a.work.constant": "1ms", "a.failure_rate": "100%"}
+    plans = [Variant(compile_plan(scenario.override(more).model)) for more in ({}, broken)]
+    _, found = replicate(plans, 1, 0)
+    assert (found.better, found.worse) == (0, 19)
+    _, back = replicate(plans[::-1], 1, 0)
+    assert (back.better, back.worse) == (19, 0)
 
 
 def test_the_interval_is_that_of_scipy() -> None:

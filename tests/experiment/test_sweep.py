@@ -133,3 +133,46 @@ def test_progress_ends_at_one() -> None:
     seen: list[float] = []
     sweep(load(), [parse_vary(f"{TIMEOUT}=2s,15s")], progress=seen.append)
     assert seen == [0.5, 1.0]
+
+
+def test_lists_and_commas_in_brackets_are_values() -> None:
+    vary = parse_vary("a.outcomes=[failed],[failed, timed_out]")
+    assert vary.values == (["failed"], ["failed", "timed_out"])
+
+
+@pytest.mark.parametrize("path", ["seed", "name", "objectives"])
+def test_what_is_the_same_for_every_setting_cannot_be_varied(path: str) -> None:
+    with pytest.raises(ScenarioError, match="cannot be varied"):
+        sweep(load(), [parse_vary(f"{path}=1,2")])
+
+
+def test_a_path_is_varied_once() -> None:
+    with pytest.raises(ScenarioError, match="is given twice"):
+        sweep(load(), [parse_vary(f"{LIMIT}=1,2"), parse_vary(f"{LIMIT}=3,4")])
+
+
+QUEUE = {
+    "name": "queue",
+    "horizon": "100s",
+    "warmup": "auto",
+    "workload": {"arrivals": {"poisson": {"rate": "8/s"}}},
+    "stages": {"a": {"work": {"exponential": {"mean": "90ms"}}, "concurrency": 1}},
+}
+
+
+def test_a_warmup_is_found_for_all_settings_alike() -> None:
+    scenario = cascadesim.loads(json.dumps(QUEUE))
+    swept = sweep(scenario, [parse_vary("a.concurrency=1,2")])
+    found = [cascadesim.run(scenario.override({"a.concurrency": n})).summary for n in (1, 2)]
+    longest = max(summary.warmup for summary in found)
+    assert longest > 0
+    for i, n in enumerate((1, 2)):
+        alone = cascadesim.run(scenario.override({"a.concurrency": n, "warmup": f"{longest}s"}))
+        p50 = alone.summary.percentiles["p50"].seconds
+        assert swept.replications[i][0].measures["p50"] == p50
+
+
+def test_lower_bounds_are_marked() -> None:
+    late = QUEUE | {"warmup": "0s", "stages": {"a": {"work": {"constant": "30s"}}}}
+    swept = sweep(cascadesim.loads(json.dumps(late)), [parse_vary("horizon=40s,100s")])
+    assert swept.frame.set_index(["setting", "percentile"]).loc[(0, "p90"), "at_least"]

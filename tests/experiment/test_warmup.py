@@ -49,3 +49,9 @@ def test_replications_measure_from_it_too() -> None:
     comparison = cascadesim.compare(load(), replications=2)
     assert comparison.percentile("slow", "p50").estimate > 0
     assert comparison.results["fast"].summary.warmup == comparison.results["slow"].summary.warmup
+
+
+def test_a_fault_is_no_warmup() -> None:
+    fault = {"on": "a", "from": "60s", "for": "20s", "latency": {"multiply": 3}}
+    found = cascadesim.run(load(faults=[fault]).at("slow"))
+    assert found.summary.warmup < 60

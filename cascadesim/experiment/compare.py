@@ -19,6 +19,7 @@ from cascadesim.experiment.replications import (
     Variant,
     interval,
     measured,
+    parse_precision,
     until_precise,
 )
 from cascadesim.experiment.replications import replications as run_replications
@@ -223,17 +224,20 @@ def compare(
     progress: Callable[[float], None] | None = None,
     settings: Mapping[str, Any] | None = None,
     replications: int | None = None,
-    precision: Precision | None = None,
+    precision: Precision | str | None = None,
     workers: int = 1,
 ) -> Comparison:
     """Run variants (all of them if none is named) of one or more scenarios.
 
     `settings` are applied to every variant, by dotted path. Labels are variant names, with the
     scenario's name before where there are several scenarios, and its number where names are alike.
-    `replications` is their number (1 if not given), or with a `precision` the most that it may
-    take; `workers` the number of processes, -1 for one on each core. Raises ScenarioError for a
-    variant that is in none of the scenarios, and for replications of scenarios whose seeds differ.
+    `replications` is their number (1 if not given), or with a `precision` (such as "p99=2%") the
+    most that it may take; `workers` the number of processes, -1 for one on each core. Raises
+    ScenarioError for a variant that is in none of the scenarios, and for replications of scenarios
+    whose seeds differ.
     """
+    if isinstance(precision, str):
+        precision = parse_precision(precision)
     number = replications or 1
     steps = 2 if precision is not None else number  # of which the results are one
     progress = progress or (lambda _: None)

@@ -242,7 +242,7 @@ def _check_paths(vary: Sequence[Vary]) -> None:
 
 def sweep(
     scenario: Scenario,
-    vary: Sequence[Vary],
+    vary: Sequence[Vary | str],
     settings: list[dict[str, Any]] | None = None,
     replications: int = 1,
     seed: int | None = None,
@@ -251,14 +251,16 @@ def sweep(
 ) -> Sweep:
     """Run a scenario with many settings, each in the same worlds.
 
-    `settings` are those of `grid(vary)` unless others, such as a `sample`, are given. The result is
-    the same for any number of `workers` (processes, -1 for one on each core). Raises ScenarioError
-    for a setting that the scenario does not accept, before anything is run.
+    What to `vary` is also taken as a text, see `parse_vary`. `settings` are those of `grid(vary)`
+    unless others, such as a `sample`, are given. The result is the same for any number of `workers`
+    (processes, -1 for one on each core). Raises ScenarioError for a setting that the scenario does
+    not accept, before anything is run.
     """
     from joblib import Parallel, delayed  # slow to import, and not every command needs it
 
-    _check_paths(vary)
-    chosen = grid(vary) if settings is None else settings
+    varies = [parse_vary(each) if isinstance(each, str) else each for each in vary]
+    _check_paths(varies)
+    chosen = grid(varies) if settings is None else settings
     if seed is None:
         seed = scenario.model.seed
     varied = {str(i): scenario.override(each, "--vary") for i, each in enumerate(chosen)}
@@ -274,4 +276,4 @@ def sweep(
         if progress is not None:
             progress(len(runs) / len(jobs))
     grouped = [tuple(runs[i : i + replications]) for i in range(0, len(runs), replications)]
-    return Sweep(scenario, seed, tuple(each.path for each in vary), chosen, grouped)
+    return Sweep(scenario, seed, tuple(each.path for each in varies), chosen, grouped)

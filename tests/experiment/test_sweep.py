@@ -176,3 +176,11 @@ def test_lower_bounds_are_marked() -> None:
     late = QUEUE | {"warmup": "0s", "stages": {"a": {"work": {"constant": "30s"}}}}
     swept = sweep(cascadesim.loads(json.dumps(late)), [parse_vary("horizon=40s,100s")])
     assert swept.frame.set_index(["setting", "percentile"]).loc[(0, "p90"), "at_least"]
+
+
+def test_python_says_it_in_the_words_of_the_command() -> None:
+    swept = cascadesim.sweep(load(), [f"{TIMEOUT}=2s,15s"])
+    assert swept.settings == [{TIMEOUT: "2s"}, {TIMEOUT: "15s"}]
+    whole = cascadesim.load(ROOT / "scenarios" / "incident-60s")
+    found = cascadesim.compare(whole, variants=["after"], precision="p50=50%", replications=6)
+    assert found.count == 5

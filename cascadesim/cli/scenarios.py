@@ -32,12 +32,14 @@ def list_scenarios(
     """
     from cascadesim.scenario.load import load
 
+    pattern = "**/*.yaml"
     if folder == Path("scenarios") and not folder.exists():
-        folder = Path()  # such as where `init` has just written one
+        # Where `init` may have written some, among folders that hold anything else.
+        folder, pattern = Path(), "*/scenario.yaml"
     if not folder.is_dir():
         raise ScenarioError("no such folder; give one, as in `cascadesim list FOLDER`", str(folder))
     bad = False
-    files = sorted(path for path in folder.rglob("*.yaml") if path.is_file())
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
     for path in files:
         try:
             scenario = load(path)

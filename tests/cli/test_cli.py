@@ -697,5 +697,8 @@ def test_list_shows_what_init_wrote(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     cli("init", "mine")
-    code, out, _ = cli("list")
-    assert (code, out.splitlines()[0]) == (0, "mine")
+    other = tmp_path / ".venv" / "lib" / "package.yaml"
+    other.parent.mkdir(parents=True)
+    other.write_text("- of something else\n")
+    code, out, err = cli("list")
+    assert (code, out.splitlines()[0], err) == (0, "mine", "")

@@ -11,6 +11,7 @@ import numpy as np
 from cascadesim.analysis.attribution import Blame, blame_for_outcomes, blame_for_time
 from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
 from cascadesim.model.outcome import ERRORS, Outcome
+from cascadesim.scenario.objectives import RATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,9 +51,9 @@ class Summary:
     """What the measured requests of one run came to.
 
     `warmup` is in seconds; `outcomes` counts requests by outcome; goodput is ok replies per second
-    of measured time; the error rate is the share of requests that were rejected, timed out or
-    failed. `under` is the share of requests that took less than `limit` seconds, the first latency
-    objective.
+    of measured time; `rates` are shares of requests by outcome, and the error rate that of requests
+    that were rejected, timed out or failed. `under` is the share of requests that took less than
+    `limit` seconds, the first latency objective.
     """
 
     requests: int
@@ -62,10 +63,15 @@ class Summary:
     mean: Percentile
     outcomes: dict[str, int]
     goodput: float
-    error_rate: float
+    rates: dict[str, float]
     limit: float | None
     under: float | None
     verdicts: tuple[Verdict, ...]
+
+    @property
+    def error_rate(self) -> float:
+        """Return the share of requests that were rejected, timed out or failed."""
+        return self.rates["error_rate"]
 
     @property
     def met(self) -> bool:
@@ -114,7 +120,7 @@ def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summa
         mean=of.mean(),
         outcomes={o.word: count for o, count in of.counts.items()},
         goodput=of.goodput().seconds,
-        error_rate=of.rate(ERRORS).seconds,
+        rates={name: of.rate(objective_outcomes(name)).seconds for name in RATES},
         limit=limit,
         under=None if limit is None else of.under(limit),
         verdicts=tuple(_verdict(objective, of, records) for objective in objectives),

@@ -92,9 +92,9 @@ class Comparison:
         found = []
         for i, objective in enumerate(self.results[label].scenario.objectives):
             outcomes = [replication.objectives[i] for replication in self.replications[label]]
-            value = mean_interval([value for value, _, _ in outcomes])
-            at_most = mean_interval([most for _, most, _ in outcomes]).estimate
-            often = sum(met for _, _, met in outcomes)
+            value = mean_interval([each.value for each in outcomes])
+            at_most = mean_interval([each.at_most for each in outcomes]).estimate
+            often = sum(each.met for each in outcomes)
             met = objective.met(value.estimate) and objective.met(at_most)
             found.append((objective.text, value, met, often))
         return found

@@ -17,11 +17,13 @@ from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.engine import simulate
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.units import parse_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cascadesim.analysis.attribution import Blame
     from cascadesim.plan import Plan
     from cascadesim.records import Records
     from cascadesim.scenario.objectives import Objective
@@ -35,18 +37,28 @@ SAME = 1e-9  # seconds by which a latency may differ and count as the same
 class Replication:
     """What one replication of one variant came to.
 
-    `measures` holds percentiles and the mean in seconds, goodput in replies per second, and rates
-    as shares. `better` and `worse` count the measured requests with a better and a worse outcome
-    than in the first variant, or else the same and in less and in more time; both are None where
-    the two did not meet the same requests. `objectives` holds, for each objective, its value, the
-    most that it can be, and whether it is met.
+    `measures` holds MEASURES: percentiles and the mean in seconds, goodput in replies per second,
+    and rates as shares. `better` and `worse` count the measured requests with a better and a worse
+    outcome than in the first variant, or else the same and in less and in more time; both are None
+    where the two did not meet the same requests.
     """
 
+    requests: int  # that are measured
     measures: dict[str, float]
     at_least: frozenset[str]  # percentiles that unfinished requests could move up
     better: int | None
     worse: int | None
-    objectives: tuple[tuple[float, float, bool], ...]
+    objectives: tuple[Judgement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One objective in one replication; see `Verdict` for the fields."""
+
+    value: float
+    at_most: float
+    met: bool
+    blame: Blame | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,7 @@ def parse_precision(text: str) -> Precision:
     return Precision(measure, asked)
 
 
-MEASURES = (*PERCENTILES, "mean", "goodput", "error_rate")
+MEASURES = (*PERCENTILES, "mean", "goodput", *RATES)
 
 
 def interval(replications: Sequence[Replication], measure: str) -> Interval:
@@ -105,8 +117,9 @@ def measured(summary: Summary, records: Records, first: Records) -> Replication:
         better = int(((outcome < 0) | ((outcome == 0) & (change < -SAME))).sum())
         worse = int(((outcome > 0) | ((outcome == 0) & (change > SAME))).sum())
     at_least = frozenset(name for name, p in summary.percentiles.items() if p.at_least)
-    objectives = tuple((v.value, v.at_most, v.met) for v in summary.verdicts)
-    return Replication(_measures(summary), at_least, better, worse, objectives)
+    objectives = tuple(Judgement(v.value, v.at_most, v.met, v.blame) for v in summary.verdicts)
+    requests, measures = summary.requests, _measures(summary)
+    return Replication(requests, measures, at_least, better, worse, objectives)
 
 
 def _measures(summary: Summary) -> dict[str, float]:
@@ -114,7 +127,7 @@ def _measures(summary: Summary) -> dict[str, float]:
     return percentiles | {
         "mean": summary.mean.seconds,
         "goodput": summary.goodput,
-        "error_rate": summary.error_rate,
+        **summary.rates,
     }
 
 

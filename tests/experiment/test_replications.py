@@ -72,12 +72,16 @@ def test_replication_0_is_the_single_run() -> None:
     expected = {name: p.seconds for name, p in summary.percentiles.items()} | {
         "mean": summary.mean.seconds,
         "goodput": summary.goodput,
-        "error_rate": summary.error_rate,
+        **summary.rates,
     }
     assert found.measures == expected
     assert set(expected) == set(MEASURES)
     p90 = expected["p90"]
-    assert found.objectives == ((p90, p90, p90 < 0.4), (0.0, 0.0, True))
+    assert [(each.value, each.at_most, each.met) for each in found.objectives] == [
+        (p90, p90, p90 < 0.4),
+        (0.0, 0.0, True),
+    ]
+    assert found.requests == summary.requests
     assert (found.better, found.worse, found.at_least) == (0, 0, frozenset())
 
 

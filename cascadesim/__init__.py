@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 # Where each public name lives: imported at first use, so that `cascadesim --version` is quick.
 _HOMES = {
+    "Execution": "cascadesim.experiment.execution",
     "Records": "cascadesim.records",
     "Result": "cascadesim.experiment.run",
     "Scenario": "cascadesim.scenario.load",
@@ -22,6 +23,7 @@ _HOMES = {
     "compare": "cascadesim.experiment.compare",
     "load": "cascadesim.scenario.load",
     "loads": "cascadesim.scenario.load",
+    "optimize": "cascadesim.experiment.optimize",
     "replay": "cascadesim.experiment.replay",
     "run": "cascadesim.experiment.run",
     "simulate": "cascadesim.engine",
@@ -32,6 +34,8 @@ __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, made from the table
 if TYPE_CHECKING:
     from cascadesim.engine import simulate as simulate
     from cascadesim.experiment.compare import compare as compare
+    from cascadesim.experiment.execution import Execution as Execution
+    from cascadesim.experiment.optimize import optimize as optimize
     from cascadesim.experiment.replay import replay as replay
     from cascadesim.experiment.run import Result as Result
     from cascadesim.experiment.run import run as run

@@ -15,11 +15,14 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+def cli(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Cli:
     """Return a function that runs a command and returns its exit code, output and errors."""
     from cascadesim.cli import main
 
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("CASCADESIM_STORE", str(tmp_path / "store"))
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["cascadesim", *map(str, arguments)])

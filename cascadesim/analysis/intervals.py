@@ -47,11 +47,6 @@ class Interval:
             return 0.0
         return self.half_width / abs(self.estimate) if self.estimate else math.inf
 
-    @property
-    def decided(self) -> bool:
-        """Return whether 0 lies outside, so that a difference is seen."""
-        return self.low > 0 or self.high < 0
-
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     """Return the Student t interval of the mean of independent values."""
@@ -96,20 +91,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def mser5(series: Sequence[float]) -> int:
+def mser5(series: Sequence[float]) -> int | None:
     """Return how many of the first values belong to the warm-up, by the rule MSER-5.
 
     The series is averaged in batches of 5; the cut is where the variance of the remaining batch
     means over their number is least, and at most half way (White, Cobb and Spratt, "A comparison
-    of five steady-state truncation heuristics", 2000).
+    of five steady-state truncation heuristics", 2000). It is None where the least is half way, or
+    there are fewer than two batches: such a series is too short to tell.
     """
     batches = np.asarray(series, dtype=float)[: len(series) // 5 * 5].reshape(-1, 5).mean(axis=1)
     n = len(batches)
     if n < 2:
-        return 0
+        return None
     left = n - np.arange(n)
     # Sums of what remains after each cut, from the end.
     sums = np.cumsum(batches[::-1])[::-1]
     squares = np.cumsum(batches[::-1] ** 2)[::-1]
     errors = (squares - sums**2 / left) / left**2
-    return int(np.argmin(errors[: n // 2 + 1])) * 5
+    cut = int(np.argmin(errors[: n // 2 + 1]))
+    return None if cut == n // 2 else cut * 5

@@ -20,10 +20,11 @@ from cascadesim.scenario.errors import ScenarioError, one_line
 if TYPE_CHECKING:
     from typing import NoReturn
 
-for _module in ("runs", "experiments", "scenarios"):  # in the order in which --help lists them
+# In the order in which --help lists them.
+for _module in ("runs", "experiments", "sweep", "optimize", "scenarios", "store"):
     import_module(f"cascadesim.cli.{_module}")
 
-BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # exit codes, the last two as shells have them
+BAD_INPUT, BROKEN_PIPE = 2, 141  # exit codes, the last as shells have it
 _UsageError: Any = typer.BadParameter.__base__  # which Typer does not export
 
 
@@ -42,8 +43,6 @@ def main() -> None:
         _end(_usage(error))
     except MemoryError:
         _end("cascadesim: not enough memory; shorten the horizon or lower the rate")
-    except KeyboardInterrupt:
-        code = INTERRUPTED
     except (SystemExit, OSError) as error:
         # Rich and Typer turn a broken pipe into an exit; all other files are written elsewhere.
         cause = error.__context__ if isinstance(error, SystemExit) else error
@@ -53,8 +52,6 @@ def main() -> None:
         if isinstance(cause, BrokenPipeError):
             raise SystemExit(BROKEN_PIPE) from None
         _end(f"cascadesim: cannot write the output: {cause.strerror or cause}")
-    if code == INTERRUPTED:
-        print("cascadesim: interrupted", file=sys.stderr)
     raise SystemExit(code or 0)
 
 

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from cascadesim import __version__
+from cascadesim.scenario.errors import ScenarioError
 
 app = typer.Typer(
     name="cascadesim",
@@ -30,8 +31,21 @@ app = typer.Typer(
 _MOST_SEED = 10**18  # as scenario files have it
 
 
+INTERRUPTED = 130  # exit code, as shells have it
+
+
 class Command(TyperCommand):
     """A command whose usage line reads SCENARIO, where Typer writes {SCENARIO}."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an interrupt says what is done, which Typer would not tell."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            print(
+                f"cascadesim: {stop}" if str(stop) else "cascadesim: interrupted", file=sys.stderr
+            )
+            raise SystemExit(INTERRUPTED) from None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what stands behind the command in its usage line."""
@@ -86,6 +100,63 @@ Jobs = Annotated[
     int,
     typer.Option(metavar="N", callback=_jobs, help="Processes, for replications; -1: one a core."),
 ]
+
+
+class Backend(StrEnum):
+    """What runs replications."""
+
+    PROCESSES = "processes"
+    DASK = "dask"
+
+
+BackendOption = Annotated[
+    Backend, typer.Option("--backend", help="Processes on this machine, or a Dask cluster.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Of the Dask scheduler; a cluster on this machine if none."
+    ),
+]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        envvar="CASCADESIM_STORE",
+        help="Keep results here, and run none twice; in the user's cache folder if not given.",
+    ),
+]
+NoStore = Annotated[bool, typer.Option("--no-store", help="Keep no results, and use none.")]
+
+
+def execution(
+    jobs: int, backend: Backend, scheduler: str | None, store: Path | None, no_store: bool
+) -> Any:
+    """Return the execution that the options ask for."""
+    from cascadesim.experiment.execution import Execution
+
+    folder = None if no_store else store or _writable(default_store())
+    return Execution(jobs, backend.value, scheduler, folder)
+
+
+def default_store() -> Path:
+    """Return the folder for results in the user's cache."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cascadesim") / "results"
+
+
+def _writable(folder: Path) -> Path | None:
+    """Return the folder; None, and say so, where nothing can be written into it."""
+    from cascadesim.experiment.run import check_writable
+
+    try:
+        check_writable(folder, ())
+    except ScenarioError as error:
+        print(f"{error}; results are not kept", file=sys.stderr)
+        return None
+    return folder
 
 
 def _version(asked: bool) -> None:

@@ -16,8 +16,10 @@ PATIENCE = 1.0  # seconds before a bar appears
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[float], None] | None]:
+def progress_bar(label: str, total: int | None = None) -> Iterator[Callable[[float], None] | None]:
     """Yield a function that takes the share done, or None where nobody watches.
+
+    With the `total` number of runs the bar counts them, and tells how many are done a second.
 
     The bar appears once the block has lasted PATIENCE, whether or not it has told a share by then,
     and is gone after it. One block is one bar: put all that a command computes and writes into it,
@@ -27,22 +29,41 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """How many runs are done a second."""
+
+        def render(self, task: Task) -> Text:
+            """Return nothing until a rate is known."""
+            return Text("" if task.speed is None else f"{task.speed:.3g} runs/s")
 
     text = TextColumn("{task.description}", markup=False)  # what a user named is not markup
     bar = Progress(
-        *(text, BarColumn(), TimeRemainingColumn()),
+        *(text, BarColumn(bar_width=None)),
+        *(() if total is None else (MofNCompleteColumn(), Rate())),
+        TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    task = bar.add_task(cut(one_line(label)), total=1.0)
+    runs = total or 1
+    task = bar.add_task(cut(one_line(label)), total=runs)
     patience = threading.Timer(PATIENCE, bar.start)
     patience.daemon = True
     patience.start()
     try:
-        yield lambda share: bar.update(task, completed=share)
+        yield lambda share: bar.update(task, completed=round(share * runs, 6))
     finally:
         patience.cancel()
         patience.join()  # so that it starts no bar after this

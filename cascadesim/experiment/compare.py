@@ -11,24 +11,35 @@ from cascadesim import __version__
 from cascadesim.analysis.intervals import LEVEL, Interval, holm, mean_interval, p_value
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
 from cascadesim.compile import compile_plan
-from cascadesim.experiment.replay import part_of, replay
+from cascadesim.experiment.execution import HERE, Execution
+from cascadesim.experiment.judged import Judged, judge, plain
+from cascadesim.experiment.precision import MOST, Precision, parse_precision, until_precise
+from cascadesim.experiment.replay import at_variants, part_of, run_each
 from cascadesim.experiment.replications import (
-    MOST,
-    Precision,
+    MEASURES,
+    Job,
     Replication,
     Variant,
     interval,
     measured,
-    parse_precision,
-    until_precise,
 )
-from cascadesim.experiment.replications import replications as run_replications
+from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
+from cascadesim.shown import (
+    SECONDS,
+    Shown,
+    figures,
+    lower_bound,
+    percent_plus_minus,
+    plus_minus,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from cascadesim.experiment.run import Result
     from cascadesim.scenario.load import Scenario
@@ -51,8 +62,8 @@ class Difference:
         return self.p_value < 1 - self.interval.level
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """Variants by label; the first is what the others are compared with.
 
     `results` are the runs of replication 0, `replications` what each replication came to.
@@ -80,24 +91,21 @@ class Comparison:
     @property
     def met(self) -> bool:
         """Return whether every variant meets every objective of its scenario, see `objectives`."""
-        return all(met for label in self.results for _, _, met, _ in self.objectives(label))
+        return all(each.met for label in self.results for each in self.objectives(label))
 
-    def objectives(self, label: str) -> list[tuple[str, Interval, bool, int]]:
-        """Return every objective of a variant, its value, whether it is met, and how often.
+    def objectives(self, label: str) -> list[Judged]:
+        """Return what every objective of a variant came to."""
+        judgements = zip(*(each.objectives for each in self.replications[label]), strict=True)
+        objectives = self.results[label].scenario.objectives
+        return [judge(*both) for both in zip(objectives, judgements, strict=True)]
 
-        The value is the mean over replications with its interval; the objective is met if the mean
-        keeps it, and keeps it also with the most that unfinished requests can make of it. The last
-        is the number of replications that meet it.
+    def measures(self, label: str) -> dict[str, Interval]:
+        """Return the mean of every measure over replications, with its interval.
+
+        Percentiles and the mean latency are in seconds, goodput in replies per second, rates are
+        shares.
         """
-        found = []
-        for i, objective in enumerate(self.results[label].scenario.objectives):
-            outcomes = [replication.objectives[i] for replication in self.replications[label]]
-            value = mean_interval([each.value for each in outcomes])
-            at_most = mean_interval([each.at_most for each in outcomes]).estimate
-            often = sum(each.met for each in outcomes)
-            met = objective.met(value.estimate) and objective.met(at_most)
-            found.append((objective.text, value, met, often))
-        return found
+        return {name: interval(self.replications[label], name) for name in MEASURES}
 
     def percentile(self, label: str, name: str) -> Interval:
         """Return the mean of a percentile over replications, with its interval, in seconds."""
@@ -190,22 +198,11 @@ class Comparison:
 
         Keys: cascadesim (version), percentile_definition, met, replications (their number), level
         (of intervals), precision (what was asked for and reached, or null); variants, for each
-        label what `Result.to_dict` gives of replication 0, and `percentiles` (the columns of
-        `frame` by percentile, null for NaN), `better` and `worse` (requests beside the first).
+        label what `Result.to_dict` gives of replication 0, but `objectives` over all of them
+        (`value` is the mean; see `Judged`), and `percentiles` (the columns of `frame` by
+        percentile, null for NaN), `measures` (`mean`, `low` and `high` of each, as `measures` has
+        them), `better` and `worse` (requests beside the first).
         """
-        variants = {}
-        for label, result in self.results.items():
-            rows = {}
-            for name in PERCENTILES:
-                row = self._row(label, name)
-                del row["variant"], row["percentile"]
-                rows[name] = {
-                    key: None if isinstance(value, float) and math.isnan(value) else value
-                    for key, value in row.items()
-                }
-            better, worse = self.pairs(label) or (None, None)
-            paired = {"percentiles": rows, "better": better, "worse": worse}
-            variants[label] = result.to_dict() | paired
         return {
             "cascadesim": __version__,
             "percentile_definition": DEFINITION,
@@ -213,8 +210,62 @@ class Comparison:
             "replications": self.count,
             "level": LEVEL,
             "precision": self._precision(),
-            "variants": variants,
+            "variants": {label: self._variant(label) for label in self.results},
         }
+
+    def _variant(self, label: str) -> dict[str, Any]:
+        rows = {}
+        for name in PERCENTILES:
+            row = self._row(label, name)
+            del row["variant"], row["percentile"]
+            rows[name] = {
+                key: None if isinstance(value, float) and math.isnan(value) else value
+                for key, value in row.items()
+            }
+        better, worse = self.pairs(label) or (None, None)
+        return self.results[label].to_dict() | {
+            "objectives": [each.to_dict() for each in self.objectives(label)],
+            "percentiles": rows,
+            "measures": {name: plain("mean", each) for name, each in self.measures(label).items()},
+            "better": better,
+            "worse": worse,
+        }
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the percentiles of the variants, with intervals where there are replications.
+
+        Raises ScenarioError where there are no requests to draw, or more variants than can be told
+        apart.
+        """
+        from cascadesim.plots.percentiles import percentiles  # matplotlib is slow to import
+
+        return percentiles(self, ax)
+
+    def _title(self) -> str:
+        result = self.results[self.first]
+        title = f"{result.scenario.name}, seed {result.seed}; {SECONDS}"
+        if self.count == 1:
+            return title
+        return f"{title}, means of {self.count} replications ± half their 95 % interval"
+
+    def _table(self) -> pd.DataFrame:
+        if self.count == 1:
+            return table({label: figures(each.summary) for label, each in self.results.items()})
+        return table({label: self._figures(label) for label in self.results})
+
+    def _figures(self, label: str) -> dict[str, str]:
+        measures = self.measures(label)
+        rows = {
+            name: lower_bound(plus_minus(measures[name]), self.at_least(label, name))
+            for name in PERCENTILES
+        }
+        rows["goodput /s"] = plus_minus(measures["goodput"])
+        rows["error rate"] = percent_plus_minus(measures["error_rate"])
+        for each in self.objectives(label):
+            often = each.met_in if each.met else self.count - each.met_in
+            verdict = "met" if each.met else "missed"
+            rows[each.objective.text] = f"{verdict} in {often} of {self.count}"
+        return rows
 
 
 def compare(
@@ -225,16 +276,15 @@ def compare(
     settings: Mapping[str, Any] | None = None,
     replications: int | None = None,
     precision: Precision | str | None = None,
-    workers: int = 1,
+    execution: Execution = HERE,
 ) -> Comparison:
     """Run variants (all of them if none is named) of one or more scenarios.
 
     `settings` are applied to every variant, by dotted path. Labels are variant names, with the
     scenario's name before where there are several scenarios, and its number where names are alike.
     `replications` is their number (1 if not given), or with a `precision` (such as "p99=2%") the
-    most that it may take; `workers` the number of processes, -1 for one on each core. Raises
-    ScenarioError for a variant that is in none of the scenarios, and for replications of scenarios
-    whose seeds differ.
+    most that it may take; `execution` is where they run. Raises ScenarioError for a variant that is
+    in none of the scenarios, and for replications of scenarios whose seeds differ.
     """
     if isinstance(precision, str):
         precision = parse_precision(precision)
@@ -250,18 +300,17 @@ def compare(
     if len({result.seed for result in results.values()}) > 1:
         message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
         raise ScenarioError(message, scenarios[0].document.source)
-    chosen = [
+    chosen = tuple(
         Variant(compile_plan(result.scenario.model), result.scenario.objectives)
         for result in results.values()
-    ]
-    if precision is None:
-        rest = range(1, number)
-        done = _after_first(progress, number)
-        replicated = [alone, *run_replications(chosen, first.seed, rest, workers, done)]
-    else:
-        done = part_of(progress, 1, steps)
-        most = replications or MOST
-        replicated = until_precise(chosen, first.seed, precision, most, workers, done)
+    )
+    with execution.open() as runner:
+        if precision is None:
+            jobs = [Job(chosen, first.seed, i) for i in range(1, number)]
+            replicated = [alone, *runner.run(jobs, _after_first(progress, number))]
+        else:
+            rest, most = part_of(progress, 1, steps), replications or MOST
+            replicated = until_precise(chosen, first.seed, precision, runner, [alone], most, rest)
     columns = zip(results, zip(*replicated, strict=True), strict=True)
     return Comparison(results, dict(columns), precision)
 
@@ -281,14 +330,13 @@ def _results(
     for name in variants:
         if name not in known:
             scenarios[0].at(name)  # raises, with what it may have meant
-    results: dict[str, Result] = {}
+    chosen: dict[str, Scenario] = {}
     alike = len({scenario.name for scenario in scenarios}) < len(scenarios)
     for i, scenario in enumerate(scenarios):
         names = [name for name in variants if name in scenario.variants]
         if variants and scenario.variants and not names:
             continue
-        done = None if progress is None else part_of(progress, i, len(scenarios))
         prefix = f"{i + 1}-{scenario.name}" if alike else scenario.name
-        for name, result in replay(scenario, names, seed, done, settings).results.items():
-            results[name if len(scenarios) == 1 else f"{prefix}:{name}"] = result
-    return results
+        for name, each in at_variants(scenario, names, settings).items():
+            chosen[name if len(scenarios) == 1 else f"{prefix}:{name}"] = each
+    return run_each(settled(chosen, seed), seed, progress)

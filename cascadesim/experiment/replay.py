@@ -14,15 +14,20 @@ from cascadesim.experiment.run import Result, run
 from cascadesim.experiment.warmup import settled
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.units import clock_text, parse_clock
+from cascadesim.shown import SECONDS, Shown, figures, lower_bound, number, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import pandas as pd
+
     from cascadesim.scenario.load import Scenario
 
+_OBSERVED = "as observed"  # a column that no variant is called, as it has a space
 
-@dataclass(frozen=True)
-class Replay:
+
+@dataclass(frozen=True, repr=False)
+class Replay(Shown):
     """One result for each variant; the scenario as it stands where it has none."""
 
     scenario: Scenario
@@ -47,6 +52,20 @@ class Replay:
     def _clock(self, at: float) -> str:
         zero = self.scenario.model.clock
         return clock_text((parse_clock(zero) or 0.0) + at) if zero else f"{at:g}s"
+
+    def _title(self) -> str:
+        return f"{self.scenario.name}, observed and simulated, seed {self.seed}; {SECONDS}"
+
+    def _table(self) -> pd.DataFrame:
+        columns = {name: dict[str, str]() for name in (_OBSERVED, *self.results)}
+        for i, seen in enumerate(self.scenario.model.observations):
+            row = f"{i + 1}: at {self.observation(i)['at']}"
+            columns[_OBSERVED][row] = number(seen.latency)
+            for name, one in self.observation(i)["variants"].items():
+                columns[name][row] = lower_bound(number(one["simulated_s"]), one["at_least"])
+        for name, result in self.results.items():
+            columns[name] |= figures(result.summary)
+        return table(columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the replay as plain data.
@@ -109,16 +128,35 @@ def replay(
     `progress` is called with the share of simulated time that is done. Raises ScenarioError for a
     variant that is not there.
     """
+    results = run_each(settled(at_variants(scenario, variants, settings), seed), seed, progress)
+    return Replay(scenario, results)
+
+
+def at_variants(
+    scenario: Scenario, variants: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+) -> dict[str, Scenario]:
+    """Return the scenario at each variant (all of them if none is named), by the variant's name.
+
+    As it stands where it has none. `settings` are applied to each; see `replay`.
+    """
     names = list(dict.fromkeys(variants)) or list(scenario.variants)
     chosen = {name: scenario.at(name) for name in names} or {"scenario": scenario}
     if settings:
         chosen = {name: each.override(settings, "--set") for name, each in chosen.items()}
-    chosen = settled(chosen, seed)
+    return chosen
+
+
+def run_each(
+    scenarios: Mapping[str, Scenario],
+    seed: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, Result]:
+    """Return a run of each scenario; see `run`."""
     results = {}
-    for i, (name, variant) in enumerate(chosen.items()):
-        done = None if progress is None else part_of(progress, i, len(chosen))
-        results[name] = run(variant, seed, done)
-    return Replay(scenario, results)
+    for i, (name, scenario) in enumerate(scenarios.items()):
+        done = None if progress is None else part_of(progress, i, len(scenarios))
+        results[name] = run(scenario, seed, done)
+    return results
 
 
 def part_of(progress: Callable[[float], None], i: int, n: int) -> Callable[[float], None]:

@@ -21,6 +21,7 @@ from cascadesim.engine import simulate
 from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.source import flow, write
+from cascadesim.shown import SECONDS, Shown, figures, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  # of a saved run
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, repr=False)
+class Result(Shown):
     """A scenario, the seed it ran with, and its records."""
 
     scenario: Scenario
@@ -50,6 +51,14 @@ class Result:
     def frame(self) -> pd.DataFrame:
         """Return one row a request; see `Records.frame` for the columns."""
         return self.records.frame()
+
+    def _title(self) -> str:
+        at = f", variant {self.scenario.variant}" if self.scenario.variant else ""
+        given = ", ".join(f"{k}={flow(v)}" for k, v in self.scenario.overrides.items())
+        return f"{self.scenario.name}{at}{given and f', {given}'}, seed {self.seed}; {SECONDS}"
+
+    def _table(self) -> pd.DataFrame:
+        return table({self.scenario.variant or self.scenario.name: figures(self.summary)})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as plain data.

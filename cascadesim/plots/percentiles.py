@@ -10,39 +10,33 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter
 
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.plots.style import COLOURS, MARKERS, MOST
 from cascadesim.scenario.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
+    from cascadesim.analysis.intervals import Interval
     from cascadesim.experiment.compare import Comparison
-
-# Okabe and Ito's colours, told apart by colour-blind readers; the markers by those who see grey.
-# There are 7 and 8 of them, so that a pair comes again only after 56 variants.
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-_MOST = len(_COLOURS) * len(_MARKERS)
 
 
 def percentiles(comparison: Comparison, ax: Axes | None = None) -> Axes:
     """Draw the latency percentiles of each variant on a logarithmic axis in seconds.
 
-    A percentile that falls among unfinished requests is drawn hollow, as it is a lower bound. The
-    first latency objective of the first scenario is a dashed line. Below the smallest latency that
-    is more than 0 the axis is linear, if any is 0. Raises ScenarioError where there are no
-    requests to draw, or more variants than can be told apart.
+    With several replications it draws their means, and bars for the 95 % intervals. A percentile
+    that falls among unfinished requests is drawn hollow, as it is a lower bound. The first latency
+    objective of the first scenario is a dashed line. Below the smallest latency that is more than 0
+    the axis is linear, if any is 0. Raises ScenarioError where there are no requests to draw, or
+    more variants than can be told apart.
     """
-    summaries = {label: result.summary for label, result in comparison.results.items()}
-    values = np.array([[s.percentiles[p].seconds for p in PERCENTILES] for s in summaries.values()])
-    scenario = next(iter(comparison.results.values())).scenario
-    if np.isnan(values).all():
-        problem = "nothing to draw: no request arrives between warm-up and horizon"
-        raise ScenarioError(problem, scenario.document.source)
-    if len(values) > _MOST:
-        problem = f"{len(values)} variants cannot be told apart; choose up to {_MOST} by --variants"
-        raise ScenarioError(problem, scenario.document.source)
+    labels = list(comparison.results)
+    found = [[comparison.percentile(label, p) for p in PERCENTILES] for label in labels]
+    values = np.array([[each.estimate for each in own] for own in found])
+    _check_drawable(comparison, values)
     if ax is None:
         height = max(4, 1 + 0.23 * len(values))  # inches, as the legend has a line for each
         ax = Figure(figsize=(9, height), layout="constrained").add_subplot()
@@ -51,30 +45,58 @@ def percentiles(comparison: Comparison, ax: Axes | None = None) -> Axes:
     step = min(0.12, 0.7 / len(values))
     lines = rows - step * (np.arange(len(values)) - (len(values) - 1) / 2)[:, np.newaxis]
     ax.plot(values, lines, color="0.75", linewidth=2, zorder=1)
-    legend = {}
-    for i, (label, summary) in enumerate(summaries.items()):
-        hollow = [summary.percentiles[p].at_least for p in PERCENTILES]
-        colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+    handles: list[Artist] = []
+    for i, label in enumerate(labels):
+        hollow = [comparison.at_least(label, p) for p in PERCENTILES]
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        if comparison.count > 1:
+            _bars(ax, found[i], lines[i], colour)
         faces = ["white" if lower_bound else colour for lower_bound in hollow]
         ax.scatter(values[i], lines[i], c=faces, edgecolors=colour, marker=marker, s=60)
-        legend[label] = Line2D([], [], linestyle="", marker=marker, color=colour, markersize=7)
-    limit = next(iter(summaries.values())).limit
-    handles, labels = list(legend.values()), [_short(label) for label in legend]
+        handles.append(Line2D([], [], linestyle="", marker=marker, color=colour, markersize=7))
+    names = [_short(label) for label in labels]
+    limit = comparison.results[comparison.first].summary.limit
     if limit is not None:
         handles.append(ax.axvline(limit, color="0.3", linestyle="--", linewidth=1))
-        labels.append(f"objective {limit:g} s")
+        names.append(f"objective {limit:g} s")
     _scale(ax, np.append(values, [] if limit is None else limit))
     ax.set_axisbelow(True)
     ax.set_yticks(rows, PERCENTILES)
-    ax.set_xlabel("latency in seconds")
-    # What a user named is no formula, even if it has dollar signs.
-    ax.set_title(_short(scenario.name, 60), loc="left", parse_math=False)
-    ax.grid(axis="x", color="0.9")
-    box = ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    _describe(ax, comparison)
+    box = ax.legend(handles, names, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     for text in box.get_texts():
         text.set_parse_math(False)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _check_drawable(comparison: Comparison, values: Any) -> None:
+    source = comparison.results[comparison.first].scenario.document.source
+    if np.isnan(values).all():
+        raise ScenarioError(
+            "nothing to draw: no request arrives between warm-up and horizon", source
+        )
+    if len(values) > MOST:
+        problem = f"{len(values)} variants cannot be told apart; choose up to {MOST} by --variants"
+        raise ScenarioError(problem, source)
+
+
+def _bars(ax: Axes, intervals: Sequence[Interval], lines: Any, colour: str) -> None:
+    """Draw intervals; no latency is below 0, so neither is a bar."""
+    bounds = np.array([[max(each.low, 0.0), each.high] for each in intervals])
+    ax.hlines(lines, *bounds.T, color=colour, linewidth=1.5)
+    ax.plot(bounds, np.column_stack([lines, lines]), linestyle="", marker="|", color=colour)
+
+
+def _describe(ax: Axes, comparison: Comparison) -> None:
+    label = "latency in seconds"
+    if comparison.count > 1:
+        label += f": mean of {comparison.count} replications (bars: 95 % intervals)"
+    ax.set_xlabel(label)
+    # What a user named is no formula, even if it has dollar signs.
+    name = comparison.results[comparison.first].scenario.name
+    ax.set_title(_short(name, 60), loc="left", parse_math=False)
+    ax.grid(axis="x", color="0.9")
 
 
 def _scale(ax: Axes, values: Any) -> None:

@@ -1,92 +1,115 @@
-"""A percentile over the settings of a sweep: a line over one, a heat map over two."""
+"""A measure over the settings of a sweep: a line over one, a heat map over a grid of two."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticCustomError
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from cascadesim.scenario.errors import ScenarioError
-from cascadesim.scenario.units import parse_duration
+from cascadesim.analysis.effects import is_grid
+from cascadesim.analysis.intervals import mean_interval
+from cascadesim.plots.effects import main_effects
+from cascadesim.plots.style import COLOURS, measure_label
+from cascadesim.scenario.errors import ScenarioError, one_line
+from cascadesim.scenario.source import flow
+from cascadesim.scenario.vary import quantity
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from cascadesim.experiment.sweep import Sweep
 
+_UNITS = {"s": " in seconds", "%": " in percent", "/s": " per second", "": ""}
+_LINE = COLOURS[1]
 
-def sweep(result: Sweep, percentile: str = "p99", ax: Axes | None = None) -> Axes:
-    """Draw a percentile in seconds over the settings, with 95 % intervals where it is a line.
 
-    Raises ScenarioError for more than two varied settings, and for a sample of two.
+def sweep(result: Sweep, measure: str = "p99", ax: Axes | None = None) -> Axes:
+    """Draw a measure over the settings, with 95 % intervals where it is a line.
+
+    Over more than two settings, and a sample of two, it draws main effects. Raises ScenarioError
+    where there is nothing to draw.
     """
-    frame = result.frame
-    frame = frame[frame["percentile"] == percentile]
+    estimates = np.mean(result.values(measure), axis=1)
+    if np.isnan(estimates).all():
+        problem = "nothing to draw: no request arrives between warm-up and horizon"
+        raise ScenarioError(problem, result.scenario.document.source)
+    if len(result.vary) > 2:
+        return main_effects(result, measure, ax)
+    if len(result.vary) == 2 and not is_grid(result.design.vary, result.settings):
+        return main_effects(result, measure, ax)
     if ax is None:
-        from matplotlib.figure import Figure
-
         ax = Figure(figsize=(8, 4.5), layout="constrained").add_subplot()
     if len(result.vary) == 1:
-        _line(frame, result.vary[0], percentile, ax)
-    elif len(result.vary) == 2 and len(frame) == frame[list(result.vary)].map(str).nunique().prod():
-        _heat_map(frame, result.vary, percentile, ax)
+        _line(result, measure, ax)
     else:
-        message = "can be drawn over one setting, or over a grid of two"
-        raise ScenarioError(message, "sweep")
-    ax.set_title(f"{result.scenario.name}: {percentile}", loc="left", parse_math=False)
+        _heat_map(result, measure, estimates, ax)
+    title = one_line(f"{result.scenario.name}: {measure.replace('_', ' ')}")
+    ax.set_title(title, loc="left", parse_math=False)
     return ax
 
 
-def _line(frame: pd.DataFrame, path: str, percentile: str, ax: Axes) -> None:
-    numbers: Any = frame[path].map(_number)
-    if numbers.isna().any():
-        numbers = range(len(frame))  # words, in their order
-        ax.set_xticks(numbers, frame[path].map(str).tolist(), parse_math=False)
-    else:
-        order = numbers.argsort()
-        frame, numbers = frame.iloc[order], numbers.iloc[order]
-    ax.fill_between(numbers, frame["low_s"], frame["high_s"], color="#0072B2", alpha=0.2)
-    ax.plot(numbers, frame["latency_s"], color="#0072B2", marker="o")
-    highest = frame[["latency_s", "high_s"]].max().max()
+def _line(result: Sweep, measure: str, ax: Axes) -> None:
+    (path,) = result.vary
+    written = [settings[path] for settings in result.settings]
+    found = [mean_interval(list(values)) for values in result.values(measure)]
+    positions, unit, whole = _positions(written)
+    if unit is None:
+        ax.set_xticks(positions, [one_line(flow(value)) for value in written], parse_math=False)
+    elif whole:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    order = np.argsort(positions, kind="stable")
+    x = np.asarray(positions)[order]
+    y, low, high = np.array([[each.estimate, each.low, each.high] for each in found])[order].T
+    ax.fill_between(x, low, high, color=_LINE, alpha=0.2)
+    ax.plot(x, y, color=_LINE, marker="o")
+    highest = np.nanmax([y, high])
     ax.set_ylim(0, 1.05 * highest if highest > 0 else 1)
-    ax.set_xlabel(_label(frame, path), parse_math=False)
-    ax.set_ylabel(f"{percentile} in seconds")
+    ax.set_xlabel(f"{path}{_UNITS.get(unit or '', '')}", parse_math=False)
+    ax.set_ylabel(measure_label(measure))
     ax.grid(color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _heat_map(frame: pd.DataFrame, paths: tuple[str, ...], percentile: str, ax: Axes) -> None:
-    down, across = paths
-    words = frame[list(paths)].map(str)  # a value may be a list
-    ordered = {path: list(dict.fromkeys(words[path])) for path in paths}
-    keys = zip(words[down], words[across], strict=True)
-    cells = dict(zip(keys, frame["latency_s"], strict=True))
-    table = [[cells[row, column] for column in ordered[across]] for row in ordered[down]]
+def _positions(written: list[Any]) -> tuple[list[float], str | None, bool]:
+    """Return where values stand on an axis, their unit, and whether they are whole numbers.
+
+    Values that are no numbers of one unit have none, and stand in their order.
+    """
+    try:
+        numbers, units, whole = zip(*map(quantity, written), strict=True)
+    except ValueError:
+        units = ()
+    if len(set(units)) == 1:
+        return list(numbers), units[0], all(whole)
+    return [float(i) for i in range(len(written))], None, False
+
+
+def _heat_map(result: Sweep, measure: str, estimates: Any, ax: Axes) -> None:
+    down, across = result.vary
+    words = [(flow(each[down]), flow(each[across])) for each in result.settings]
+    rows, columns = (list(dict.fromkeys(each)) for each in zip(*words, strict=True))
+    table = np.empty((len(rows), len(columns)))
+    for (row, column), value in zip(words, estimates, strict=True):
+        table[rows.index(row), columns.index(column)] = value
     image = ax.imshow(table, cmap="cividis", aspect="auto", origin="lower")
-    ax.set_xticks(range(len(ordered[across])), [str(v) for v in ordered[across]])
-    ax.set_yticks(range(len(ordered[down])), [str(v) for v in ordered[down]])
+    _ticks(ax.xaxis, columns)
+    _ticks(ax.yaxis, rows)
     ax.set_xlabel(across, parse_math=False)
     ax.set_ylabel(down, parse_math=False)
     bar = ax.figure.colorbar(image, ax=ax)
-    bar.set_label(f"{percentile} in seconds")
-    if len(table) * len(table[0]) <= 100:
-        values = [value for row in table for value in row]
-        middle = (min(values) + max(values)) / 2
-        for y, row in enumerate(table):
-            for x, value in enumerate(row):
-                colour = "black" if value > middle else "white"
-                ax.text(x, y, f"{value:.3g}", ha="center", va="center", color=colour)
+    bar.set_label(measure_label(measure))
+    if table.size <= 100:
+        middle = (np.nanmin(table) + np.nanmax(table)) / 2
+        for (y, x), value in np.ndenumerate(table):
+            text = "-" if np.isnan(value) else f"{value:.3g}"
+            colour = "white" if value <= middle else "black"
+            ax.text(x, y, text, ha="center", va="center", color=colour)
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    try:
-        return parse_duration(value)
-    except PydanticCustomError:
-        return float("nan")
-
-
-def _label(frame: pd.DataFrame, path: str) -> str:
-    return f"{path} in seconds" if isinstance(frame[path].iloc[0], str) else path
+def _ticks(axis: Any, labels: list[str]) -> None:
+    """Label up to 20 of the rows or columns, evenly spaced, so that labels do not collide."""
+    step = -(-len(labels) // 20)
+    places = range(0, len(labels), step)
+    axis.set_ticks(places, [one_line(labels[i]) for i in places], parse_math=False)

@@ -10,29 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cascadesim.scenario.errors import Mark, ScenarioError, closest, show, suggest
+from cascadesim.scenario.errors import Mark, ScenarioError, closest, cut, one_line, show, suggest
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.paths import UnknownPath, dotted, locate
 from cascadesim.scenario.schema import ScenarioModel
 from cascadesim.scenario.source import Document, Location, flow, parse, read
+from cascadesim.scenario.vary import varied
+from cascadesim.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pandas as pd
     from pydantic_core import ErrorDetails
 
+_CELL = 40  # characters of a setting that a table of them shows
 
-@dataclass(frozen=True)
-class Scenario:
+
+@dataclass(frozen=True, repr=False)
+class Scenario(Shown):
     """A validated scenario: what the file says, with the settings of at most one variant.
 
-    `overrides` are the settings given beside the variant, by dotted path.
+    `overrides` are the settings given beside the variant, by dotted path. `too_short` says that its
+    warm-up was found, but in a run too short to tell where it ends.
     """
 
     model: ScenarioModel
     document: Document
     variant: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    too_short: bool = False
 
     @property
     def name(self) -> str:
@@ -104,10 +111,34 @@ class Scenario:
         return settings
 
     def resolved(self) -> Scenario:
-        """Return the scenario as it stands, without the variants that it was made from."""
-        data = {key: value for key, value in self.document.data.items() if key != "variants"}
+        """Return the scenario as it stands, without the variants that it was made from.
+
+        It has no sweep either, which may vary what only some of them have.
+        """
+        others = ("variants", "sweep")
+        data = {key: value for key, value in self.document.data.items() if key not in others}
         document = replace(self.document, data=data)
         return Scenario(_validate(document), document)
+
+    def _title(self) -> str:
+        at = f", variant {self.variant}" if self.variant else ""
+        summary = f": {self.model.summary}" if self.model.summary else ""
+        return f"{self.name}{at}{summary}"
+
+    def _table(self) -> pd.DataFrame:
+        import pandas as pd  # slow to import, and not every command needs it
+
+        names = self.variants if self.variant is None else (self.variant,)
+        changes = [(name, self.changed(name)) for name in names]
+        if self.overrides:
+            changes.append(("with overrides", self.overrides))
+        rows = {
+            (one_line(name), path): cut(flow(settings[path]), _CELL) if path else ""
+            for name, settings in changes
+            for path in (settings or [""])
+        }
+        index = pd.MultiIndex.from_tuples(rows) if rows else None
+        return pd.DataFrame({"set to": list(rows.values())}, index)
 
     def _chain(self, variant: str) -> list[str]:
         """Return the variant and those that it extends, outermost last."""
@@ -160,9 +191,37 @@ def parse_settings(texts: list[str]) -> dict[str, Any]:
 
 def _checked(document: Document) -> Scenario:
     scenario = Scenario(_validate(document), document)
-    for variant in scenario.variants:
-        scenario.at(variant)
+    _check_sweep([scenario, *map(scenario.at, scenario.variants)])
     return scenario
+
+
+def _check_sweep(scenarios: list[Scenario]) -> None:
+    """Raise a ScenarioError where the sweep varies what neither scenario nor variants have.
+
+    The ends of a range and every value of a list are tried, each alone.
+    """
+    scenario = scenarios[0]
+    sweep, document = scenario.model.sweep, scenario.document
+    for vary in varied(document, {} if sweep is None else sweep.vary):
+        at: Location = ("sweep", "vary", vary.path)
+        in_list = document.part(at).data == list(vary.values)
+        for i, value in enumerate(vary.values if in_list else (vary.at(0), vary.at(1))):
+            mark = document.mark((*at, i) if in_list else at)
+            _check_setting(scenarios, vary.path, value, document.mark(at, key=True), mark)
+
+
+def _check_setting(scenarios: list[Scenario], path: str, value: Any, key: Mark, mark: Mark) -> None:
+    """Raise the first ScenarioError of a setting if each of the scenarios refuses it."""
+    place: Document = Document(mark.source, value, {(): key}, {(): mark})
+    errors = []
+    for scenario in scenarios:
+        try:
+            _validate(_override(scenario.document, path, place, ()))
+        except ScenarioError as error:
+            errors.append(error)
+        else:
+            return
+    raise ScenarioError(errors[0].problem, errors[0].mark, f"sweep.vary.{path}")
 
 
 def _override(document: Document, path: str, source: Document, where: Location) -> Document:

@@ -33,7 +33,8 @@ def locate(data: Any, path: str) -> Location:
     stages = dict(_stages(data))
     if head in stages:
         return _inside(data, stages[head], head, rest)
-    top = [key for key in ScenarioModel.known_keys() if key not in ("stages", "variants")]
+    others = ("stages", "variants", "sweep")
+    top = [key for key in ScenarioModel.known_keys() if key not in others]
     if head in top:
         return _walk(data, (head,), rest)
     if head == "stages" and rest:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from cascadesim.scenario.errors import show, suggest
 from cascadesim.scenario.objectives import ObjectiveText
+from cascadesim.scenario.samples import SampleText
 from cascadesim.scenario.units import (
     Clock,
     Count,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 # Names stand in dotted paths and in lists on the command line.
 NAME_PATTERN = r"^[^\s\x00-\x1f\x7f.=,]+$"
+DOTTED_PATTERN = r"^[^\s.]+(\.[^\s.]+)*$"
 Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN)]
 MOST_REQUESTS = 20_000_000  # several gigabytes of records
 _NO_OTHERS: JsonDict = {"additionalProperties": False}  # than those whose key is a name
@@ -473,7 +475,7 @@ class Variant(Strict):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "propertyNames": {"pattern": r"^[^\s.]+(\.[^\s.]+)*$"},
+            "propertyNames": {"pattern": DOTTED_PATTERN},
             "additionalProperties": True,
         },
     )
@@ -485,8 +487,44 @@ class Variant(Strict):
         """Take any: dotted paths are checked where they are applied."""
 
 
+def _varied(value: Any) -> Any:
+    if (isinstance(value, list) and value) or (isinstance(value, str) and ".." in value):
+        return value
+    got = "an empty list" if value == [] else show(value)
+    message = f'expected a list such as [5s, 10s] or a range such as "1s..60s", got {got}'
+    raise problem(message)
+
+
+_VARIED: JsonDict = {
+    "anyOf": [
+        {"type": "array", "minItems": 1, "items": {}},
+        {"type": "string", "pattern": r"^.+\.\..+$", "examples": ["1s..60s", "5..20:5"]},
+    ]
+}
+Varied = Annotated[list[Any] | str, BeforeValidator(_varied), WithJsonSchema(_VARIED)]
+
+
+class Sweep(Strict):
+    """What `cascadesim sweep` does: `{vary: {agent.deadline.timeout: 1s..30s}, sample: lhs:64}`."""
+
+    vary: Annotated[dict[Text, Varied], Field(min_length=1)] = Field(
+        description="settings by dotted path, each over a list of values (`[5s, 10s]`), steps "
+        "(`5..20:5`) or, for a sample, a range (`1s..60s`; `0.0..1.0` for numbers that are not "
+        "whole)",
+        json_schema_extra={"propertyNames": {"pattern": DOTTED_PATTERN}},
+    )
+    sample: SampleText | None = Field(
+        None,
+        description="a sample in place of all combinations: `sobol:256`, `lhs:100`, or "
+        "`saltelli:64` for Sobol indices (64 times the settings and 2)",
+    )
+    replications: Annotated[Count, Field(le=10_000)] = Field(
+        1, description="worlds that each setting meets"
+    )
+
+
 class ScenarioModel(Strict):
-    """One scenario: workload, stages, faults, observations, objectives and variants."""
+    """One scenario: workload, stages, faults, observations, objectives, variants and a sweep."""
 
     name: Annotated[Text, Field(min_length=1)] = Field(description="what reports call it")
     summary: Text = Field("", description="one sentence on what it is about")
@@ -514,6 +552,9 @@ class ScenarioModel(Strict):
     )
     variants: dict[Name, Variant] = Field(
         {}, description="named settings, by dotted path", json_schema_extra=_NO_OTHERS
+    )
+    sweep: Sweep | None = Field(
+        None, description="settings to try side by side; `cascadesim sweep` says which one matters"
     )
 
     @model_validator(mode="after")

@@ -23,7 +23,10 @@ from cascadesim.cli.progress import progress_bar
 from cascadesim.model.outcome import CAUSES
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
-COMMANDS = ("sweep", "replay", "run", "compare", "check", "plot", "schema", "list", "init")
+COMMANDS = (
+    *("replay", "run", "compare", "sweep", "optimize", "check", "plot"),
+    *("list", "init", "schema", "store"),
+)
 
 
 def test_version_imports_nothing_heavy() -> None:
@@ -174,131 +177,6 @@ def test_out_that_cannot_be_written_is_told_before_the_run(
         assert (code, len(err.splitlines())) == (2, 1)
         assert says in err
     assert [path.name for path in (tmp_path / "od").iterdir()] == ["summary.json"]
-
-
-def test_compare_exits_with_1_where_an_objective_is_missed(cli: Cli) -> None:
-    code, out, err = cli("compare", INCIDENT, "--variants", "before,after")
-    assert (code, err) == (1, "")
-    assert "Difference from before in seconds" in out
-    assert cli("compare", INCIDENT, "--variants", "recommended")[0] == 0
-
-
-def test_compare_as_csv_is_tidy(cli: Cli) -> None:
-    _, out, _ = cli("compare", INCIDENT, "--variants", "before,after", "--format", "csv")
-    rows = list(csv.DictReader(io.StringIO(out)))
-    assert len(rows) == 2 * len(PERCENTILES)
-    columns = "variant percentile latency_s low_s high_s difference_s difference_low_s"
-    assert list(rows[0]) == [*columns.split(), "difference_high_s", "p_value", "at_least"]
-
-
-SESSION = ("compare", INCIDENT, "--variants", "before,session", "--jobs", "1")
-
-
-def test_compare_of_replications_prints_intervals(cli: Cli) -> None:
-    code, out, err = cli(*SESSION, "--replications", "3")
-    assert (code, err) == (1, "")
-    assert "\n3 replications from seed 1." in out
-    (base, *rows) = (line.split() for line in out.splitlines() if line.startswith(" session"))
-    assert base[2] == "±"
-    rows = [" ".join(row) for row in (base, *rows) if "difference" in row]
-    assert len(rows) == len(PERCENTILES)
-    assert all(row.endswith("+0.000 ± 0.000 no difference seen") for row in rows)
-    assert "session: 0 requests got better and 0 worse than in before." in out
-    assert "0 of 3" in out
-    assert "nan" not in out
-    assert max(map(len, out.splitlines())) <= 80
-
-
-def test_compare_sees_a_difference(cli: Cli) -> None:
-    both = ("compare", INCIDENT, "--variants", "after,recommended", "--replications", "4")
-    _, out, _ = cli(*both, "--jobs", "2")
-    assert out.count(" seen") > 2 * out.count("no difference seen") + 1  # one is in the preface
-    better, worse = map(int, re.findall(r"(\d+) requests got better and (\d+) worse", out)[0])
-    assert min(better, worse) > 0  # degraded replies are quick, and worse than slow answers
-    assert max(map(len, out.splitlines())) <= 80
-    assert cli(*both, "--jobs", "1")[1] == out
-
-
-def test_compare_replicates_until_it_is_precise(cli: Cli) -> None:
-    code, out, err = cli(*SESSION, "--precision", "p50=5%", "--replications", "30")
-    assert (code, err) == (1, "")
-    assert "\n5 replications from seed 1." in out
-    code, out, err = cli(*SESSION, "--precision", "p50=1%", "--format", "json")
-    found = json.loads(out)
-    assert (code, err, found["replications"] > 5) == (1, "", True)
-    row = found["variants"]["before"]["percentiles"]["p50"]
-    assert (row["high_s"] - row["low_s"]) / 2 <= 0.01 * row["latency_s"]
-    # As many as may be, where that is not enough.
-    code, out, _ = cli(*SESSION, "--precision", "max=0.001%", "--replications", "6")
-    assert (code, "\n6 replications from seed 1." in out) == (1, True)
-
-
-def test_compare_of_replications_as_json_and_csv(cli: Cli) -> None:
-    code, out, err = cli(*SESSION, "--replications", "3", "--format", "json")
-    assert (code, err) == (1, "")
-    found = json.loads(out)
-    assert (found["replications"], found["level"]) == (3, 0.95)
-    session = found["variants"]["session"]
-    assert (session["better"], session["worse"]) == (0, 0)
-    code, out, err = cli(*SESSION, "--replications", "3", "--format", "csv")
-    assert (code, err) == (1, "")
-    rows = [row for row in csv.DictReader(io.StringIO(out)) if row["variant"] == "session"]
-    assert len(rows) == len(PERCENTILES)
-    for row in rows:
-        plain = session["percentiles"][row["percentile"]]
-        assert float(row["latency_s"]) == plain["latency_s"]
-        assert (float(row["low_s"]), float(row["high_s"])) == (plain["low_s"], plain["high_s"])
-        assert (float(row["difference_s"]), float(row["p_value"])) == (0, 1)
-        assert plain["low_s"] < plain["latency_s"] < plain["high_s"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--precision", "nonsense"], 'expected MEASURE=SHARE such as "p99=2%"'),
-        (["--precision", "p98=2%"], "measures: p50, p90, p95"),
-        (["--precision", ""], 'expected MEASURE=SHARE such as "p99=2%"'),
-        (["--replications", "0"], "invalid value for '--replications': "),
-        (["--replications", "2", "--jobs", "0"], "--jobs"),
-        (["--replications", "2", "--seed", "-1"], "invalid value for '--seed': "),
-    ],
-)
-def test_wrong_replications_are_one_line_and_2(cli: Cli, arguments: list[str], says: str) -> None:
-    code, out, err = cli("compare", INCIDENT, *arguments)
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert says in err
-
-
-def test_compare_of_different_seeds_needs_one_for_replications(cli: Cli, tmp_path: Path) -> None:
-    cli("init", tmp_path / "a")
-    cli("init", tmp_path / "b")
-    file = tmp_path / "b" / "scenario.yaml"
-    text, changed = re.subn(r"(?m)^seed: .*$", "seed: 77", file.read_text("utf-8"))
-    file.write_text(text if changed else f"{text}seed: 77\n", "utf-8")
-    both = ("compare", tmp_path / "a", tmp_path / "b", "--replications", "2", "--jobs", "1")
-    code, out, err = cli(*both)
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert "the scenarios have different seeds" in err
-    assert "2 replications from seed 5." in cli(*both, "--seed", "5")[1]
-
-
-def test_compare_applies_settings_after_the_variant(cli: Cli) -> None:
-    change = ["--set", "agent.deadline.timeout=1s"]  # which the variant sets too
-    plain = cli("compare", INCIDENT, "--variants", "after", "--format", "csv")[1]
-    _, out, _ = cli("compare", INCIDENT, "--variants", "after", *change, "--format", "csv")
-    assert out != plain
-    compared = {row["percentile"]: row["latency_s"] for row in csv.DictReader(io.StringIO(out))}
-    _, out, _ = cli("run", INCIDENT, "--variant", "after", *change, "--format", "csv")
-    assert (
-        compared.items()
-        <= {m.removesuffix("_s"): v for m, v in csv.reader(out.splitlines())}.items()
-    )
-    code, _, err = cli("compare", INCIDENT, "--set", "agent.deadline.timeout=60")
-    assert (code, err) == (
-        2,
-        '--set: agent.deadline.timeout: 60 has no unit; write "60s" (seconds) or "60ms" '
-        "(milliseconds)\n",
-    )
 
 
 def test_check_prints_breakers_retries_bounds_and_warnings(cli: Cli) -> None:
@@ -643,53 +521,6 @@ def test_percentiles_that_rest_on_few_requests_are_warned_of(cli: Cli, tmp_path:
     # A passing fault is not stationary: more of its time would be another incident.
     file.write_text(text + "faults: [{on: a, from: 10s, for: 1s, outage: {}}]\n")
     assert "Warning" not in cli("run", file)[1]
-
-
-def test_sweep_prints_writes_and_draws(cli: Cli, tmp_path: Path) -> None:
-    vary = ["--vary", "agent.deadline.timeout=2s,15s", "--variant", "after", "--jobs", "1"]
-    files = ["--out", tmp_path / "s", "--plot", tmp_path / "s.png"]
-    code, out, err = cli("sweep", INCIDENT, *vary, *files)
-    assert (code, err) == (0, "")
-    assert "2 settings, one run each, seed 1" in out
-    assert max(map(len, out.splitlines())) <= 80
-    assert {path.name for path in (tmp_path / "s").iterdir()} == {"sweep.csv", "sweep.parquet"}
-    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
-    _, out, _ = cli("sweep", INCIDENT, *vary, "--format", "json")
-    assert len(json.loads(out)["rows"]) == 2 * len(PERCENTILES)
-    _, out, _ = cli("sweep", INCIDENT, *vary, "--format", "csv")
-    assert len(out.splitlines()) == 1 + 2 * len(PERCENTILES)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--vary", "agent.deadline.timeout"], "--vary agent.deadline.timeout: expected PATH="),
-        (["--vary", "agent.deadlin.timeout=1s"], 'did you mean "deadline"?'),
-        (["--vary", "agent.concurrency=1..9", "--sample", "sobol:9"], "a power of 2"),
-        (["--vary", "agent.concurrency=1..9"], "a range with a step"),
-        (["--vary", "agent.concurrency=1,2", "--percentile", "p98"], "expected one of p50"),
-        (
-            [
-                "--vary",
-                "agent.concurrency=1..9",
-                "--vary",
-                "database.pool.size=1..9",
-                "--variant",
-                "after",
-                "--sample",
-                "lhs:3",
-                "--plot",
-                "/tmp/never.png",
-            ],
-            "--plot /tmp/never.png: a sweep can be drawn over one setting, or over a grid of two",
-        ),
-    ],
-)
-def test_sweep_refuses_in_one_line(cli: Cli, arguments: list[str], says: str) -> None:
-    code, out, err = cli("sweep", INCIDENT, *arguments)
-    assert (code, out) == (2, "")
-    assert says in err
-    assert len(err.splitlines()) == 1
 
 
 def test_list_shows_what_init_wrote(

@@ -1,5 +1,6 @@
 import json
 import math
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -9,8 +10,11 @@ from conftest import ROOT
 from scipy import stats
 
 import cascadesim
+from cascadesim.analysis.attribution import Blame
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.experiment.compare import Comparison
+from cascadesim.experiment.judged import Judged, judge
+from cascadesim.experiment.replications import MEASURES, Judgement
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import Scenario, loads
 
@@ -212,17 +216,53 @@ def test_objectives_are_met_by_the_mean_over_replications() -> None:
     for label in compared().results:
         p90, errors, p50 = compared().objectives(label)
         sample = values(label, "p90")
-        text, value, met, often = p90
-        assert text == "p90 < 750ms"
-        assert (value.estimate, value.low, value.high) == t_interval(sample)
-        assert met == (np.mean(sample) < 0.75)
-        assert often == sum(each < 0.75 for each in sample)
-        assert (errors[1].estimate, *errors[2:]) == (0.0, True, COUNT)
-        assert p50[2:] == (False, 0)
-    assert 0 < compared().objectives("base")[0][3] < COUNT  # some replications meet it
+        assert p90.objective.text == "p90 < 750ms"
+        assert (p90.value.estimate, p90.value.low, p90.value.high) == t_interval(sample)
+        assert p90.met == (np.mean(sample) < 0.75)
+        assert p90.met_in == sum(each < 0.75 for each in sample)
+        assert (errors.value.estimate, errors.met, errors.met_in) == (0.0, True, COUNT)
+        assert (p50.met, p50.met_in) == (False, 0)
+    assert 0 < compared().objectives("base")[0].met_in < COUNT  # some replications meet it
     assert not compared().met
     easy = {"objectives": ["p90 < 10s", "error_rate < 1%"]}
     assert cascadesim.compare(queue(**easy), replications=3).met
+
+
+def test_measures_are_t_intervals() -> None:
+    for label in compared().results:
+        for name, found in compared().measures(label).items():
+            sample = values(label, name)
+            if np.ptp(sample) > 0:
+                assert (found.estimate, found.low, found.high) == t_interval(sample)
+            else:
+                assert (found.estimate, found.low, found.high) == (sample[0],) * 3
+    assert list(compared().measures("base")) == list(MEASURES)
+
+
+def test_blame_is_that_of_the_replications_that_miss() -> None:
+    replications = compared().replications["base"]
+    blames = [each.objectives[2].blame for each in replications]  # p50 < 20ms, which all miss
+    named = Counter(blame.setting for blame in blames if blame is not None)
+    assert named.total() == COUNT
+    judged = compared().objectives("base")[2]
+    assert judged.blame is not None
+    assert (judged.blame.setting, judged.blamed_in) == named.most_common(1)[0]
+    shares = [b.share for b in blames if b is not None and b.setting == judged.blame.setting]
+    assert judged.blame.share == pytest.approx(np.mean(shares))
+    assert compared().objectives("base")[1].blame is None  # of the error rate, which all meet
+
+
+def test_the_most_blamed_setting_is_that_of_most_replications() -> None:
+    objective = queue().objectives[0]
+
+    def of(*blames: Blame | None) -> Judged:
+        return judge(objective, [Judgement(1.0, 1.0, each is None, each) for each in blames])
+
+    often = of(Blame("a", 0.25), None, Blame("b", 0.9), Blame("a", 0.5))
+    assert often.blame == Blame("a", 0.375)
+    assert (often.blamed_in, often.met_in) == (2, 1)
+    assert of(Blame("a", 0.3), Blame("b", 0.9)).blame == Blame("b", 0.9)
+    assert of(None, None).blame is None
 
 
 INTERVALS = ["low_s", "high_s", "difference_low_s", "difference_high_s", "p_value"]
@@ -261,6 +301,10 @@ def test_plain_data_is_json(count: int) -> None:
         variant = found["variants"][label]
         assert (variant["better"], variant["worse"]) == comparison.pairs(label)
         assert list(variant["percentiles"]) == list(PERCENTILES)
+        assert variant["objectives"] == [j.to_dict() for j in comparison.objectives(label)]
+        for name, own in comparison.measures(label).items():
+            bounds = (own.estimate, own.low, own.high) if count > 1 else (own.estimate, None, None)
+            assert tuple(variant["measures"][name].values()) == bounds
         for name, row in variant["percentiles"].items():
             for key, value in row.items():
                 expected = frame.loc[(label, name), key]
@@ -297,8 +341,8 @@ def test_unfinished_requests_keep_no_objective_by_the_mean_either() -> None:
     scenario = cascadesim.loads(json.dumps(data))
     for replications in (1, 3):
         comparison = cascadesim.compare(scenario, replications=replications)
-        ((_, value, met, _),) = comparison.objectives("scenario")
-        assert value.estimate <= 3.0 + 1e-9
-        assert (met, comparison.met) == (False, False)
+        (judged,) = comparison.objectives("scenario")
+        assert judged.value.estimate <= 3.0 + 1e-9
+        assert (judged.met, judged.at_least, comparison.met) == (False, True, False)
     followed = scenario.override({"drain": "10s"})
     assert cascadesim.compare(followed, replications=3).met

@@ -5,16 +5,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from hypothesis import given
-from hypothesis import strategies as st
 
 import cascadesim
+from cascadesim import Execution
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.sweep import Sweep, grid, parse_sample, parse_vary, sample, sweep
+from cascadesim.experiment.design import design
+from cascadesim.experiment.replications import MEASURES
+from cascadesim.experiment.sweep import FILES, Sweep, sweep
 from cascadesim.scenario.errors import ScenarioError
 
+HERE = Execution(1)
 TIMEOUT = "agent.deadline.timeout"
 LIMIT = "agent.concurrency"
+VARY = [f"{TIMEOUT}=2s,15s", f"{LIMIT}=25..50:25"]
 
 
 def load() -> cascadesim.Scenario:
@@ -23,72 +26,7 @@ def load() -> cascadesim.Scenario:
 
 @pytest.fixture(scope="module")
 def swept() -> Sweep:
-    vary = [parse_vary(f"{TIMEOUT}=2s,15s"), parse_vary(f"{LIMIT}=25..50:25")]
-    return sweep(load(), vary, replications=2)
-
-
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        ("a.b=5s,10s,30s", ("5s", "10s", "30s")),
-        ("a.b=5..20:5", (5, 10, 15, 20)),
-        ("a.b=1s..2s:250ms", ("1s", "1.25s", "1.5s", "1.75s", "2s")),
-        ("a.b=1..10:4", (1, 5, 9)),
-        ("a.b=wait,reject", ("wait", "reject")),
-        ("a.b=true,false", (True, False)),
-        ("a.b=1s..2s", ()),
-    ],
-)
-def test_what_to_vary(text: str, values: tuple[object, ...]) -> None:
-    assert parse_vary(text).values == values
-    assert parse_vary(text).path == "a.b"
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("a.b", "expected PATH=VALUES"),
-        ("a.b=", "expected PATH=VALUES"),
-        ("a.b=5..x", 'expected a duration such as "5s" or a whole number, got "x"'),
-        ("a.b=5..5s", "of its kind"),
-        ("a.b=9..5", "up to a greater one"),
-        ("a.b=1..9:0", "the step must be more than 0"),
-        ("a.b=1..9:1s", "of the range's kind"),
-        ("a.b=0s..1h:1ms", "makes 3600001 values"),
-    ],
-)
-def test_what_cannot_be_varied(text: str, says: str) -> None:
-    with pytest.raises(ScenarioError, match=r"^--vary") as caught:
-        parse_vary(text)
-    assert says in str(caught.value)
-
-
-def test_a_grid_is_every_combination() -> None:
-    settings = grid([parse_vary("a.b=1,2"), parse_vary("c.d=x,y,z")])
-    assert settings[:2] == [{"a.b": 1, "c.d": "x"}, {"a.b": 1, "c.d": "y"}]
-    assert len({tuple(each.values()) for each in settings}) == 6
-    with pytest.raises(ScenarioError, match="needs values, or a range with a step"):
-        grid([parse_vary("a.b=1..2")])
-    with pytest.raises(ScenarioError, match="makes 250000 settings"):
-        grid([parse_vary("a.b=1..500:1"), parse_vary("c.d=1..500:1")])
-
-
-@given(st.sampled_from(["sobol", "lhs"]), st.integers(0, 99))
-def test_a_sample_fills_every_range_evenly(kind: str, seed: int) -> None:
-    vary = [parse_vary("a.b=1..8"), parse_vary("c.d=0s..16s"), parse_vary("e.f=x,y")]
-    settings = sample(vary, kind, 16, seed)
-    assert settings == sample(vary, kind, 16, seed)
-    # One in each of 16 equal strata of a range; so two of each whole number, eight of each word.
-    seconds = sorted(float(each["c.d"].rstrip("s")) for each in settings)
-    assert [int(s) for s in seconds] == list(range(16))
-    assert sorted(each["a.b"] for each in settings) == sorted(2 * list(range(1, 9)))
-    assert [each["e.f"] for each in settings].count("x") == 8
-
-
-@pytest.mark.parametrize("text", ["sobol", "sobol:0", "sobol:x", "random:8", "sobol:100"])
-def test_samples_that_cannot_be_taken(text: str) -> None:
-    with pytest.raises(ScenarioError, match=r"^--sample"):
-        parse_sample(text, [parse_vary("a.b=1..2")], seed=1)
+    return sweep(load(), VARY, replications=2, execution=HERE)
 
 
 def test_a_row_is_what_compare_says_of_that_setting(swept: Sweep) -> None:
@@ -107,48 +45,41 @@ def test_a_row_is_what_compare_says_of_that_setting(swept: Sweep) -> None:
         assert rows.loc[name, ["latency_s", "low_s", "high_s"]].tolist() == [
             *(interval.estimate, interval.low, interval.high)
         ]
+    assert rows["met"].tolist() == [alone.met] * len(PERCENTILES)
+    (place,) = rows["setting"].unique()
+    told = {each.objective.text: each.value for each in alone.objectives("after")}
+    assert {e.objective.text: e.value for e in swept.objectives(place)} == told
 
 
 def test_workers_change_no_byte(swept: Sweep) -> None:
-    vary = [parse_vary(f"{TIMEOUT}=2s,15s"), parse_vary(f"{LIMIT}=25..50:25")]
-    parallel = sweep(load(), vary, replications=2, workers=2)
+    parallel = sweep(load(), VARY, replications=2, execution=Execution(2))
     assert parallel.frame.to_csv() == swept.frame.to_csv()
+    assert parallel.effects().to_csv() == swept.effects().to_csv()
 
 
 def test_a_setting_that_is_refused_is_found_before_anything_runs() -> None:
-    with pytest.raises(ScenarioError, match="--vary"):
-        sweep(load(), [parse_vary(f"{TIMEOUT}=2s,0s")])
+    seen: list[float] = []
+    with pytest.raises(ScenarioError, match=r"^--vary: agent.deadline.timeout: must be more"):
+        sweep(load(), [f"{TIMEOUT}=2s,0s"], execution=HERE, progress=seen.append)
+    assert seen == []
 
 
 def test_saved_tables_hold_the_frame(swept: Sweep, tmp_path: Path) -> None:
     swept.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(FILES)
     csv, parquet = pd.read_csv(tmp_path / "sweep.csv"), pd.read_parquet(tmp_path / "sweep.parquet")
     np.testing.assert_allclose(csv["latency_s"], swept.frame["latency_s"], rtol=1e-12)
     assert (parquet["latency_s"] == swept.frame["latency_s"]).all()
     assert list(csv.columns) == list(parquet.columns) == list(swept.frame.columns)
+    effects = pd.read_csv(tmp_path / "effects.csv")
+    pd.testing.assert_frame_equal(effects, swept.effects(), check_exact=False)
     json.dumps(swept.to_dict(), allow_nan=False)
 
 
 def test_progress_ends_at_one() -> None:
     seen: list[float] = []
-    sweep(load(), [parse_vary(f"{TIMEOUT}=2s,15s")], progress=seen.append)
+    sweep(load(), [f"{TIMEOUT}=2s,15s"], execution=HERE, progress=seen.append)
     assert seen == [0.5, 1.0]
-
-
-def test_lists_and_commas_in_brackets_are_values() -> None:
-    vary = parse_vary("a.outcomes=[failed],[failed, timed_out]")
-    assert vary.values == (["failed"], ["failed", "timed_out"])
-
-
-@pytest.mark.parametrize("path", ["seed", "name", "objectives"])
-def test_what_is_the_same_for_every_setting_cannot_be_varied(path: str) -> None:
-    with pytest.raises(ScenarioError, match="cannot be varied"):
-        sweep(load(), [parse_vary(f"{path}=1,2")])
-
-
-def test_a_path_is_varied_once() -> None:
-    with pytest.raises(ScenarioError, match="is given twice"):
-        sweep(load(), [parse_vary(f"{LIMIT}=1,2"), parse_vary(f"{LIMIT}=3,4")])
 
 
 QUEUE = {
@@ -160,9 +91,13 @@ QUEUE = {
 }
 
 
+def queue(**keys: object) -> cascadesim.Scenario:
+    return cascadesim.loads(json.dumps(QUEUE | keys))
+
+
 def test_a_warmup_is_found_for_all_settings_alike() -> None:
-    scenario = cascadesim.loads(json.dumps(QUEUE))
-    swept = sweep(scenario, [parse_vary("a.concurrency=1,2")])
+    scenario = queue()
+    swept = sweep(scenario, ["a.concurrency=1,2"], execution=HERE)
     found = [cascadesim.run(scenario.override({"a.concurrency": n})).summary for n in (1, 2)]
     longest = max(summary.warmup for summary in found)
     assert longest > 0
@@ -173,13 +108,88 @@ def test_a_warmup_is_found_for_all_settings_alike() -> None:
 
 
 def test_lower_bounds_are_marked() -> None:
-    late = QUEUE | {"warmup": "0s", "stages": {"a": {"work": {"constant": "30s"}}}}
-    swept = sweep(cascadesim.loads(json.dumps(late)), [parse_vary("horizon=40s,100s")])
+    late = queue(warmup="0s", stages={"a": {"work": {"constant": "30s"}}})
+    swept = sweep(late, ["horizon=40s,100s"], execution=HERE)
     assert swept.frame.set_index(["setting", "percentile"]).loc[(0, "p90"), "at_least"]
+    assert swept.row(0, "p90")["p90"].startswith("> ")
+
+
+def test_settings_that_are_alike_are_run_once_and_told_each() -> None:
+    seen: list[float] = []
+    vary = ["a.concurrency=1..2"]
+    swept = sweep(queue(), vary, "lhs:6", 2, execution=HERE, progress=seen.append)
+    assert len(seen) == 2 * 2
+    assert len(swept.settings) == len(swept.replications) == 6
+    alone = sweep(queue(), ["a.concurrency=1,2"], replications=2, execution=HERE)
+    for settings, runs in zip(swept.settings, swept.replications, strict=True):
+        assert runs == alone.replications[settings["a.concurrency"] - 1]
+
+
+def test_settings_without_measured_requests_come_last() -> None:
+    rare = queue(warmup="0s", workload={"arrivals": {"constant": {"rate": "1/min"}}})
+    swept = sweep(rare, ["horizon=30s,100s", "a.concurrency=1,2"], execution=HERE)
+    if swept.replications[0][0].requests:  # the first arrival may come at once
+        swept = sweep(rare, ["warmup=90s,0s", "a.concurrency=1,2"], execution=HERE)
+    assert [swept.replications[place][0].requests > 0 for place in swept.ranked()] == [
+        *(True, True, False, False)
+    ]
+    assert swept.row(swept.ranked()[-1])["p99"] == "-"
+    assert swept.shares().note == "2 of 4 settings measure no request, so have no p99"
+    json.dumps(swept.to_dict(), allow_nan=False)
+    assert "-" in repr(swept)
+
+
+def test_more_servers_shorten_the_queue_and_the_work_does_not_depend_on_a_limit_above() -> None:
+    vary = ["a.concurrency=1,2,3", "a.queue_limit=500,1000"]
+    swept = sweep(queue(warmup="0s"), vary, execution=HERE)
+    effects = swept.effects("mean").set_index("setting")
+    assert effects.index[0] == "a.concurrency"
+    assert effects["first_order"].tolist() == pytest.approx([1, 0])
+    assert effects["total_order"].tolist() == pytest.approx([1, 0])
+    levels = swept.main_effects("mean")
+    means = levels[levels["setting"] == "a.concurrency"]["latency_s"]
+    assert means.is_monotonic_decreasing
+    assert means.iloc[0] == pytest.approx(swept.values("mean")[:2].mean())
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_every_measure_has_effects(swept: Sweep, measure: str) -> None:
+    assert set(swept.effects(measure)["setting"]) == {TIMEOUT, LIMIT}
+    levels = swept.main_effects(measure)
+    assert levels.iloc[0, 3] == pytest.approx(swept.values(measure)[:2].mean(), nan_ok=True)
+
+
+def test_an_unknown_measure(swept: Sweep) -> None:
+    with pytest.raises(ScenarioError, match="measure p98: expected one of p50"):
+        swept.effects("p98")
+
+
+def test_the_scenario_says_what_to_vary() -> None:
+    block = {"vary": {"a.concurrency": [1, 2], "horizon": "50s..100s:50s"}, "replications": 2}
+    swept = cascadesim.sweep(queue(sweep=block), execution=HERE)
+    assert swept.settings == design(queue(), ["a.concurrency=1,2", "horizon=50s,100s"]).settings
+    assert {len(runs) for runs in swept.replications} == {2}
+
+
+def test_values_that_are_refused_together_are_found_where_they_stand() -> None:
+    block = {"vary": {"warmup": ["40s", "auto"], "horizon": ["30s", "50s"]}}
+    scenario = queue(sweep=block)
+    at = json.dumps(QUEUE | {"sweep": block}).index('"vary"') + 1
+    problem = "warmup must be shorter than the horizon"
+    with pytest.raises(ScenarioError, match=f"^<text>:1:{at}: warmup: {problem}"):
+        cascadesim.sweep(scenario, execution=HERE)
+
+
+def test_it_shows_itself(swept: Sweep) -> None:
+    text, html = repr(swept), swept._repr_html_()
+    assert text.startswith("incident-60s, variant after: 4 settings of agent.deadline.timeout, ")
+    assert "15s, 25" in text
+    assert "15s, 25" in html
+    assert text.index("2s, 25") < text.index("15s, 25")  # the lower p99 first
 
 
 def test_python_says_it_in_the_words_of_the_command() -> None:
-    swept = cascadesim.sweep(load(), [f"{TIMEOUT}=2s,15s"])
+    swept = cascadesim.sweep(load(), [f"{TIMEOUT}=2s,15s"], execution=HERE)
     assert swept.settings == [{TIMEOUT: "2s"}, {TIMEOUT: "15s"}]
     whole = cascadesim.load(ROOT / "scenarios" / "incident-60s")
     found = cascadesim.compare(whole, variants=["after"], precision="p50=50%", replications=6)

@@ -16,6 +16,9 @@ QUEUE = {
     "variants": {"slow": {}, "fast": {"a.work": {"exponential": {"mean": "50ms"}}}},
 }
 
+FAST = {"a": {"work": {"exponential": {"mean": "50ms"}}, "concurrency": 1}}
+FAULT = {"on": "a", "from": "60s", "for": "20s", "latency": {"multiply": 3}}
+
 
 def load(**more: object) -> cascadesim.Scenario:
     return cascadesim.loads(json.dumps(QUEUE | more))
@@ -24,6 +27,7 @@ def load(**more: object) -> cascadesim.Scenario:
 def test_it_is_found_by_mser5_of_the_latencies() -> None:
     plain = cascadesim.run(load(warmup="0s").at("slow")).records
     cut = mser5(plain.latency.tolist())
+    assert cut is not None
     found = cascadesim.run(load().at("slow"))
     assert found.summary.requests == len(plain.latency) - cut
     assert 0 < cut < len(plain.latency) / 2
@@ -52,6 +56,38 @@ def test_replications_measure_from_it_too() -> None:
 
 
 def test_a_fault_is_no_warmup() -> None:
-    fault = {"on": "a", "from": "60s", "for": "20s", "latency": {"multiply": 3}}
-    found = cascadesim.run(load(faults=[fault]).at("slow"))
+    found = cascadesim.run(load(faults=[FAULT]).at("slow"))
     assert found.summary.warmup < 60
+
+
+def test_scenarios_that_are_compared_share_the_longest() -> None:
+    old, new = load(name="old", variants={}), load(name="new", variants={}, stages=FAST)
+    alone = [cascadesim.run(each).summary.warmup for each in (old, new)]
+    assert alone[0] != alone[1]
+    comparison = cascadesim.compare(old, new, replications=2)
+    assert {each.summary.warmup for each in comparison.results.values()} == {max(alone)}
+    assert len({each.summary.requests for each in comparison.results.values()}) == 1
+    assert comparison.pairs("new:scenario") is not None
+
+
+def test_another_horizon_has_a_warmup_of_its_own() -> None:
+    old, new = load(name="old", variants={}), load(name="new", variants={}, horizon="30s")
+    comparison = cascadesim.compare(old, new)
+    assert comparison.results["old:scenario"].summary.warmup > 30 / 2
+    assert comparison.results["new:scenario"].summary.warmup < 30
+
+
+@pytest.mark.parametrize("settings", [{"horizon": "1s"}, {"faults": [FAULT | {"from": "500ms"}]}])
+def test_too_few_requests_to_tell_are_half_warmup(settings: dict[str, object]) -> None:
+    scenario = load(variants={}, **settings)
+    result = cascadesim.run(scenario)
+    records = cascadesim.run(scenario.override({"warmup": "0s"})).records
+    before = records.arrival[records.arrival < (1.0 if "horizon" in settings else 0.5)]
+    assert 2 <= len(before) < 10
+    assert (records.arrival < result.summary.warmup).sum() == len(before) // 2
+    assert result.scenario.too_short
+
+
+def test_what_has_settled_is_not_too_short() -> None:
+    assert not cascadesim.run(load().at("slow")).scenario.too_short
+    assert not cascadesim.run(load(horizon="1s", warmup="0s").at("slow")).scenario.too_short

@@ -7,9 +7,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 
 import cascadesim
+from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.experiment.compare import Comparison
 from cascadesim.plots.files import save_figure
 from cascadesim.plots.percentiles import percentiles
@@ -27,9 +29,13 @@ variants:
 """
 
 
+def known(settings: dict[str, str]) -> dict[str, str]:
+    usual = {"name": "some", "horizon": "3s", "low": "20ms", "log": "1ms", "objectives": "[]"}
+    return usual | settings
+
+
 def comparison(*variants: str, **settings: str) -> Comparison:
-    known = {"name": "some", "horizon": "3s", "low": "20ms", "log": "1ms", "objectives": "[]"}
-    text = SCENARIO.format(**known | settings)
+    text = SCENARIO.format(**known(settings))
     lines = variants or ("before: {}", "after: {agent.work.uniform.low: 30ms}")
     return cascadesim.compare(cascadesim.loads(text + "".join(f"  {v}\n" for v in lines)))
 
@@ -140,3 +146,40 @@ def test_an_axes_of_ones_own() -> None:
     assert percentiles(comparison(), ax) is ax
     assert ax.get_title(loc="left") == "some"
     assert ax.get_yticklabels()[0].get_text() == "p50"
+
+
+def replicated(count: int = 4, **settings: str) -> Comparison:
+    text = SCENARIO.format(**known(settings)) + "  before: {}\n  after: {log.work.constant: 5ms}\n"
+    execution = cascadesim.Execution(jobs=1)
+    return cascadesim.compare(cascadesim.loads(text), replications=count, execution=execution)
+
+
+def test_replications_are_drawn_as_means_with_intervals() -> None:
+    drawn = replicated()
+    ax = drawn.plot()
+    assert ax.get_xlabel() == "latency in seconds: mean of 4 replications (bars: 95 % intervals)"
+    bars = [c for c in ax.collections if isinstance(c, LineCollection)]
+    marks = [np.asarray(c.get_offsets()) for c in ax.collections if isinstance(c, PathCollection)]
+    for label, bar, mark in zip(drawn.results, bars, marks, strict=True):
+        for p, segment, (x, y) in zip(PERCENTILES, bar.get_segments(), mark, strict=True):
+            found = drawn.percentile(label, p)
+            np.testing.assert_allclose(segment, [[found.low, y], [found.high, y]])
+            assert x == found.estimate
+    assert legend(ax) == ["before", "after"]  # bars are no variants of their own
+
+
+def test_a_single_run_has_no_bars() -> None:
+    ax = comparison().plot()
+    assert ax.get_xlabel() == "latency in seconds"
+    assert not [c for c in ax.collections if isinstance(c, LineCollection)]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_an_interval_that_reaches_below_0_is_drawn_without_a_warning(
+    kind: str, tmp_path: Path
+) -> None:
+    drawn = replicated(2, horizon="300ms", low="0ms")
+    assert drawn.percentile("before", "p50").low < 0
+    save_figure(drawn.plot, tmp_path / f"p.{kind}")
+    low, _ = drawn.plot().get_xlim()
+    assert low > 0

@@ -71,6 +71,10 @@ variants:
   before: {}
   after: {agent.outer.recovery_timeout: 10s, agent.deadline.timeout: 15s}
   longer: {extends: after, horizon: 20min}
+sweep:
+  vary: {agent.outer.recovery_timeout: [10s, 60s], agent.deadline.timeout: 1s..30s}
+  sample: sobol:64
+  replications: 2
 """
 
 

@@ -65,7 +65,7 @@ def test_the_whole_line(case: list[str]) -> None:
          'got "\\nmin"'),
         ("drain", "a" * 300, f'5:1: {"a" * 119}…: unknown key "{"a" * 59}…"; known: name, '
          "summary, clock, horizon, drain, warmup, seed, workload, stages, faults, observations, "
-         "objectives, variants"),
+         "objectives, variants, sweep"),
     ],
 )  # fmt: skip
 def test_long_and_unprintable_text_is_cut_and_escaped(old: str, new: str, line: str) -> None:
@@ -84,7 +84,7 @@ def test_long_and_unprintable_text_is_cut_and_escaped(old: str, new: str, line: 
         ("name: x", 'f.yaml:1:1: horizon: "horizon" is missing'),
         (
             f"{EVERYTHING}---\n{EVERYTHING}",
-            "f.yaml:71:1: a second document begins here; a scenario is one, without --- inside",
+            "f.yaml:75:1: a second document begins here; a scenario is one, without --- inside",
         ),
         ("[" * 10_000, "f.yaml:1:65: is nested too deeply"),
         ("{a: " * 10_000, "f.yaml:1:254: is nested too deeply"),

@@ -83,12 +83,13 @@ def test_a_variant_overrides_what_it_extends_and_names_may_stand_in_any_order() 
     variants = (
         "  a: {extends: b, horizon: 3min}\n  b: {extends: c, seed: 3}\n  c: {horizon: 9min}\n"
     )
-    chained = loads(EVERYTHING + variants).at("a").model
+    chained = loads(swap("sweep:", variants + "sweep:")).at("a").model
     assert (chained.horizon, chained.seed) == (180, 3)
 
 
 def test_a_variant_may_use_what_it_has_just_set() -> None:
-    text = EVERYTHING + "  named: {auth.breaker.name: door, auth.door.failure_threshold: 9}\n"
+    named = "  named: {auth.breaker.name: door, auth.door.failure_threshold: 9}\n"
+    text = swap("sweep:", named + "sweep:")
     assert loads(text).at("named").model.stages["auth"].policies[0].chosen.failure_threshold == 9
 
 

@@ -1,0 +1,81 @@
+"""The tables of a sweep: its best settings, and what they depend on."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cascadesim.analysis.effects import best_level
+from cascadesim.cli.tables import new_console, print_table, say
+from cascadesim.experiment.design import settings_text
+from cascadesim.experiment.sweep import SHOWN
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cascadesim.analysis.effects import Effect, Effects
+    from cascadesim.experiment.sweep import Sweep
+
+_NONE = 0.005  # the share below which no value of a setting is better than another
+
+
+def print_sweep(sweep: Sweep, percentile: str) -> None:
+    """Print one percentile, goodput, error rate and objectives missed of settings, best first.
+
+    Below it stands what the percentile depends on, where several settings are varied.
+    """
+    console = new_console()
+    number, n = sweep.design.replications, len(sweep.settings)
+    worlds = f"{number} replications each" if number > 1 else "one run each"
+    say(console, f"\n{n} settings, {worlds}, seed {sweep.seed}:")
+    say(console, f"{', '.join(sweep.vary)}\n")
+    places = sweep.ranked(percentile)[:SHOWN]
+    shown = {place: sweep.row(place, percentile) for place in places}
+    rows = ((settings_text(sweep.settings[place]), *row.values()) for place, row in shown.items())
+    columns = ("setting", *shown[places[0]])
+    print_table(console, f"{percentile} in seconds, lowest first", columns, rows)
+    if n > SHOWN:
+        say(console, f"({n - SHOWN} more are left out; --format csv has them all)\n")
+    if sweep.too_short:
+        text = "a run is too short, or its first fault too early, to tell where the warm-up ends"
+        say(console, f"Warning: {text}, so that of its horizon is a guess.\n")
+    if len(sweep.vary) > 1:
+        _print_effects(console, sweep, sweep.shares(percentile))
+
+
+def _print_effects(console: Console, sweep: Sweep, found: Effects) -> None:
+    if all(math.isnan(effect.rank) or math.isinf(effect.rank) for effect in found.effects):
+        say(console, f"What {found.measure} depends on is not known: {found.note}.\n")
+        return
+    levels = sweep.levels(found.measure)
+    rows = []
+    for effect in found.effects:
+        own = [level for level in levels if level.setting == effect.setting]
+        best = best_level(own, found.measure)
+        value = "any" if best is None or effect.rank < _NONE else best.text
+        rows.append((effect.setting, _first(effect), _total(effect), value))
+    title = f"What {found.measure} depends on, most first"
+    columns = ("setting", "first order", "total", "best value")
+    print_table(console, title, columns, rows)
+    say(console, "(shares of the variance: first order alone, total together with others)")
+    if not math.isnan(found.noise):
+        say(console, f"(chance between replications is {found.noise:.1%} of the variance)")
+    if found.note:
+        say(console, f"({found.note})")
+    console.print()
+
+
+def _first(effect: Effect) -> str:
+    return _share(effect.first_order, effect.first_order_high)
+
+
+def _total(effect: Effect) -> str:
+    return _share(effect.total_order, effect.total_order_high)
+
+
+def _share(share: float, high: float) -> str:
+    """Return a share with half its interval; estimates beyond 0 and 1 are brought back."""
+    if math.isnan(share):
+        return "-"
+    text = f"{min(max(share, 0.0), 1.0):.1%}"
+    return text if math.isnan(high) else f"{text} ± {high - share:.1%}"

@@ -1,0 +1,79 @@
+"""Precision: as many replications as it takes until an interval is narrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cascadesim.experiment.replications import MEASURES, Job, interval
+from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.units import parse_share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cascadesim.experiment.execution import Runner
+    from cascadesim.experiment.replications import Replication, Variant
+
+MOST = 200  # replications that a precision may ask for, unless told otherwise
+FEWEST = 5  # before a precision is judged, since an interval of fewer says little
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Replicate until the interval of a measure is narrow: half of it at most `share` of it."""
+
+    measure: str
+    share: float
+
+    def reached(self, replications: Sequence[Replication]) -> bool:
+        """Return whether these replications are enough."""
+        return interval(replications, self.measure).relative <= self.share
+
+
+def parse_precision(text: str) -> Precision:
+    """Return the precision that a text such as "p99=2%" asks for.
+
+    Raises ScenarioError saying what would be right.
+    """
+    measure, _, share = (part.strip() for part in text.partition("="))
+    try:
+        asked = parse_share(share)
+    except ValueError:
+        asked = 0.0
+    if measure not in MEASURES or not asked:
+        message = f'expected MEASURE=SHARE such as "p99=2%"; measures: {", ".join(MEASURES)}'
+        raise ScenarioError(message, f"--precision {text}")
+    return Precision(measure, asked)
+
+
+def until_precise(
+    variants: tuple[Variant, ...],
+    seed: int,
+    precision: Precision,
+    runner: Runner,
+    done: Sequence[list[Replication]] = (),
+    most: int = MOST,
+    progress: Callable[[float], None] | None = None,
+) -> list[list[Replication]]:
+    """Return as many replications as the precision takes for every variant, `most` at most.
+
+    `done` are the first of them, where they are there already. They are judged in the order of
+    their numbers, so that the same ones are kept with any number of workers.
+    """
+    found = list(done)
+    judged = min(FEWEST, most)
+    while True:
+        if len(found) < judged:
+            # Some more than are judged next, so that no worker is idle.
+            numbers = range(len(found), min(most, max(judged, len(found) + runner.ahead)))
+            found += runner.run([Job(variants, seed, number) for number in numbers])
+        kept = found[:judged]
+        enough = judged >= FEWEST and all(
+            precision.reached([each[i] for each in kept]) for i in range(len(variants))
+        )
+        if progress is not None:
+            progress(1.0 if enough else judged / most)
+        if enough or judged == most:
+            return kept
+        judged += 1

@@ -1,0 +1,98 @@
+"""The verdict of an optimization: what to make of it, in a sentence or two."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cascadesim.experiment.optimization import OPTIMIZED, TODAY, setting_text, value_text
+from cascadesim.shown import lower_bound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cascadesim.experiment.optimization import Optimization
+
+
+def verdict(found: Optimization) -> str:
+    """Return the verdict of an optimization."""
+    if found.confirmation is None:
+        return _none_feasible(found)
+    if not found.proposals:
+        missed = found.missed(TODAY)
+        but = f", though they miss {_listed(missed)} in fresh worlds" if missed else ""
+        return f"No better settings found: keep today's{but}."
+    return _front(found) if len(found.aims.goals) > 1 else _best(found)
+
+
+def _none_feasible(found: Optimization) -> str:
+    nearest = found.aims.nearest(found.trials)
+    if not nearest.replications:
+        return "The scenario refuses every one of these settings."
+    if unknown := found.aims.unknown(nearest.replications):
+        text = f"requests unfinished at the end could still move the {_listed(unknown)}"
+        return f"No settings can be judged: {text}; a longer drain tells more."
+    if any(map(math.isnan, found.aims.costs(nearest.replications))):
+        return "No settings can be judged: no request arrives between warm-up and horizon."
+    metrics = dict.fromkeys(each.metric for each in found.aims.constraints)
+    values = [f"{name} {value_text(name, found.value(nearest, name))}" for name in metrics]
+    changed = found.changed(nearest)
+    settings = [f"{path}={setting_text(value)}" for path, value in changed.items()]
+    at = f" with {', '.join(settings)}" if settings else " with today's settings"
+    return (
+        f"No settings keep {_listed([each.text for each in found.aims.constraints])}; the nearest "
+        f"come to {_listed(values)}{at}."
+    )
+
+
+def _best(found: Optimization) -> str:
+    (goal,) = found.aims.goals
+    assert found.confirmation is not None
+    if missed := found.missed(OPTIMIZED):
+        return f"The optimized settings miss {_listed(missed)} in fresh worlds."
+    if found.aims.unknown(found.confirmation.replications[OPTIMIZED]):
+        text = f"requests unfinished at the end could still move its {goal.measure}"
+        return f"The gain of the search cannot be confirmed: {text}; a longer drain tells more."
+    difference = found.differences(goal.measure)[OPTIMIZED]
+    change = _change(found, goal.measure)
+    if missed := found.missed(TODAY):
+        moved = change if difference.seen else f"no difference of {_named(goal.measure)} is seen"
+        them = "them" if len(missed) > 1 else "it"
+        both = f"Today's settings miss {_listed(missed)}, and the optimized ones keep {them}"
+        return f"{both}: {moved}."
+    if not difference.seen:
+        return "The gain of the search did not hold in fresh worlds: no difference seen."
+    if goal.cost(difference.interval.estimate) > 0:
+        return f"The gain of the search did not hold in fresh worlds: {change}."
+    return f"{change}."
+
+
+def _change(found: Optimization, measure: str) -> str:
+    today, now = (found.confirmed(label, measure).estimate for label in (TODAY, OPTIMIZED))
+    first, then = (
+        lower_bound(value_text(measure, value), found.at_least(label, measure))
+        for label, value in ((TODAY, today), (OPTIMIZED, now))
+    )
+    return f"{_named(measure)} {'falls' if now < today else 'rises'} from {first} to {then}"
+
+
+def _front(found: Optimization) -> str:
+    on_front = found.on_front
+    held = [label for label in found.proposals if on_front[label]]
+    n = len(found.proposals)
+    front = f"{len(held)} of {n} confirmed settings are on the Pareto front in fresh worlds"
+    today = "so are today's" if on_front[TODAY] else "today's are not"
+    others = [label for label in found.proposals if found.missed(label)]
+    missed = f" Constraints are missed by {_listed(others)}." if others else ""
+    left_out = ""
+    if found.left_out:
+        left_out = f" {found.left_out} more of the search's front were not confirmed."
+    return f"{front}; {today}.{missed}{left_out}"
+
+
+def _named(measure: str) -> str:
+    return measure.replace("_", " ")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]

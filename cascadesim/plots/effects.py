@@ -1,0 +1,61 @@
+"""Main effects: the mean of a measure along the values of each setting, over all the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from cascadesim.plots.style import COLOURS, MARKERS, MOST, measure_label
+from cascadesim.scenario.errors import ScenarioError, one_line
+from cascadesim.scenario.source import flow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cascadesim.experiment.sweep import Sweep
+    from cascadesim.scenario.vary import Vary
+
+
+def main_effects(result: Sweep, measure: str = "p99", ax: Axes | None = None) -> Axes:
+    """Draw a line for each setting, from its first value (or the low end of its range) to its last.
+
+    A steep line is a setting that matters, a flat one is one that does not (alone). Settings that a
+    sample varies are in up to 8 bins. Raises ScenarioError for more lines than can be told apart.
+    """
+    if len(result.vary) > MOST:
+        message = f"varies {len(result.vary)} settings, and {MOST} lines can be told apart"
+        raise ScenarioError(message, "sweep")
+    if ax is None:
+        height = max(4.5, 1 + 0.23 * len(result.vary))  # inches, as the legend has a line for each
+        ax = Figure(figsize=(10, height), layout="constrained").add_subplot()
+    levels = result.levels(measure)
+    for i, vary in enumerate(result.design.vary):
+        own = [level for level in levels if level.setting == vary.path]
+        ax.plot(
+            [level.along for level in own],
+            [level.mean for level in own],
+            color=COLOURS[i % len(COLOURS)],
+            marker=MARKERS[i % len(MARKERS)],
+            label=_label(vary),
+        )
+    highest = max((level.mean for level in levels if level.mean == level.mean), default=0)
+    ax.set_ylim(0, 1.05 * highest if highest > 0 else 1)
+    ax.set_xlim(-0.03, 1.03)
+    ax.set_xticks([0, 1], ["first value", "last value"])
+    ax.set_xlabel("along the values of each setting")
+    ax.set_ylabel(f"{measure_label(measure)}, mean over the others")
+    title = one_line(f"{result.scenario.name}: main effects on {measure.replace('_', ' ')}")
+    ax.set_title(title, loc="left", parse_math=False)
+    box = ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    for text in box.get_texts():
+        text.set_parse_math(False)
+    ax.grid(color="0.9")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _label(vary: Vary) -> str:
+    first, last = flow(vary.at(0)), flow(vary.at(1))
+    ends = first if first == last else f"{first} … {last}"
+    return one_line(f"{vary.path} ({ends})")

@@ -1,0 +1,108 @@
+"""Shown: what an object looks like at a prompt and in a notebook, a title above a table.
+
+And how figures are written, there and by the commands.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from html import escape
+from typing import TYPE_CHECKING
+
+from cascadesim.scenario.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from cascadesim.analysis.intervals import Interval
+    from cascadesim.analysis.percentiles import Percentile
+    from cascadesim.analysis.summary import Summary
+
+WIDTH = 100  # columns of text; wider tables go on below
+SECONDS = "latencies in seconds"
+
+
+class Shown(ABC):
+    """Shows itself as text and as HTML.
+
+    A dataclass of this kind says `repr=False`, as it would write a `__repr__` of its own.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _title(self) -> str:
+        """Return what this is, in one line."""
+
+    @abstractmethod
+    def _table(self) -> pd.DataFrame:
+        """Return short texts, their labels as the index."""
+
+    def __repr__(self) -> str:
+        """Return the title and the table as plain text."""
+        table = self._table()
+        title = one_line(self._title())
+        return title if table.empty else f"{title}\n\n{table.to_string(line_width=WIDTH)}"
+
+    def _repr_html_(self) -> str:
+        """Return the same as HTML, for notebooks."""
+        import pandas as pd  # slow to import, and not every command needs it
+
+        table = self._table()
+        title = f"<p>{escape(one_line(self._title()))}</p>"
+        if table.empty:
+            return title
+        with pd.option_context("display.max_colwidth", None):  # or pandas cuts texts off
+            return f"{title}\n{table.to_html(escape=True)}"
+
+
+def table(columns: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """Return columns of texts by row as a table, rows in the order in which they come first."""
+    import pandas as pd
+
+    rows = list(dict.fromkeys(row for column in columns.values() for row in column))
+    cells = [[column.get(row, "") for column in columns.values()] for row in rows]
+    return pd.DataFrame(cells, index=[*map(one_line, rows)], columns=[*map(one_line, columns)])
+
+
+def figures(summary: Summary) -> dict[str, str]:
+    """Return what a run came to, in short: percentiles, goodput, error rate and objectives."""
+    rows = {name: seconds_text(p) for name, p in summary.percentiles.items()}
+    rows |= {"goodput /s": number(summary.goodput), "error rate": percent(summary.error_rate)}
+    verdicts = {v.objective.text: "met" if v.met else "missed" for v in summary.verdicts}
+    return rows | verdicts
+
+
+def number(value: float, sign: str = "") -> str:
+    """Return a number such as seconds with three decimals, "-" where there is none."""
+    return "-" if math.isnan(value) else f"{value:{sign}.3f}"
+
+
+def seconds_text(percentile: Percentile) -> str:
+    """Return a percentile, after ">" where it is a lower bound."""
+    return lower_bound(number(percentile.seconds), percentile.at_least)
+
+
+def lower_bound(text: str, at_least: bool) -> str:
+    """Return the text of a value, after ">" where it is a lower bound."""
+    return f"> {text}" if at_least and text != "-" else text
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent, "-" where there is none."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.2%}"
+
+
+def plus_minus(interval: Interval, sign: str = "") -> str:
+    """Return an estimate and half its interval, where there is one."""
+    estimate, half = number(interval.estimate, sign), interval.half_width
+    return estimate if math.isnan(half) else f"{estimate} ± {half:.3f}"
+
+
+def percent_plus_minus(interval: Interval) -> str:
+    """Return an estimated share and half its interval, in percent."""
+    estimate, half = percent(interval.estimate), interval.half_width
+    return estimate if math.isnan(half) else f"{estimate} ± {half:.2%}"

@@ -1,0 +1,103 @@
+"""Sweeps that are stopped, as people and machines stop them, and started again."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from cascadesim.experiment.store import Store
+
+SWEEP = [
+    *(sys.executable, "-m", "cascadesim", "sweep", str(ROOT / "scenarios" / "incident-60s")),
+    *("--variant", "after", "--vary", "agent.deadline.timeout=2s..20s:1s", "--replications", "4"),
+    *("--set", "horizon=6min30s", "--set", "drain=1min", "--jobs", "2", "--format", "csv"),
+]
+RUNS = 19 * 4
+
+
+def start(store: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*SWEEP, "--store", str(store)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a group of its own, as a terminal gives
+    )
+
+
+def kept(store: Path) -> int:
+    return sum(each.replications for each in Store(store).describe())
+
+
+def wait_for_results(store: Path, process: subprocess.Popen[str], more_than: int = 0) -> None:
+    while kept(store) <= more_than and process.poll() is None:
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    process = start(tmp_path_factory.mktemp("whole"))
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    return out
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(whole: str, tmp_path: Path) -> None:
+    process = start(tmp_path)
+    wait_for_results(tmp_path, process)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    said = re.fullmatch(
+        r"cascadesim: interrupted with (\d+) of 76 runs done, which are kept; "
+        r"the same command goes on from there\n",
+        err,
+    )
+    assert said, err
+    assert 0 < kept(tmp_path) == int(said[1]) < RUNS
+    again = start(tmp_path)
+    out, err = again.communicate(timeout=60)
+    assert (again.returncode, out, err) == (0, whole, "")
+    assert kept(tmp_path) == RUNS
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_at_any_moment_goes_on(whole: str, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    killed = 0
+    for _ in range(6):
+        before = kept(tmp_path)
+        process = start(tmp_path)
+        if chance.random() < 0.5:
+            wait_for_results(tmp_path, process, before)
+        else:
+            time.sleep(chance.uniform(0.1, 2.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+        killed += process.returncode == -signal.SIGKILL
+        assert kept(tmp_path) >= before
+        for part in tmp_path.rglob("part-*.parquet"):
+            pd.read_parquet(part)  # none is torn
+    assert killed
+    last = start(tmp_path)
+    out, err = last.communicate(timeout=60)
+    assert (last.returncode, out, err) == (0, whole, "")
+
+
+@pytest.mark.slow
+def test_two_sweeps_share_a_store(whole: str, tmp_path: Path) -> None:
+    both = [start(tmp_path), start(tmp_path)]
+    for process in both:
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out, err) == (0, whole, "")
+    assert RUNS <= kept(tmp_path) <= 2 * RUNS
+    assert len(pd.read_parquet(tmp_path).drop_duplicates(["digest", "number"])) == RUNS

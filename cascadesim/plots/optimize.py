@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from cascadesim.experiment.optimization import OPTIMIZED, TODAY, heading
+from cascadesim.experiment.optimization import OPTIMIZED, TODAY
+from cascadesim.plots.style import LogSeconds, measure_label
 from cascadesim.scenario.errors import ScenarioError, one_line
 from cascadesim.scenario.objectives import RATES
 
@@ -99,7 +100,9 @@ def _trade_off(found: Optimization, ax: Axes) -> None:
     _trials(ax, across, up, feasible)
     on_front = [trial.number for trial in found.chosen]
     if on_front:
-        ax.plot(across[on_front], up[on_front], color=_BEST, label="Pareto front of the search")
+        # Steps, since nothing says that there are settings on a line from one point to the next.
+        style: dict[str, Any] = {"color": _BEST, "where": "post"}
+        ax.step(across[on_front], up[on_front], label="Pareto front of the search", **style)
     for i, label in enumerate(found.proposals):
         text = "confirmed in fresh worlds" if i == 0 else None
         _with_bars(found, ax, label, _CONFIRMED, text)
@@ -116,10 +119,11 @@ def _trade_off(found: Optimization, ax: Axes) -> None:
 
 def _scale(ax: Axes, axis: str, measure: str, values: Any) -> None:
     which = ax.xaxis if axis == "x" else ax.yaxis
-    which.set_label_text(heading(measure))
+    which.set_label_text(measure_label(measure))
     known = values[np.isfinite(values)]
     if measure in RATES:
         which.set_major_formatter(PercentFormatter(1.0))
     elif measure != "goodput" and len(known) and 0 < _WIDE * known.min() < known.max():
         (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
         which.set_major_formatter("{x:g}")
+        which.set_minor_formatter(LogSeconds())

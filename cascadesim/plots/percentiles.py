@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatter
 
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.plots.style import COLOURS, MARKERS, MOST
+from cascadesim.plots.style import COLOURS, MARKERS, MOST, LogSeconds
 from cascadesim.scenario.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
@@ -108,14 +107,7 @@ def _scale(ax: Axes, values: Any) -> None:
     else:
         ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter(_Seconds())
-
-
-class _Seconds(LogFormatter):
-    """Labels the ticks that LogFormatter would, but never as powers of ten."""
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{x:g}" if super().__call__(x, pos) else ""
+    ax.xaxis.set_minor_formatter(LogSeconds())
 
 
 def _short(name: str, longest: int = 32) -> str:

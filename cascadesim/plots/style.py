@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from matplotlib.ticker import LogFormatter
+
 from cascadesim.scenario.objectives import RATES
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the markers by those who see grey.
@@ -18,3 +20,11 @@ def measure_label(measure: str) -> str:
     if measure in RATES:
         return measure.replace("_", " ")
     return "mean latency in seconds" if measure == "mean" else f"{measure} in seconds"
+
+
+class LogSeconds(LogFormatter):
+    """Labels the ticks that LogFormatter would, but never as powers of ten."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick."""
+        return f"{x:g}" if super().__call__(x, pos) else ""

@@ -78,12 +78,12 @@ def test_json_has_the_effects(cli: Cli) -> None:
 def test_a_warmup_that_is_a_guess_is_said(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "short.yaml"
     file.write_text(
-        "name: short\nhorizon: 2s\nwarmup: auto\nworkload: {arrivals: {poisson: {rate: 8/s}}}\n"
-        "stages: {a: {work: {constant: 90ms}, concurrency: 1}}\n"
+        "name: short\nhorizon: 2s\nwarmup: auto\nworkload: {arrivals: {poisson: {rate: 10/s}}}\n"
+        "stages: {a: {work: {exponential: {mean: 99ms}}, concurrency: 1}}\n"
     )
     _, out, _ = cli("sweep", file, "--vary", "a.concurrency=1,2", *HERE)
     assert "too short" in out
-    _, out, _ = cli("sweep", file, "--vary", "a.concurrency=1,2", "--set", "horizon=5min", *HERE)
+    _, out, _ = cli("sweep", file, "--vary", "a.concurrency=1,2", "--set", "horizon=1min", *HERE)
     assert "Warning" not in out
 
 

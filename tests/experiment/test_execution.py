@@ -1,12 +1,10 @@
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from strategies import plan_of
 
-import cascadesim
 from cascadesim.experiment import execution
 from cascadesim.experiment.execution import Execution, Interrupted
 from cascadesim.experiment.replications import Job, Replication, Variant, replicate

@@ -60,7 +60,7 @@ def test_a_goal_to_maximize_never_falls() -> None:
     known = best[np.isfinite(best)]
     assert len(known)
     assert (np.diff(known) >= 0).all()
-    assert ax.get_ylabel() == "goodput /s"
+    assert ax.get_ylabel() == "goodput in replies per second"
 
 
 def test_two_goals_are_one_against_the_other() -> None:

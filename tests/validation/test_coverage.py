@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from strategies import plan_of
 
 from cascadesim.analysis.intervals import p_value
-from cascadesim.experiment.replications import Replication, Variant, interval, replicate
+from cascadesim.experiment.replications import Job, Replication, Variant, interval, replicate
 
 REPLICATIONS = 8
 RATE = 10 - 5  # of the time in the system, per second
@@ -40,7 +40,7 @@ def queue(mean: str = "100ms", stage: str = "server") -> Variant:
 
 
 def experiment(variants: tuple[Variant, ...], seed: int, count: int) -> Experiment:
-    found = (replicate(variants, seed, number) for number in range(count))
+    found = (replicate(Job(variants, seed, number)) for number in range(count))
     return [list(each) for each in zip(*found, strict=True)]
 
 

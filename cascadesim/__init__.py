@@ -21,6 +21,7 @@ _HOMES = {
     "Scenario": "cascadesim.scenario.load",
     "ScenarioError": "cascadesim.scenario.errors",
     "compare": "cascadesim.experiment.compare",
+    "lint_config": "cascadesim.lint",
     "load": "cascadesim.scenario.load",
     "loads": "cascadesim.scenario.load",
     "optimize": "cascadesim.experiment.optimize",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from cascadesim.experiment.run import Result as Result
     from cascadesim.experiment.run import run as run
     from cascadesim.experiment.sweep import sweep as sweep
+    from cascadesim.lint import lint_config as lint_config
     from cascadesim.records import Records as Records
     from cascadesim.scenario.errors import ScenarioError as ScenarioError
     from cascadesim.scenario.load import Scenario as Scenario

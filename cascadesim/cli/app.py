@@ -21,7 +21,7 @@ app = typer.Typer(
     "  cascadesim replay scenarios/incident-60s\n"
     "  cascadesim compare scenarios/incident-60s --variants before,after\n"
     "  cascadesim init my-service\n\n"
-    "Exit codes: 0 fine, 1 an objective was missed, 2 bad input.",
+    "Exit codes: 0 fine, 1 an objective was missed or a setting has drifted, 2 bad input.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},

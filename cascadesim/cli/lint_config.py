@@ -1,0 +1,130 @@
+"""The command that holds a service's files against a scenario: lint-config."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cascadesim.cli.app import Command, app, print_json
+from cascadesim.scenario.errors import cut, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.lint import Lint
+
+
+_CELL = 20  # characters of a value that the table shows
+
+
+class _Format(StrEnum):
+    """How drift is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    GITHUB = "github"
+
+
+@app.command("lint-config", cls=Command)
+def lint_config(
+    mapping: Annotated[
+        Path, typer.Argument(metavar="MAPPING", help="A YAML file: settings, and their places.")
+    ] = Path("settings.map.yaml"),
+    variant: Annotated[
+        str | None, typer.Option(metavar="V", help="Another variant than the mapping's.")
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Another folder of the service than the mapping's."),
+    ] = None,
+    format: Annotated[
+        _Format, typer.Option(help="How to print; github: annotations of a workflow.")
+    ] = _Format.TABLE,
+) -> None:
+    """Hold a service's own files against a scenario.
+
+    Reads settings where they live, in Python, YAML, TOML, JSON and environment files, without
+    running any of it, and prints where they say other than the scenario. Exits with 1 if they do,
+    or if a check of the mapping does not hold; a place that is not there is bad input (2).
+
+    \b
+    Examples:
+      cascadesim lint-config settings.map.yaml
+      cascadesim lint-config settings.map.yaml --variant after --root service
+      cascadesim lint-config --format github
+    """
+    from cascadesim.lint import lint_config as run_lint
+
+    lint = run_lint(mapping, variant=variant, root=root)
+    if format is _Format.JSON:
+        print_json(lint.to_dict())
+    elif format is _Format.GITHUB:
+        for line in _annotations(lint):
+            print(one_line(line))
+    else:
+        _print(lint)
+    if lint.drift:
+        raise typer.Exit(1)
+
+
+def _print(lint: Lint) -> None:
+    from cascadesim.cli.tables import new_console, print_table
+
+    console = new_console()
+    against = ""
+    if lint.scenario is not None:
+        at = f", variant {lint.scenario.variant}" if lint.scenario.variant else ""
+        against = f" against {lint.scenario.name}{at}"
+    if lint.settings:
+        title = f"Settings in {os.path.normpath(lint.root)}{against}"
+        columns = ("setting, and where it is", "scenario", "found", "verdict")
+        print_table(console, title, columns, _rows(lint))
+    if lint.checks:
+        held = ((check.text, "holds" if check.holds else "missed") for check in lint.checks)
+        print_table(console, "Checks", ("check", "verdict"), held)
+    for line in lint.drift:
+        print(one_line(f"- {line}"))  # not wrapped, for logs are searched
+    if not lint.drift:
+        print("No drift." if lint.settings else "Every check holds.")
+
+
+def _rows(lint: Lint) -> Iterator[tuple[str, ...]]:
+    from cascadesim.lint.values import shown
+
+    for setting in lint.settings:
+        yield setting.path, shown(setting.expected, setting.kind) if setting.kind else "-", "", ""
+        for reading in setting.readings:
+            verdict = "drift" if setting.drifts(reading) else "ok"
+            found = one_line(cut(shown(reading.value, reading.kind), _CELL))
+            yield one_line(f"  {reading.where}"), "", found, verdict
+
+
+def _annotations(lint: Lint) -> Iterator[str]:
+    """Yield a workflow command for every line of drift, at its place."""
+    for setting in lint.settings:
+        drifting = filter(setting.drifts, setting.readings)
+        for reading, line in zip(drifting, setting.drift, strict=True):
+            yield _annotation(reading.find.mark.source, reading.find.mark.line, setting.path, line)
+    for check in lint.checks:
+        for line in check.drift:
+            mark = check.missed_by[0].find.mark
+            yield _annotation(mark.source, mark.line, "check", line)
+
+
+def _annotation(file: str, line: int | None, title: str, message: str) -> str:
+    path = os.path.relpath(file).replace(os.sep, "/")  # from the top of the checkout
+    properties = {"file": path, "line": str(line), "title": title}
+    given = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in properties.items())
+    return f"::warning {given}::{_escaped(message)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """Return text with what would end it, or a property, as GitHub wants it escaped."""
+    text = text.replace("%", "%25")
+    for character in f"\r\n{more}":
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

@@ -1,0 +1,374 @@
+"""Drift: where the files of a service say other than a scenario, or miss a comparison."""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cascadesim.lint.data import find_environment, find_json, find_toml, find_yaml
+from cascadesim.lint.expected import expected
+from cascadesim.lint.finds import Find, NotFound, NotReadable
+from cascadesim.lint.mapping import Comparison, Mapping, Place, parse_place, read_mapping
+from cascadesim.lint.python import find_python
+from cascadesim.lint.values import (
+    Kind,
+    Value,
+    as_setting,
+    convert,
+    kind_of,
+    parse_literal,
+    same,
+    shown,
+)
+from cascadesim.scenario.errors import Mark, ScenarioError, show, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cascadesim.scenario.load import Scenario
+
+MAX_BYTES = 1024 * 1024  # of a file of the service; none with settings is that long
+_FORMATS: dict[str, Callable[[str, str, str], list[Find]]] = {
+    ".py": find_python,
+    ".yaml": find_yaml,
+    ".yml": find_yaml,
+    ".json": find_json,
+    ".toml": find_toml,
+    ".env": find_environment,
+}
+_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one place says, in the terms of the scenario: times in seconds.
+
+    `left_out` says that the value is the default of an argument that the place leaves out.
+    """
+
+    file: str  # as the mapping names it
+    find: Find
+    value: Value
+    kind: Kind
+    left_out: bool = False
+
+    @property
+    def where(self) -> str:
+        """Return file and line."""
+        return f"{self.file}:{self.find.mark.line}"
+
+    @property
+    def text(self) -> str:
+        """Return what the place says, in words."""
+        amount = shown(self.value, self.kind)
+        if self.left_out:
+            return f"{self.where} leaves {self.find.name} at its default, {amount}"
+        text = f"{self.where} says {self.find.name} = {self.find.text}"
+        return text if _plain(self.find.text or "") == _plain(amount) else f"{text} ({amount})"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the mapping: what the scenario has, if there is one, and what the files say.
+
+    Without a scenario, the first place is what the others are held against.
+    """
+
+    path: str
+    expected: Value
+    kind: Kind | None  # as the scenario has it; None without one
+    readings: tuple[Reading, ...]
+
+    def drifts(self, reading: Reading) -> bool:
+        """Return whether one of the readings is another value than the scenario's."""
+        expected = self.readings[0].value if self.kind is None else self.expected
+        return not same(reading.value, expected)
+
+    @property
+    def drift(self) -> list[str]:
+        """Return a line for every place that says other than the scenario."""
+        other = f"the scenario {shown(self.expected, self.kind or Kind.PLAIN)}"
+        if self.kind is None:
+            other = self.readings[0].text
+        return [f"{reading.text}, {other}" for reading in filter(self.drifts, self.readings)]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A comparison, with the readings of both sides that miss it, none if it holds."""
+
+    text: str
+    missed_by: tuple[Reading, ...]
+    holds: bool
+
+    @property
+    def drift(self) -> list[str]:
+        """Return a line if it does not hold."""
+        said = "; ".join(reading.text for reading in self.missed_by)
+        return [] if self.holds else [f"{self.text} does not hold: {said}"]
+
+
+@dataclass(frozen=True)
+class Lint:
+    """What the files of a service say about the settings of a mapping."""
+
+    scenario: Scenario | None
+    root: Path
+    settings: tuple[Setting, ...]
+    checks: tuple[Checked, ...]
+
+    @property
+    def drift(self) -> list[str]:
+        """Return a line for every place that says other than the scenario, and missed check."""
+        settings = [line for setting in self.settings for line in setting.drift]
+        return settings + [line for check in self.checks for line in check.drift]
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """Return the settings that are written in the files, for `Scenario.override`.
+
+        Raises ScenarioError where places of a setting say different things.
+        """
+        settings = {}
+        for setting in self.settings:
+            written = [reading for reading in setting.readings if not reading.left_out]
+            for other in written[1:]:
+                if not same(written[0].value, other.value):
+                    problem = f"places disagree: {written[0].text}; {other.text}"
+                    raise ScenarioError(problem, other.find.mark, setting.path)
+            if written:
+                settings[setting.path] = as_setting(written[0].value, written[0].kind)
+        return settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the findings as plain data; times in seconds, shares from 0 to 1."""
+        return {
+            "scenario": self.scenario.name if self.scenario else None,
+            "variant": self.scenario.variant if self.scenario else None,
+            "root": str(self.root),
+            "settings": [
+                {
+                    "setting": setting.path,
+                    "scenario": setting.expected,
+                    "places": [
+                        _as_dict(reading) | {"drift": setting.drifts(reading)}
+                        for reading in setting.readings
+                    ],
+                }
+                for setting in self.settings
+            ],
+            "checks": [
+                {
+                    "check": check.text,
+                    "holds": check.holds,
+                    "missed_by": [_as_dict(reading) for reading in check.missed_by],
+                }
+                for check in self.checks
+            ],
+            "drift": self.drift,
+        }
+
+
+def _as_dict(reading: Reading) -> dict[str, Any]:
+    return {
+        "file": reading.file,
+        "line": reading.find.mark.line,
+        "name": reading.find.name,
+        "text": reading.find.text,
+        "value": reading.value,
+        "default": reading.left_out,
+    }
+
+
+def _plain(text: str) -> str:
+    """Return text without quotes and spaces, and without the unit of seconds."""
+    return re.sub(r"(?<=[0-9])s$", "", re.sub(r"[\s'\"]", "", text))
+
+
+def lint_config(
+    path: str | Path, *, variant: str | None = None, root: str | Path | None = None
+) -> Lint:
+    """Return what the files of a service say about the settings of a mapping file.
+
+    `variant` and `root` take the place of the mapping's own. Raises ScenarioError for what cannot
+    be read, and for a pattern that matches nothing.
+    """
+    mapping = read_mapping(Path(path))
+    if root is not None:
+        mapping = replace(mapping, root=Path(root))
+    if not mapping.root.is_dir():
+        at = mapping.document.mark(("root",)) if root is None else "--root"
+        raise ScenarioError(f"no such folder: {mapping.root}", at)
+    reader = _Reader(mapping, _scenario(mapping, variant))
+    return reader.lint()
+
+
+def _scenario(mapping: Mapping, variant: str | None) -> Scenario | None:
+    from cascadesim.scenario.load import load  # after what needs no scenario
+
+    if mapping.scenario is None:
+        if variant is not None:
+            raise ScenarioError("the mapping names no scenario to take it from", "--variant")
+        return None
+    if not mapping.scenario.exists():
+        mark = mapping.document.mark(("scenario",))
+        raise ScenarioError(f"no such file: {mapping.scenario}", mark, "scenario")
+    scenario = load(mapping.scenario)
+    name = variant or mapping.variant
+    if name is None:
+        return scenario
+    if name not in scenario.variants:
+        at = "--variant" if variant else mapping.document.mark(("variant",))
+        message = f"no variant {show(name)}; {suggest(name, list(scenario.variants))}"
+        raise ScenarioError(message, at)
+    return scenario.at(name)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side of a comparison: what is found, or a value as it is written."""
+
+    kind: Kind | None  # None where only the other side tells
+    place: tuple[tuple[Place, Find], ...] = ()
+    literal: Value = None
+
+
+class _Reader:
+    def __init__(self, mapping: Mapping, scenario: Scenario | None) -> None:
+        self._mapping = mapping
+        self._scenario = scenario
+        self._texts: dict[str, str] = {}
+        self._found: dict[str, tuple[tuple[Place, Find], ...]] = {}
+        self._kinds: dict[str, Kind | None] = {}
+
+    def lint(self) -> Lint:
+        settings = [self._setting(path) for path in self._mapping.settings]
+        checks = [self._checked(comparison) for comparison in self._mapping.comparisons]
+        return Lint(self._scenario, self._mapping.root, tuple(settings), tuple(checks))
+
+    def _setting(self, path: str) -> Setting:
+        value: Value = None
+        kind: Kind | None = None
+        if self._scenario is not None:
+            value, kind = expected(self._scenario, path, self._mapping.mark(path))
+        self._kinds[path] = kind
+        found = self._found[path] = tuple(
+            (place, find)
+            for place in self._mapping.settings[path]
+            for find in self._finds(place, path)
+        )
+        readings = tuple(self._reading(place, find, kind, path) for place, find in found)
+        return Setting(path, value, kind, readings)
+
+    def _finds(self, place: Place, path: str) -> list[Find]:
+        """Return what a place comes to. Raises ScenarioError, also where that is nothing."""
+        file = self._mapping.root / place.file
+        source = os.path.normpath(file)
+        suffix = ".env" if file.name.startswith(".env") else file.suffix
+        if suffix not in _FORMATS:
+            known = f"known are {', '.join(_FORMATS)}"
+            raise ScenarioError(f"cannot read {show(place.file)}; {known}", place.mark, path)
+        if place.file not in self._texts:
+            self._texts[place.file] = _text(file, source, place, path)
+        try:
+            return _FORMATS[suffix](source, self._texts[place.file], place.pattern)
+        except NotReadable as error:
+            at = Mark(source, error.line, error.column or 1)
+            raise ScenarioError(str(error), at, path) from None
+        except NotFound as error:
+            raise ScenarioError(f"{place.file}: {error}", place.mark, path) from None
+
+    def _reading(self, place: Place, find: Find, kind: Kind | None, path: str) -> Reading:
+        left_out = find.text is None and place.has_default
+        value, reason = (place.default, "") if left_out else (find.value, find.reason)
+        try:
+            if reason:
+                raise NotReadable(reason)
+            kind = kind or kind_of(value, find.name, place.unit)
+            converted = convert(value, kind, find.name, place.unit, place.values)
+        except NotReadable as error:
+            said = find.name if find.text is None else f"{find.name} = {find.text}"
+            hint = ", or say beside the place what default: it has" if find.text is None else ""
+            raise ScenarioError(f"{said}: {error}{hint}", find.mark, path) from None
+        return Reading(place.file, find, converted, kind, left_out)
+
+    def _checked(self, comparison: Comparison) -> Checked:
+        left, right = (self._side(text, comparison) for text in (comparison.left, comparison.right))
+        kind = left.kind or right.kind or Kind.PLAIN
+        if right.kind not in (None, kind):
+            hint = "; a time has a unit, such as 5s" if Kind.TIME in (kind, right.kind) else ""
+            problem = f"compares {kind.value} with {right.kind.value}{hint}"
+            raise ScenarioError(problem, comparison.mark, comparison.text)
+        if not (left.place or right.place):
+            problem = "compares no setting of the mapping, and no place"
+            raise ScenarioError(problem, comparison.mark, comparison.text)
+        for a, said in self._values(left, kind, comparison):
+            for b, also in self._values(right, kind, comparison):
+                if not _holds(a, comparison, b):
+                    return Checked(comparison.text, (*said, *also), holds=False)
+        return Checked(comparison.text, (), holds=True)
+
+    def _side(self, text: str, comparison: Comparison) -> _Side:
+        if text in self._found:
+            return _Side(self._kinds[text] or _looks(self._found[text]), self._found[text])
+        if ":" in text:
+            place = parse_place(text, comparison.mark, comparison.text)
+            found = tuple((place, find) for find in self._finds(place, comparison.text))
+            return _Side(_looks(found), found)
+        if text == "none":
+            return _Side(None)
+        try:
+            literal, kind = parse_literal(text)
+        except NotReadable as error:
+            raise ScenarioError(str(error), comparison.mark, comparison.text) from None
+        if "." in text and isinstance(literal, str):
+            message = f"no setting {show(text)} in the mapping; {suggest(text, list(self._found))}"
+            raise ScenarioError(message, comparison.mark, comparison.text)
+        return _Side(kind, (), literal)
+
+    def _values(
+        self, side: _Side, kind: Kind, comparison: Comparison
+    ) -> list[tuple[Value, tuple[Reading, ...]]]:
+        if not side.place:
+            return [(side.literal, ())]
+        readings = [self._reading(*found, kind, comparison.text) for found in side.place]
+        return [(reading.value, (reading,)) for reading in readings]
+
+
+def _looks(found: tuple[tuple[Place, Find], ...]) -> Kind | None:
+    """Return the kind that finds have by their looks; None where they could be of any."""
+    kinds = (kind_of(find.value, find.name, place.unit) for place, find in found)
+    return next((kind for kind in kinds if kind is not Kind.PLAIN), None)
+
+
+def _text(file: Path, source: str, place: Place, path: str) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ScenarioError("is too large to be searched for settings", source, path)
+        return content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ScenarioError(f"no such file: {source}", place.mark, path) from None
+    except UnicodeDecodeError:
+        raise ScenarioError("is not UTF-8 text", source, path) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ScenarioError(f"cannot be read: {reason}", source, path) from None
+
+
+def _holds(left: Value, comparison: Comparison, right: Value) -> bool:
+    if same(left, right):
+        return "=" in comparison.relation.removeprefix("!=")
+    if comparison.relation in ("==", "!="):
+        return comparison.relation == "!="
+    # None is a limit that there is not, which is beyond any other.
+    a, b = (float("inf") if value is None else value for value in (left, right))
+    if isinstance(a, str | bool) or isinstance(b, str | bool):
+        problem = f"{shown(left, Kind.PLAIN)} and {shown(right, Kind.PLAIN)} have no order; use =="
+        raise ScenarioError(problem, comparison.mark, comparison.text)
+    return bool(_ORDERS[comparison.relation](a, b))

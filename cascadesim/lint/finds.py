@@ -1,0 +1,57 @@
+"""What is found at a place in a service's files, as it is written there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cascadesim.scenario.errors import cut
+
+if TYPE_CHECKING:
+    from cascadesim.scenario.errors import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A name that stands for itself, such as a class: `NullPool`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A value in a file: where it stands, by what name, its text, and what that comes to.
+
+    `text` is None where the value is left out, as an argument is that has a default; `reason` says
+    why a value cannot be read.
+    """
+
+    mark: Mark
+    name: str
+    text: str | None
+    value: Any = None  # a scalar, a timedelta or a Symbol
+    reason: str = ""
+
+
+class NotFound(Exception):  # noqa: N818 - the caller makes an error with a place of it
+    """A pattern that matches nothing; the text says what there is."""
+
+
+class NotReadable(Exception):  # noqa: N818 - likewise
+    """A file, or a value in one, that cannot be read; `line` and `column` where that is known."""
+
+    def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(problem)
+        self.line = line
+        self.column = column
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines of text as editors and Python count them."""
+    return re.split("\r\n|\r|\n", text)
+
+
+def one_text(text: str) -> str:
+    """Return source text on one line, and short."""
+    return cut(re.sub(r"\s+", " ", text.strip()))

@@ -119,7 +119,7 @@ Scheduler = Annotated[
     ),
 ]
 StoreOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--store",
         metavar="DIR",
@@ -131,13 +131,20 @@ NoStore = Annotated[bool, typer.Option("--no-store", help="Keep no results, and 
 
 
 def execution(
-    jobs: int, backend: Backend, scheduler: str | None, store: Path | None, no_store: bool
+    jobs: int, backend: Backend, scheduler: str | None, store: str | None, no_store: bool
 ) -> Any:
     """Return the execution that the options ask for."""
     from cascadesim.experiment.execution import Execution
 
-    folder = None if no_store else store or _writable(default_store())
+    folder = None if no_store else store_folder(store) or _writable(default_store())
     return Execution(jobs, backend.value, scheduler, folder)
+
+
+def store_folder(store: str | None) -> Path | None:
+    """Return the folder that the option names."""
+    if store == "":
+        raise ScenarioError("expected a folder", "--store ''")
+    return None if store is None else Path(store)
 
 
 def default_store() -> Path:

@@ -17,6 +17,7 @@ from cascadesim.cli.tables import (
     say,
     words,
 )
+from cascadesim.experiment.replications import at_least
 from cascadesim.scenario.objectives import RATES
 from cascadesim.shown import lower_bound, percent, percent_plus_minus, plus_minus
 
@@ -105,7 +106,16 @@ def _print_precision(console: Console, comparison: Comparison) -> None:
         for label, half in reached.items()
     )
     verdict = "is reached" if enough else "is not reached"
-    say(console, f"The precision {asked} {verdict}; half the interval is: {shares}.\n")
+    unfinished = [
+        label
+        for label, replications in comparison.replications.items()
+        if at_least(replications, comparison.precision.measure)
+    ]
+    why = ""
+    if unfinished:
+        text = "requests unfinished at the end could move it; a longer drain tells more"
+        why = f" ({', '.join(unfinished)}: {text})"
+    say(console, f"The precision {asked} {verdict}; half the interval is: {shares}{why}.\n")
 
 
 def _print_unmeasured(console: Console, comparison: Comparison) -> None:
@@ -148,11 +158,15 @@ def _replicated_row(comparison: Comparison, label: str, name: str) -> tuple[str,
     if label == comparison.first:
         return label, own, "", ""
     difference = comparison.differences[label][name]
-    both = comparison.at_least(label, name) and comparison.at_least(comparison.first, name)
-    if both or math.isnan(difference.interval.estimate):
+    if math.isnan(difference.interval.estimate):
         return label, own, "?", ""  # the difference of two lower bounds says nothing
-    verdict = "seen" if difference.seen else "no difference seen"
-    return label, own, plus_minus(difference.interval, sign="+"), verdict
+    bound = "> " if comparison.at_least(label, name) else ""
+    if comparison.at_least(comparison.first, name):
+        bound = "< "
+    change = bound + plus_minus(difference.interval, sign="+")
+    if math.isnan(difference.p_value):
+        return label, own, change, "not known"  # a lower bound may be on either side
+    return label, own, change, "seen" if difference.seen else "no difference seen"
 
 
 def _print_pairs(console: Console, comparison: Comparison) -> None:

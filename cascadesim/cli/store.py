@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cascadesim.cli.app import Command, StoreOption, app, default_store
+from cascadesim.cli.app import Command, StoreOption, app, default_store, store_folder
 
 
 @app.command(cls=Command)
@@ -24,7 +24,7 @@ def store(
     from cascadesim.cli.tables import new_console, print_table, say
     from cascadesim.experiment.store import Store, code_version
 
-    kept = Store(store or default_store())
+    kept = Store(store_folder(store) or default_store())
     if clear:
         kept.clear()
     console = new_console()

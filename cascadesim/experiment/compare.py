@@ -86,7 +86,7 @@ class Comparison(Shown):
     def reached(self, label: str) -> float:
         """Return half the interval of the measure that a precision was asked of, as a share."""
         assert self.precision is not None
-        return interval(self.replications[label], self.precision.measure).relative
+        return self.precision.reached(self.replications[label])
 
     @property
     def met(self) -> bool:
@@ -122,12 +122,25 @@ class Comparison(Shown):
         found: dict[str, dict[str, Difference]] = {label: {} for label in others}
         for name in PERCENTILES:
             changes = {label: self._changes(label, name) for label in others}
-            corrected = holm([p_value(values) for values in changes.values()])
+            corrected = holm(
+                [self._p_value(label, name, values) for label, values in changes.items()]
+            )
             for label, p in zip(others, corrected, strict=True):
                 found[label][name] = Difference(mean_interval(changes[label]), p)
         return found
 
+    def _p_value(self, label: str, name: str, changes: Sequence[float]) -> float:
+        """Return that of no difference, NaN where a lower bound leaves the difference open."""
+        change = mean_interval(changes).estimate
+        open_up, open_down = self.at_least(label, name), self.at_least(self.first, name)
+        if (open_up and change <= 0) or (open_down and change >= 0):
+            return math.nan
+        return p_value(changes)
+
     def _changes(self, label: str, name: str) -> list[float]:
+        """Return differences by replication, NaN where they would be of two lower bounds."""
+        if self.at_least(label, name) and self.at_least(self.first, name):
+            return [math.nan] * self.count
         return [
             own.measures[name] - base.measures[name]
             for own, base in zip(
@@ -154,8 +167,9 @@ class Comparison(Shown):
 
         Columns: variant, percentile, latency_s (the mean over replications) with low_s and high_s,
         difference_s (from the first variant) with difference_low_s, difference_high_s and p_value,
-        at_least (whether unfinished requests could move the latency up). Intervals are of 95 %,
-        and NaN for a single replication.
+        at_least and first_at_least (whether unfinished requests could move the latency up, and the
+        first variant's). Intervals are of 95 %, and NaN for a single replication. A difference is
+        NaN where both latencies could move, and its p_value where that leaves open which is more.
         """
         import pandas as pd  # slow to import, and not every command needs it
 
@@ -181,6 +195,7 @@ class Comparison(Shown):
             "difference_high_s": difference.interval.high,
             "p_value": difference.p_value,
             "at_least": self.at_least(label, name),
+            "first_at_least": self.at_least(self.first, name),
         }
 
     def _precision(self) -> dict[str, Any] | None:
@@ -288,6 +303,10 @@ def compare(
     """
     if isinstance(precision, str):
         precision = parse_precision(precision)
+    if not scenarios:
+        raise ScenarioError("give a scenario", "cascadesim.compare")
+    if replications is not None and replications < 1:
+        raise ScenarioError("expected a number from 1", f"--replications {replications}")
     number = replications or 1
     steps = 2 if precision is not None else number  # of which the results are one
     progress = progress or (lambda _: None)

@@ -6,7 +6,9 @@ None of it changes a figure.
 from __future__ import annotations
 
 import logging
+import re
 import signal
+import threading
 import warnings
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("processes", "dask")
 PATIENCE = 10  # seconds for a Dask scheduler to answer
+_ADDRESS = re.compile(r"(?:[a-z]+://)?[^\s/]+:[0-9]+")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -92,6 +95,7 @@ class Runner:
         self.ahead = compute.ahead  # jobs to ask for at once, so that nobody is idle
         self._compute = compute
         self._store = store
+        self._done = 0  # by earlier calls
 
     def run(
         self, jobs: Sequence[Job], progress: Callable[[float], None] | None = None
@@ -115,7 +119,8 @@ class Runner:
                     if progress is not None:
                         progress(done / len(jobs))
         except KeyboardInterrupt:
-            raise Interrupted(self._interrupted(done, len(jobs))) from None
+            raise Interrupted(self._interrupted(self._done + done)) from None
+        self._done += done
         return [[each for each in replications if each is not None] for replications in found]
 
     def _stored(self, jobs: Sequence[Job]) -> list[list[Replication | None]]:
@@ -135,8 +140,8 @@ class Runner:
                 if self._store is not None:
                     self._store.add(_key(job, job.variants[place]), replication)
 
-    def _interrupted(self, done: int, n: int) -> str:
-        text = f"interrupted with {done} of {n} runs done"
+    def _interrupted(self, done: int) -> str:
+        text = f"interrupted with {done} run{'' if done == 1 else 's'} done"
         if self._store is None:
             return text
         return f"{text}, which are kept; the same command goes on from there"
@@ -219,33 +224,56 @@ class _Dask:
     @cached_property
     def _client(self) -> Any:
         """Connect at first use, as a store may have all results."""
+        # What it tells of workers that come and go, and of a lost connection, is told here.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         address = self._execution.scheduler
         if address is None:
-            logging.getLogger("distributed").setLevel(logging.ERROR)
-            cluster = self._distributed.LocalCluster(
-                n_workers=self._execution.workers, threads_per_worker=1, dashboard_address=":0"
-            )
+            with _ignored_interrupts():
+                cluster = self._distributed.LocalCluster(
+                    n_workers=self._execution.workers,
+                    threads_per_worker=1,
+                    dashboard_address=":0",
+                    silence_logs=logging.CRITICAL,
+                )
             self._stack.enter_context(cluster)
             address = cluster.scheduler_address
+        expected = "expected the address of one, such as tcp://host:8786"
+        if not _ADDRESS.fullmatch(address):
+            raise ScenarioError(f"is no scheduler; {expected}", f"--scheduler {address}")
         try:
             client = self._distributed.Client(address, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0] if isinstance(error, ValueError) else "no answer"
-            message = f"cannot be reached ({reason}); expected an address such as tcp://host:8786"
-            raise ScenarioError(message, f"--scheduler {address}") from None
+        except (OSError, ValueError):
+            raise ScenarioError(f"does not answer; {expected}", f"--scheduler {address}") from None
         return self._stack.enter_context(client)
 
     def _result(self, future: Any) -> tuple[int, list[Replication]]:
-        where = f"--scheduler {self._execution.scheduler}"
+        where = f"--scheduler {self._execution.scheduler or 'of this machine'}"
         try:
             result: tuple[int, list[Replication]] = future.result()
         except self._distributed.KilledWorker:
             message = "lost every worker that tried one of the runs; have they enough memory?"
             raise ScenarioError(message, where) from None
+        except (self._distributed.CancelledError, self._distributed.comm.CommClosedError):
+            message = "is gone; what is done is kept where there is a store"
+            message += ", and the same command goes on from there"
+            raise ScenarioError(message, where) from None
         except ImportError as error:
             message = f"a worker cannot run cascadesim: {error}; install it there, too"
             raise ScenarioError(message, where) from None
         return result
+
+
+@contextmanager
+def _ignored_interrupts() -> Iterator[None]:
+    """Let processes that are started inherit that they ignore Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _on_worker(place: int, job: Job, version: str) -> tuple[int, list[Replication]]:

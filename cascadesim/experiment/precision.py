@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.experiment.replications import MEASURES, Job, interval
+from cascadesim.experiment.replications import MEASURES, Job, at_least, interval
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.units import parse_share
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from cascadesim.experiment.replications import Replication, Variant
 
 MOST = 200  # replications that a precision may ask for, unless told otherwise
-FEWEST = 5  # before a precision is judged, since an interval of fewer says little
+# Before a precision is judged: intervals of fewer are often narrow by chance, and to stop there
+# would leave too few of them with the true value (Law, "Simulation Modeling and Analysis", 9.4.1).
+FEWEST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,18 @@ class Precision:
     measure: str
     share: float
 
-    def reached(self, replications: Sequence[Replication]) -> bool:
-        """Return whether these replications are enough."""
-        return interval(replications, self.measure).relative <= self.share
+    def reached(self, replications: Sequence[Replication]) -> float:
+        """Return half the interval as a share of the estimate.
+
+        Infinite where it is not known, as requests that are unfinished could move the measure.
+        """
+        if at_least(replications, self.measure):
+            return math.inf
+        return interval(replications, self.measure).relative
+
+    def ends(self, replications: Sequence[Replication]) -> bool:
+        """Return whether these replications are enough, or more would tell no more."""
+        return at_least(replications, self.measure) or self.reached(replications) <= self.share
 
 
 def parse_precision(text: str) -> Precision:
@@ -70,7 +82,7 @@ def until_precise(
             found += runner.run([Job(variants, seed, number) for number in numbers])
         kept = found[:judged]
         enough = judged >= FEWEST and all(
-            precision.reached([each[i] for each in kept]) for i in range(len(variants))
+            precision.ends([each[i] for each in kept]) for i in range(len(variants))
         )
         if progress is not None:
             progress(1.0 if enough else judged / most)

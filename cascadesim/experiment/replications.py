@@ -80,6 +80,13 @@ def interval(replications: Sequence[Replication], measure: str) -> Interval:
     return mean_interval([replication.measures[measure] for replication in replications])
 
 
+def at_least(replications: Sequence[Replication], measure: str) -> bool:
+    """Return whether unfinished requests could move a measure, so that its value is not known."""
+    if measure == "mean" or (measure in RATES and measure != "unfinished_rate"):
+        return any(each.measures["unfinished_rate"] > 0 for each in replications)
+    return any(measure in each.at_least for each in replications)
+
+
 def measured(summary: Summary, records: Records, first: Records) -> Replication:
     """Return what a run came to, beside the first variant's run in the same world."""
     better = worse = None

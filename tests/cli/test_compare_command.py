@@ -27,7 +27,8 @@ def test_compare_as_csv_is_tidy(cli: Cli) -> None:
     rows = list(csv.DictReader(io.StringIO(out)))
     assert len(rows) == 2 * len(PERCENTILES)
     columns = "variant percentile latency_s low_s high_s difference_s difference_low_s"
-    assert list(rows[0]) == [*columns.split(), "difference_high_s", "p_value", "at_least"]
+    more = ["at_least", "first_at_least"]
+    assert list(rows[0]) == [*columns.split(), "difference_high_s", "p_value", *more]
 
 
 SESSION = ("compare", INCIDENT, "--variants", "before,session", "--jobs", "1")
@@ -61,7 +62,7 @@ def test_compare_sees_a_difference(cli: Cli) -> None:
 def test_compare_replicates_until_it_is_precise(cli: Cli) -> None:
     code, out, err = cli(*SESSION, "--precision", "p50=5%", "--replications", "30")
     assert (code, err) == (1, "")
-    assert "\n5 replications from seed 1." in out
+    assert "\n10 replications from seed 1." in out
     code, out, err = cli(*SESSION, "--precision", "p50=1%", "--format", "json")
     found = json.loads(out)
     assert (code, err, found["replications"] > 5) == (1, "", True)

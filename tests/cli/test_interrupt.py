@@ -23,9 +23,9 @@ SWEEP = [
 RUNS = 19 * 4
 
 
-def start(store: Path) -> subprocess.Popen[str]:
+def start(store: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*SWEEP, "--store", str(store)],
+        [*SWEEP, "--store", str(store), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -51,14 +51,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(whole: str, tmp_path: Path) -> None:
-    process = start(tmp_path)
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
+    whole: str, tmp_path: Path, backend: str
+) -> None:
+    process = start(tmp_path, "--backend", backend)
     wait_for_results(tmp_path, process)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     said = re.fullmatch(
-        r"cascadesim: interrupted with (\d+) of 76 runs done, which are kept; "
+        r"cascadesim: interrupted with (\d+) runs? done, which are kept; "
         r"the same command goes on from there\n",
         err,
     )

@@ -272,7 +272,7 @@ def test_the_frame_has_means_and_intervals() -> None:
     frame = compared().frame
     assert list(frame.columns) == [
         *("variant", "percentile", "latency_s", "low_s", "high_s", "difference_s"),
-        *("difference_low_s", "difference_high_s", "p_value", "at_least"),
+        *("difference_low_s", "difference_high_s", "p_value", "at_least", "first_at_least"),
     ]
     assert len(frame) == 5 * len(PERCENTILES)
     row = frame.set_index(["variant", "percentile"]).loc[("pooled", "p90")]
@@ -346,3 +346,45 @@ def test_unfinished_requests_keep_no_objective_by_the_mean_either() -> None:
         assert (judged.met, judged.at_least, comparison.met) == (False, True, False)
     followed = scenario.override({"drain": "10s"})
     assert cascadesim.compare(followed, replications=3).met
+
+
+def recoveries(drain: str) -> cascadesim.Scenario:
+    breaker = {"failure_threshold": 3, "recovery_timeout": "20s", "when_open": "wait"}
+    data = {
+        "name": "recoveries",
+        "horizon": "60s",
+        "drain": drain,
+        "workload": {"arrivals": {"constant": {"rate": "2/s"}}},
+        "stages": {"a": {"work": {"constant": "10ms"}, "policies": [{"breaker": breaker}]}},
+        "faults": [{"on": "a", "from": "50s", "for": "5s", "outage": {}}],
+        "variants": {
+            "short": {},
+            "long": {"a.breaker.recovery_timeout": "600s"},
+            "quick": {"a.breaker.recovery_timeout": "1s"},
+        },
+    }
+    return cascadesim.loads(json.dumps(data))
+
+
+def test_two_lower_bounds_have_no_difference_and_one_has_only_a_side() -> None:
+    followed, cut = (cascadesim.compare(recoveries(d), replications=3) for d in ("20min", "0s"))
+    true = followed.frame.set_index(["variant", "percentile"])
+    assert true.loc[("long", "max"), "difference_s"] > 500
+    assert not true["first_at_least"].any()
+    seen = cut.frame.set_index(["variant", "percentile"]).loc[("long", "max")]
+    assert (seen["at_least"], seen["first_at_least"]) == (True, True)
+    assert np.isnan([seen["difference_s"], seen["p_value"]]).all()
+    quick = cut.frame.set_index(["variant", "percentile"]).loc[("quick", "max")]
+    assert (quick["at_least"], quick["first_at_least"]) == (False, True)
+    assert quick["difference_s"] < 0  # the first is at least that much slower
+    assert quick["p_value"] < 0.05
+    turned = cascadesim.compare(recoveries("0s"), variants=["quick", "short"], replications=3)
+    row = turned.frame.set_index(["variant", "percentile"]).loc[("short", "max")]
+    assert row["difference_s"] > 0
+    assert row["p_value"] < 0.05
+
+
+@pytest.mark.parametrize("replications", [0, -3])
+def test_replications_are_a_number_from_1(replications: int) -> None:
+    with pytest.raises(ScenarioError, match="expected a number from 1"):
+        cascadesim.compare(recoveries("0s"), replications=replications)

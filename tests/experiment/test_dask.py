@@ -142,15 +142,45 @@ def test_workers_with_other_code_are_refused(
         cascadesim.sweep(scenario(), VARY[:1], execution=on(cluster))
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:x", "nowhere://x"])
+def test_a_lost_scheduler_is_one_line(here: Sweep, tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.add_worker()
+
+    def lose(share: float) -> None:
+        if share >= 0.25:
+            cluster.close()
+
+    store = tmp_path / "store"
+    with pytest.raises(ScenarioError, match="is gone; what is done is kept"):
+        cascadesim.sweep(
+            scenario(), VARY, replications=3, execution=on(cluster, store), progress=lose
+        )
+    again = Execution(1, store=store)
+    seen: list[float] = []
+    swept = cascadesim.sweep(
+        scenario(), VARY, replications=3, execution=again, progress=seen.append
+    )
+    assert seen[0] >= 0.25
+    assert csv(swept) == csv(here)
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("tcp://127.0.0.1:1", "does not answer"),
+        ("127.0.0.1:x", "is no scheduler"),
+        ("nowhere://x", "is no scheduler"),
+        ("foo", "is no scheduler"),
+    ],
+)
 def test_a_scheduler_that_is_not_there_is_one_line(
-    address: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    address: str, says: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "PATIENCE", 1)
     options = ["--variant", "after", "--no-store", "--backend", "dask", "--scheduler", address]
     code, out, err = cli("sweep", ROOT / "scenarios" / "incident-60s", "--vary", VARY[0], *options)
     assert (code, out) == (2, "")
-    assert err.startswith(f"--scheduler {address}: cannot be reached")
+    assert err.startswith(f"--scheduler {address}: {says}; expected the address of one")
     assert err.count("\n") == 1
 
 

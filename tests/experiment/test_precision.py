@@ -8,7 +8,14 @@ from strategies import plan_of
 
 from cascadesim.experiment.execution import Execution
 from cascadesim.experiment.precision import FEWEST, Precision, parse_precision, until_precise
-from cascadesim.experiment.replications import MEASURES, Job, Replication, Variant, replicate
+from cascadesim.experiment.replications import (
+    MEASURES,
+    Job,
+    Replication,
+    Variant,
+    interval,
+    replicate,
+)
 from cascadesim.scenario.errors import ScenarioError
 
 SEED = 3
@@ -73,8 +80,8 @@ def test_fewer_than_the_fewest_may_be_asked_for() -> None:
 def test_a_measure_without_spread_is_precise() -> None:
     # No request fails, in any replication: there is nothing left to learn.
     precision = Precision("error_rate", 0.1)
-    assert precision.reached([each[0] for each in directly()])
-    assert len(precisely(precision, most=7, n=1)) == 5
+    assert precision.reached([each[0] for each in directly()]) == 0
+    assert len(precisely(precision, most=12, n=1)) == FEWEST
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -114,3 +121,41 @@ def test_any_other_precision_is_one_line(text: str) -> None:
     (line,) = str(error.value).splitlines()
     assert 'expected MEASURE=SHARE such as "p99=2%"' in line
     assert all(measure in line for measure in MEASURES)
+
+
+class Normal:
+    """A runner whose replications have a normal p50 with mean 10 and deviation 2."""
+
+    ahead = 1
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def run(self, jobs: list[Job]) -> list[list[Replication]]:
+        return [[self._replication(float(self._rng.normal(10, 2)))] for _ in jobs]
+
+    def _replication(self, value: float) -> Replication:
+        measures = dict.fromkeys(MEASURES, 0.0) | {"p50": value}
+        return Replication(1, measures, frozenset(), None, None, ())
+
+
+def test_intervals_that_were_stopped_for_hold_the_true_value_as_often_as_others() -> None:
+    held = 0
+    for seed in range(1000):
+        found = until_precise(VARIANTS[:1], 1, Precision("p50", 0.08), Normal(seed))
+        estimate = interval([each[0] for each in found], "p50")
+        held += estimate.low <= 10 <= estimate.high
+    assert 0.92 <= held / 1000 <= 0.98
+
+
+def test_a_lower_bound_is_never_precise_and_more_replications_are_not_run_for_it() -> None:
+    late = queue() | {"drain": "0s", "stages": {"server": {"work": {"constant": "39s"}}}}
+    variant = Variant(plan_of(late))
+    with Execution(1).open() as runner:
+        found = until_precise((variant,), SEED, Precision("p99", 0.5), runner)
+    assert len(found) == FEWEST
+    runs = [each[0] for each in found]
+    assert "p99" in runs[0].at_least
+    assert interval(runs, "p99").relative < 0.5
+    assert Precision("p99", 0.5).reached(runs) == np.inf
+    assert Precision("error_rate", 0.5).reached(runs) == np.inf

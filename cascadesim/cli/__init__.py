@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 # In the order in which --help lists them.
-for _module in ("runs", "experiments", "sweep", "optimize", "lint_config", "scenarios", "store"):
+for _module in (
+    *("runs", "experiments", "sweep", "optimize", "check", "diff"),
+    *("lint_config", "scenarios", "store"),
+):
     import_module(f"cascadesim.cli.{_module}")
 
 BAD_INPUT, BROKEN_PIPE = 2, 141  # exit codes, the last as shells have it

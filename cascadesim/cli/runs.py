@@ -1,4 +1,4 @@
-"""Commands that simulate a scenario: replay, run, check, plot."""
+"""Commands that simulate a scenario: replay, run, plot."""
 
 from __future__ import annotations
 
@@ -124,37 +124,6 @@ def _print_measures(result: Any) -> None:
     rows |= {name: summary[name] for name in ("goodput_per_s", "error_rate")}
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerows([("measure", "value"), *rows.items()])
-
-
-@app.command(cls=Command)
-def check(
-    scenario: ScenarioPath,
-    variant: Variant = None,
-    set: Settings = None,
-    format: Annotated[TableOrJson, typer.Option(help="How to print.")] = TableOrJson.TABLE,
-) -> None:
-    """Check settings before anything goes wrong.
-
-    Validates the file and every variant of it, then prints when each breaker opens against a dead
-    dependency, what each retry costs, the worst-case latency that the settings allow, and settings
-    that contradict each other.
-
-    \b
-    Examples:
-      cascadesim check scenarios/incident-60s --variant before
-      cascadesim check scenarios/incident-60s --set agent.breaker.when_open=reject
-    """
-    from cascadesim.cli import tables
-    from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.check import check as run_check
-
-    loaded = load_scenario(scenario, variant, set)
-    with progress_bar(f"checking {loaded.name}") as progress:
-        found = run_check(loaded, progress)
-    if format is TableOrJson.JSON:
-        print_json(found.to_dict())
-    else:
-        tables.print_check(found)
 
 
 @app.command(cls=Command)

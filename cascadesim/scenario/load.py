@@ -256,13 +256,14 @@ def _validate(
     try:
         return ScenarioModel.model_validate(data)
     except ValidationError as invalid:
-        errors = [_error(document, error, setting) for error in invalid.errors(include_url=False)]
+        errors = [located(document, error, setting) for error in invalid.errors(include_url=False)]
     raise min(errors, key=lambda error: (error.mark.line or 0, error.mark.column or 0))
 
 
-def _error(
+def located(
     document: Document, error: ErrorDetails, setting: Callable[[str, Any], str] | None
 ) -> ScenarioError:
+    """Return pydantic's error with the place of it; `setting` says how a user would replace it."""
     context = error.get("ctx", {})
     location = (*error["loc"], *context.get("at", ()))
     is_key = context.get("key", False)

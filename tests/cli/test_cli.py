@@ -24,8 +24,8 @@ from cascadesim.model.outcome import CAUSES
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 COMMANDS = (
-    *("replay", "run", "compare", "sweep", "optimize", "check", "plot"),
-    *("list", "init", "schema", "store"),
+    *("replay", "run", "compare", "sweep", "optimize", "check", "diff", "plot"),
+    *("lint-config", "list", "init", "schema", "store"),
 )
 
 

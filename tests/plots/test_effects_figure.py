@@ -46,6 +46,18 @@ def test_a_sample_is_drawn_in_bins_along_the_whole_range() -> None:
     assert ax.get_legend().get_texts()[0].get_text() == "agent.deadline.timeout (1s … 9s)"
 
 
+def test_means_that_are_lower_bounds_are_hollow() -> None:
+    text = "name: q\nhorizon: 40s\nworkload: {arrivals: {constant: {rate: 2/s}}}\n"
+    scenario = cascadesim.loads(text + "stages: {a: {work: {constant: 1s}, concurrency: 90}}")
+    vary = ["a.work.constant=1s,2s,600s", "a.concurrency=90,91", "a.queue_limit=8,9"]
+    ax = sweep(scenario, vary, execution=Execution(1)).plot("p50")
+    hollow = [each.get_offsets()[:, 0].tolist() for each in ax.collections]
+    assert hollow == [[1], [0, 1], [0, 1]]  # each concurrency has also met 600 s
+    assert "(hollow: a lower bound" in ax.get_xlabel()
+    ax = sweep(scenario, [vary[0].replace(",600s", ""), *vary[1:]], execution=Execution(1)).plot()
+    assert not ax.collections or "hollow" not in ax.get_xlabel()
+
+
 def test_as_many_lines_as_promised_can_be_told_apart() -> None:
     pairs = [(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i in range(MOST)]
     assert len(set(pairs)) == MOST

@@ -25,8 +25,10 @@ SCENARIO = {
 VALUES = "a.deadline.timeout=200ms,300ms,400ms,500ms,600ms,700ms"
 
 
-def found(minimize: list[str], maximize: list[str], subject_to: str) -> Optimization:
-    scenario = cascadesim.loads(json.dumps(SCENARIO))
+def found(
+    minimize: list[str], maximize: list[str], subject_to: str, drain: str = "20s"
+) -> Optimization:
+    scenario = cascadesim.loads(json.dumps(SCENARIO | {"drain": drain}))
     few = {"budget": 7, "replications": 1, "confirm": 3}
     where = Execution(jobs=1)
     return optimize(scenario, [VALUES], minimize, maximize, [subject_to], **few, execution=where)
@@ -90,6 +92,22 @@ def test_nothing_feasible_is_drawn_hollow() -> None:
         trials = result.plot().collections[0]
         assert len(points(trials)) == 7
         assert len(trials.get_facecolors()) == 0
+
+
+def test_lower_bounds_are_hollow() -> None:
+    for drain, hollow in (("20s", False), ("0s", True)):
+        result = found(["p75", "error_rate"], [], "error_rate < 90%", drain)
+        assert result.proposals
+        ax = result.plot()
+        points_of = [line for line in ax.lines if line.get_marker() in ("D", "s")]
+        assert {
+            line.get_markerfacecolor() == "none" for line in points_of if line.get_marker() == "D"
+        } == {hollow}
+        assert all(result.aims.feasible(trial) for trial in result.trials)
+        assert (len(ax.collections[0].get_facecolors()) == 0) == hollow
+        words = ax.get_legend_handles_labels()[1]
+        assert ("confirmed in fresh worlds, a lower bound" in words) == hollow
+        assert len(words) == len(set(words))
 
 
 def test_three_goals_cannot_be_drawn() -> None:

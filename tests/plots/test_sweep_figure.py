@@ -1,5 +1,6 @@
 import pytest
 from conftest import ROOT
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 import cascadesim
@@ -69,6 +70,36 @@ def test_many_rows_do_not_crowd_their_labels() -> None:
     ax = sweep(scenario, vary, execution=Execution(1)).plot()
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert labels == [str(n) for n in range(1, 46, 3)]
+
+
+def late(*vary: str) -> Sweep:
+    text = "name: q\nhorizon: 40s\nworkload: {arrivals: {constant: {rate: 2/s}}}\n"
+    stages = "stages: {a: {work: {constant: 1s}, concurrency: 90}}"
+    return sweep(cascadesim.loads(text + stages), vary, execution=Execution(1))
+
+
+NOTE = "a lower bound, as requests were unfinished at the end"
+
+
+def test_lower_bounds_are_hollow_on_a_line() -> None:
+    ax = late("a.work.constant=600s,30s,1s").plot("p50")
+    points = [each for each in ax.collections if isinstance(each, PathCollection)]
+    assert [each.get_offsets()[:, 0].tolist() for each in points] == [[30, 600]]
+    assert points[0].get_facecolors().tolist() == [[1, 1, 1, 1]]
+    assert NOTE in ax.get_xlabel()
+    ax = late("a.work.constant=1s,2s").plot("p50")
+    assert not any(isinstance(each, PathCollection) for each in ax.collections)
+    assert NOTE not in ax.get_xlabel()
+
+
+def test_lower_bounds_are_marked_in_a_heat_map() -> None:
+    ax = late("a.work.constant=600s,1s", "a.concurrency=80,90").plot("p50")
+    assert [text.get_text() for text in ax.texts] == ["> 20", "> 20", "1", "1"]
+    assert f"(>: {NOTE})" in ax.get_xlabel()
+    ax = late("a.work.constant=600s,1s", "a.concurrency=80..131:1").plot("p50")
+    (points,) = (each for each in ax.collections if isinstance(each, PathCollection))
+    assert points.get_offsets().tolist() == [[x, 0] for x in range(52)]
+    assert f"(hollow: {NOTE})" in ax.get_xlabel()
 
 
 def test_nothing_to_draw() -> None:

@@ -1,0 +1,110 @@
+"""What a percentile is made of: the seconds that requests of about that latency spent on what.
+
+The one request at a percentile says little of its causes, so those round it speak for it. The
+measured requests are sorted by latency; the band is the request at the percentile and as many on
+each side as reach half way to the slowest, so ranks from q - (1 - q) / 2 to q + (1 - q) / 2: the
+slowest 1.5 % but for the last 0.5 % for p99, the middle half for p50, and only the slowest one for
+max. Their mean seconds by part are scaled so that they add up to the percentile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cascadesim.analysis.percentiles import share
+from cascadesim.model.outcome import CAUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from cascadesim.model.outcome import Outcome
+    from cascadesim.records import Part, Records
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Seconds by part; they add up to the latency that they make, within float rounding."""
+
+    seconds: dict[Part, float]
+
+    @property
+    def total(self) -> float:
+        """Return the latency in seconds."""
+        return sum(self.seconds.values())
+
+    @property
+    def by_cause(self) -> dict[str, float]:
+        """Return seconds by cause, every cause of CAUSES in."""
+        return dict.fromkeys(CAUSES, 0.0) | self._by(lambda part: part.cause)
+
+    @property
+    def by_part(self) -> dict[str, float]:
+        """Return seconds by stage, policy or pool and cause, such as "agent.agent_execution"."""
+        return self._by(lambda part: f"{part.where}.{part.cause}")
+
+    @property
+    def by_setting(self) -> dict[str, float]:
+        """Return seconds by the dotted path of the setting that governs them."""
+        return self._by(lambda part: part.setting)
+
+    def of_cause(self, cause: str) -> Composition:
+        """Return the part of it that went to one cause."""
+        return Composition({part: s for part, s in self.seconds.items() if part.cause == cause})
+
+    def _by(self, key: Callable[[Part], str]) -> dict[str, float]:
+        totals: dict[str, float] = {}
+        for part, seconds in self.seconds.items():
+            totals[key(part)] = totals.get(key(part), 0.0) + seconds
+        return totals
+
+
+def composition(records: Records, name: str) -> Composition:
+    """Return what a percentile, or the mean, is made of; nothing where no request is measured."""
+    latency, seconds = records.latency[records.measured], records.seconds[records.measured]
+    if len(latency) == 0:
+        return Composition({})
+    chosen = np.arange(len(latency)) if name == "mean" else band(latency, share(name))
+    mean = seconds[chosen].mean(axis=0)
+    if name != "mean":
+        target = float(np.quantile(latency, share(name), method="inverted_cdf"))
+        total = float(latency[chosen].mean())
+        mean = mean * (target / total if total > 0 else 0.0)
+    return Composition(dict(zip(records.parts, mean.tolist(), strict=True)))
+
+
+def band(latency: NDArray[np.float64], q: float) -> NDArray[np.intp]:
+    """Return which requests lie round the quantile `q`, as indices into `latency`."""
+    n = len(latency)
+    order = np.argsort(latency, kind="stable")
+    at = int(np.quantile(np.arange(n), q, method="inverted_cdf"))
+    half = int(n * (1 - q) / 2)
+    return order[max(at - half, 0) : at + half + 1]
+
+
+def mean_composition(compositions: Sequence[Composition]) -> Composition:
+    """Return the mean over replications, which have the same parts."""
+    made = [each.seconds for each in compositions if each.seconds]
+    parts = made[0] if made else {}
+    return Composition({part: sum(each[part] for each in made) / len(made) for part in parts})
+
+
+def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """Return by how much each amount grew, what is in only one of the two counted as 0 there."""
+    names = dict.fromkeys([*before, *after])
+    return {name: after.get(name, 0.0) - before.get(name, 0.0) for name in names}
+
+
+def ended(records: Records, outcomes: Collection[Outcome]) -> dict[str, float]:
+    """Return the shares of measured requests that had one of the outcomes, by what ended them.
+
+    That is the dotted path of a setting, or of a stage that fails.
+    """
+    n = int(records.measured.sum())
+    chosen = records.measured & np.isin(records.outcome, list(outcomes)) & (records.ended_by >= 0)
+    counts = np.bincount(records.ended_by[chosen], minlength=len(records.ends))
+    return {end: int(count) / n for end, count in zip(records.ends, counts, strict=True) if count}

@@ -1,0 +1,224 @@
+"""The fixture `cascade`: runs scenarios for a test, and checks what they came to."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import pytest
+
+from cascadesim.experiment.baseline import baseline_of, drift, read_baseline, write_baseline
+from cascadesim.experiment.replicated import Replicated, Simulations, side_by_side
+from cascadesim.experiment.thresholds import change, parse_allowed, parse_thresholds
+from cascadesim.pytest_plugin import MOST_SEED, NOTE
+from cascadesim.pytest_plugin.loading import from_root, load_near
+from cascadesim.pytest_plugin.messages import drifted, missed, outdated, worsened
+from cascadesim.scenario.errors import ScenarioError, show, suggest
+from cascadesim.scenario.load import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SIMULATIONS = pytest.StashKey[Simulations]()
+_MARKED = ["replications", "seed"]  # what the mark may say
+_NAMES = pytest.StashKey[set[Path]]()  # baselines that a test has used
+
+
+def _short(method: Callable[P, T]) -> Callable[P, T]:
+    """Let an error of the user show the line of their test, and no frame of ours."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        __tracebackhide__ = True
+        try:
+            return method(*args, **kwargs)
+        except ScenarioError as error:
+            raise error.with_traceback(None) from None
+
+    return call
+
+
+class Cascade:
+    """Runs scenarios, each with the same settings and seed once in a session; see README.md.
+
+    The number of replications and the seed are those of the command line, or else of the call, or
+    else of the mark `cascade`; or else a scenario runs once, or 8 times where an interval decides,
+    and with its own seed.
+    """
+
+    def __init__(self, node: pytest.Item) -> None:
+        self._node = node
+        self._config = node.config
+
+    @_short
+    def run(
+        self,
+        scenario: str | Path | Scenario,
+        variant: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        replications: int | None = None,
+        seed: int | None = None,
+    ) -> Replicated:
+        """Return a scenario at a variant, with `settings` by dotted path, ready to be checked.
+
+        A relative path starts at the folder of the test, or else at pytest's root directory. What
+        is returned has `result` (the run of replication 0, with `summary` and `frame`),
+        `replications`, and `percentiles` with intervals. Raises ScenarioError.
+        """
+        found = scenario if isinstance(scenario, Scenario) else load_near(self._node, scenario)
+        if variant is not None:
+            found = found.at(variant)
+        if settings:
+            found = found.override(settings, "settings")
+        number = self._asked("replications", replications, 1, 10**6)
+        given = self._asked("seed", seed, 0, MOST_SEED)
+        return Replicated(found, found.model.seed if given is None else given, number, self._runs)
+
+    @_short
+    def check(self, result: Replicated, *objectives: str, **thresholds: str) -> None:
+        """Fail where one of the objectives is missed, such as "p99 < 5s", p99_9="<5s".
+
+        With neither, those of the scenario are checked. Over replications their means decide.
+        """
+        __tracebackhide__ = True
+        if objectives or thresholds:
+            chosen = parse_thresholds(objectives, thresholds, "cascade.check")
+        else:
+            chosen = result.scenario.objectives
+        if not chosen:
+            message = 'states no objectives; give one such as p99="<5s"'
+            raise ScenarioError(message, result.given.document.source)
+        judged = [result.judge(each) for each in chosen]
+        if not all(each.met for each in judged):
+            raise AssertionError(missed(result, [each for each in judged if not each.met]))
+
+    @_short
+    def no_worse(
+        self,
+        before: str | Replicated,
+        after: str | Replicated,
+        *,
+        scenario: str | Path | Scenario | None = None,
+        on: str = "p99",
+        by: str = "0%",
+    ) -> None:
+        """Fail where a measure is worse in `after` than in `before` by more than `by`.
+
+        Both are what `run` returned, or variants of the `scenario`. Their replications met the same
+        worlds, so the paired interval of the difference decides: all of it must lie beyond `by`,
+        which is a share of the former mean or an amount such as "50ms"; for rates it is percentage
+        points. So a change inside the noise passes.
+        """
+        __tracebackhide__ = True
+        pair = side_by_side(self._taken(before, scenario), self._taken(after, scenario))
+        found = change(*pair, on, by)
+        if found.worse:
+            raise AssertionError(worsened(*pair, found, by))
+
+    @_short
+    def baseline(
+        self,
+        result: Replicated,
+        name: str = "",
+        *,
+        absolute: str | None = None,
+        relative: str | None = None,
+    ) -> None:
+        """Fail where a percentile is worse than in the baseline's file beside the test.
+
+        The same settings and seed must give the same percentiles. After a change of settings the
+        interval of the difference decides; or the means do, with what is allowed: `absolute` such
+        as "50ms", `relative` such as "2%", or their sum. `name` tells several baselines of a test
+        apart. `pytest --cascade-update` writes the files, and nothing else does.
+        """
+        __tracebackhide__ = True
+        path = self._baseline_path(name)
+        shown = from_root(self._node, path)
+        result = result.told()
+        if self._config.getoption("cascade_update"):
+            write_baseline(path, baseline_of(result, self._test))
+            self._note(f"written: {shown}")
+            return
+        if not path.is_file():
+            raise AssertionError(
+                f"there is no baseline yet\n{shown}\n"
+                "`pytest --cascade-update` writes it; keep it with the test"
+            )
+        found = drift(read_baseline(path), result, parse_allowed(absolute, relative))
+        if found.worse:
+            raise AssertionError(drifted(found, shown))
+        if found.outdated:
+            self._note(outdated(found, shown))
+
+    def _taken(self, given: str | Replicated, scenario: str | Path | Scenario | None) -> Replicated:
+        if isinstance(given, Replicated):
+            return given
+        if scenario is None:
+            message = "needs scenario= to find the variant in"
+            raise ScenarioError(message, "cascade.no_worse", given)
+        return self.run(scenario, given)
+
+    @property
+    def _runs(self) -> Simulations:
+        stash = self._config.stash
+        if _SIMULATIONS not in stash:
+            is_worker = hasattr(self._config, "workerinput")  # of pytest-xdist, one of many
+            jobs = 1 if is_worker else self._config.getoption("cascade_jobs")
+            stash[_SIMULATIONS] = Simulations(jobs)
+        return stash[_SIMULATIONS]
+
+    def _asked(self, name: str, given: int | None, least: int, most: int) -> int | None:
+        option: int | None = self._config.getoption(f"cascade_{name}")
+        marked = self._marked()
+        for value, source in ((option, ""), (given, "cascade.run"), (marked.get(name), "mark")):
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                message = f"expected a whole number from {least}, got {show(value)}"
+                raise ScenarioError(message, source, name)
+            return value
+        return None
+
+    def _marked(self) -> dict[str, Any]:
+        marked: dict[str, Any] = {}
+        for mark in self._node.iter_markers("cascade"):  # the closest comes first
+            marked = {**mark.kwargs, **marked}
+            for key in mark.kwargs.keys() - set(_MARKED):
+                raise ScenarioError(f"unknown {show(key)}; {suggest(key, _MARKED)}", "mark cascade")
+            if mark.args:
+                message = "takes names, such as cascade(replications=8)"
+                raise ScenarioError(message, "mark cascade")
+        return marked
+
+    @property
+    def _test(self) -> str:
+        """Return the name of the test inside its file, such as "TestChat::test_p99"."""
+        return self._node.nodeid.partition("::")[2]
+
+    def _baseline_path(self, name: str) -> Path:
+        stem = _file_name("-".join(part for part in (self._test, name) if part))
+        path = self._node.path.parent / "baselines" / self._node.path.stem / f"{stem}.yaml"
+        used = self._node.stash.setdefault(_NAMES, set())
+        if path in used:
+            message = 'a test with several baselines needs to name them: baseline(result, "before")'
+            raise ScenarioError(message, "cascade.baseline")
+        used.add(path)
+        return path
+
+    def _note(self, text: str) -> None:
+        self._node.user_properties.append((NOTE, text))
+
+
+def _file_name(test: str) -> str:
+    """Return a name of a file for a test, which no other test has."""
+    plain = re.sub(r"\[(.*)\]$", r"-\1", test.replace("::", "-"))
+    safe = re.sub(r"[^\w.-]+", "-", plain)[:100]
+    if safe == plain:
+        return safe
+    return f"{safe}-{hashlib.blake2b(test.encode(), digest_size=3).hexdigest()}"

@@ -1,0 +1,247 @@
+"""What a person reads of a failure: short lines of plain text.
+
+pytest puts up to 16 characters before the first line and 12 before the others, so that they stay
+within a terminal of 80 columns.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING
+
+from cascadesim.analysis.composition import difference
+from cascadesim.analysis.summary import objective_outcomes
+from cascadesim.model.outcome import ERRORS, Outcome
+from cascadesim.scenario.errors import cut, one_line
+from cascadesim.scenario.objectives import RATES
+from cascadesim.shown import lower_bound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cascadesim.analysis.intervals import Interval
+    from cascadesim.experiment.baseline import Drift
+    from cascadesim.experiment.judged import Judged
+    from cascadesim.experiment.replicated import Replicated
+    from cascadesim.experiment.thresholds import Change
+
+WIDTH = 68
+_LEAST = 0.0005  # seconds, what rounds to nothing
+_TITLE = 56  # characters
+_FEW = 3  # settings that are named
+_LABEL = 24  # characters of a name in a table
+
+
+def missed(result: Replicated, judged: Sequence[Judged]) -> str:
+    """Return the text for objectives that are missed."""
+    texts = [each.objective.text for each in judged]
+    title = _titled(texts, "objectives", f"{'are' if len(texts) > 1 else 'is'} missed")
+    parts = [f"{title}\n{_said(result.title)}\n{result.worlds}"]
+    parts += [_verdict(result, each) for each in judged]
+    return "\n\n".join(parts)
+
+
+def _verdict(result: Replicated, each: Judged) -> str:
+    metric = each.objective.metric
+    if math.isnan(each.value.estimate):
+        return "No request arrives between warm-up and horizon."
+    value = lower_bound(_plus_minus(metric, each.value), each.at_least)
+    often = f", met in {each.met_in} of {result.count} replications" if result.count > 1 else ""
+    lines = [f"{metric} is {value}{often}"]
+    if each.at_least:
+        lines.append("Unfinished requests could move it; a longer drain tells more.")
+    if each.blame is not None:
+        slow = each.objective.is_latency
+        of = "the time of requests that took longer" if slow else "the requests that went wrong"
+        lines.append(f"To blame: {each.blame.setting}, for {each.blame.share:.0%} of {of}.")
+    text = "\n".join(map(_said, lines))
+    if not each.objective.is_latency:
+        return text
+    made = sorted(result.composition(metric).by_cause.items(), key=lambda cause: -cause[1])
+    rows = [(_words(cause), f"{value:.3f}") for cause, value in made if value >= _LEAST]
+    return "\n".join([text, *_table([(f"{metric} is made of", "seconds"), *rows])])
+
+
+def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> str:
+    """Return the text for a measure that is worse than it may be."""
+    labels = _labels(before, after)
+    title = f"{change.measure} is worse in {labels[1]} than in {labels[0]}"
+    rows = [
+        ("", "mean", "± half its 95% interval"),
+        *(
+            (label, *_both(change.measure, each.measure(change.measure)))
+            for label, each in zip(labels, (before, after), strict=True)
+        ),
+        ("difference", *_both(change.measure, change.difference, "+")),
+        (f"allowed (by {by})", _amount(change.measure, change.sign * change.tolerated, "+"), ""),
+    ]
+    worlds = f"{before.worlds}, in pairs"
+    parts = [f"{title}\n{_said(f'{before.given.name}, {worlds}')}", "\n".join(_table(rows))]
+    if change.measure in RATES or change.measure == "goodput":
+        parts.append(_ends(before, after, change.measure, labels))
+    else:
+        parts.append(_growth(before, after, change.measure, labels))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _growth(before: Replicated, after: Replicated, name: str, labels: Sequence[str]) -> str:
+    made = [each.composition(name) for each in (before, after)]
+    old, new = (each.by_cause for each in made)
+    grown = sorted(difference(old, new).items(), key=lambda cause: -cause[1])
+    rows = [
+        (_words(cause), f"{old[cause]:.3f}", f"{new[cause]:.3f}", _signed(by))
+        for cause, by in grown
+        if abs(by) >= _LEAST
+    ]
+    settings = difference(*(each.by_setting for each in made))
+    heading = (f"{name} by cause, in s", *labels, "change")
+    return "\n".join([*_table([heading, *rows]), *_most("by setting", settings)])
+
+
+def _ends(before: Replicated, after: Replicated, name: str, labels: Sequence[str]) -> str:
+    outcomes = set(objective_outcomes(name)) - {Outcome.OK} or {*ERRORS, Outcome.DEGRADED}
+    old, new = (each.ended(outcomes) for each in (before, after))
+    grown = sorted(difference(old, new).items(), key=lambda end: -end[1])[:_FEW]
+    rows = [
+        (end, f"{old.get(end, 0):.2%}", f"{new.get(end, 0):.2%}", f"{by:+.2%}")
+        for end, by in grown
+        if by
+    ]
+    if not rows:
+        return ""
+    return "\n".join(_table([("requests ended by", *labels, "change"), *rows], label=40))
+
+
+def drifted(found: Drift, path: str) -> str:
+    """Return the text for percentiles that are worse than in the baseline in a file."""
+    worse = found.worse
+    verb = "is" if len(worse) == 1 else "are"
+    word = "other" if found.same else "worse"
+    title = _titled(worse, "percentiles", f"{verb} {word} than in the baseline")
+    lines = [found.now.title, f"{found.now.worlds}, {_pairing(found)}", path]
+    if found.same:
+        lines.append(
+            "Settings and seed are the same, so that another version has brought it: of cascadesim "
+            f"({found.baseline.cascadesim} then), or of what it rests on."
+        )
+    lines.append("If it is meant, `pytest --cascade-update` writes the baseline anew.")
+    head = "\n".join([title, *map(_said, lines)])
+    table: list[tuple[str, ...]] = [("", "baseline", "now", "allowed", "")]
+    table += [_drift_row(found, name) for name in found.changes]
+    return "\n\n".join([head, "\n".join(_table(table)), _causes(found)])
+
+
+def _pairing(found: Drift) -> str:
+    if found.paired:
+        few = f" {found.paired} of" if found.paired < found.baseline.replications else ""
+        return f"in pairs with{few} the baseline's"
+    return f"not in pairs, as the baseline's have seed {found.baseline.seed}"
+
+
+def _drift_row(found: Drift, name: str) -> tuple[str, ...]:
+    one = found.changes[name]
+    unknown = found.now.at_least(name)
+    now = lower_bound(f"{one.after:.3f}", unknown)
+    word = ("unfinished" if unknown and not one.worse else "worse") if found.fails(name) else ""
+    if found.same and word == "worse":
+        word = "other"
+    then = lower_bound(f"{one.before:.3f}", found.baseline.percentiles[name].at_least)
+    allowed = one.before if found.same else one.allowed
+    return (name, then, now, f"{allowed:.3f}", word)
+
+
+def _causes(found: Drift) -> str:
+    """Return the change of each failing percentile by cause."""
+    names = found.worse
+    changes = [found.by_cause(name) for name in names]
+    causes = sorted(
+        {cause for each in changes for cause, by in each.items() if abs(by) >= _LEAST},
+        key=lambda cause: -max(each.get(cause, 0.0) for each in changes),
+    )
+    rows = [(_words(cause), *(_signed(each[cause]) for each in changes)) for cause in causes]
+    # The tail says the most of a timeout, and the very last request the least of the others.
+    most = "p99" if "p99" in names else names[0]
+    grown = changes[names.index(most)]
+    cause = max(grown, key=lambda each: grown[each])
+    now = found.now.composition(most).of_cause(cause).by_setting
+    table = _table([("change by cause, in s", *names), *rows])
+    return "\n".join([*table, *_most(f"{_words(cause)} in {most} now", now, sign="")])
+
+
+def outdated(found: Drift, path: str) -> str:
+    """Return the lines on a baseline whose settings are other ones, and that still passes."""
+    better = f"{_listed(found.better)} better" if found.better else "nothing is worse"
+    return f"out of date: {path}\n  {better} since; `pytest --cascade-update` writes it anew"
+
+
+def _most(title: str, amounts: dict[str, float], sign: str = "+") -> list[str]:
+    """Return a list of the largest amounts, of which none is a twentieth of the first or less."""
+    largest = sorted(amounts.items(), key=lambda each: -each[1])[:_FEW]
+    first = largest[0][1] if largest else 0.0
+    shown = [(name, by) for name, by in largest if by > max(first / 20, _LEAST)]
+    if not shown:
+        return []
+    return [f"{title}:", *(f"  {by:{sign}.3f} s {one_line(name)}" for name, by in shown)]
+
+
+def _labels(before: Replicated, after: Replicated) -> tuple[str, str]:
+    for one, other in (
+        (before.given.variant, after.given.variant),
+        (before.title, after.title),
+    ):
+        if one and other and cut(one, _LABEL) != cut(other, _LABEL):
+            return cut(one_line(one), _LABEL), cut(one_line(other), _LABEL)
+    return "before", "after"
+
+
+def _table(rows: Iterable[Sequence[str]], label: int = _LABEL) -> list[str]:
+    """Return lines of columns, the first to the left and the others to the right."""
+    cells = [(cut(one_line(first), label), *others) for first, *others in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            text.rjust(width) if i else text.ljust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _said(text: str) -> str:
+    return textwrap.fill(one_line(text), WIDTH, break_on_hyphens=False, break_long_words=False)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
+
+
+def _titled(names: Sequence[str], what: str, verdict: str) -> str:
+    """Return names and what is said of them, or how many there are where they are too long."""
+    title = f"{_listed(names)} {verdict}"
+    return title if len(title) <= _TITLE else f"{len(names)} {what} {verdict}"
+
+
+def _signed(seconds: float) -> str:
+    return f"{round(seconds, 3) + 0.0:+.3f}"  # adding 0.0 makes a rounded -0.0 plain
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _amount(measure: str, value: float, sign: str = "") -> str:
+    """Return a value of a measure with its unit."""
+    if measure in RATES:
+        return f"{value:{sign}.2%}"
+    return f"{value:{sign}.3f}{'/s' if measure == 'goodput' else ' s'}"
+
+
+def _both(measure: str, interval: Interval, sign: str = "") -> tuple[str, str]:
+    return _amount(measure, interval.estimate, sign), f"± {_amount(measure, interval.half_width)}"
+
+
+def _plus_minus(measure: str, interval: Interval) -> str:
+    estimate, half = interval.estimate, interval.half_width
+    text = _amount(measure, estimate)
+    return text if math.isnan(half) else f"{text} ± {_amount(measure, half)}"

@@ -1,0 +1,288 @@
+"""The fixture `cascade`: what passes, what fails, and what a person reads then."""
+
+import pytest
+from plugin_suite import agrees, fill, run, said
+
+import cascadesim
+
+pytest_plugins = ("pytester",)
+
+
+def test_results_have_summary_frame_and_intervals(pytester: pytest.Pytester) -> None:
+    body = """
+import math, cascadesim
+result = cascade.run(Q, variant="slow", settings={"a.concurrency": 2})
+slow = cascadesim.load("scenarios/queue.yaml").at("slow")
+once = cascadesim.run(slow.override({"a.concurrency": 2}))
+assert result.result.summary.percentiles == once.summary.percentiles
+assert result.result.frame.equals(once.frame)
+assert len(result.replications) == 1 and math.isnan(result.percentiles["p99"].low)
+many = cascade.run(Q, variant="slow", replications=3)
+low, p99, high = (getattr(many.percentiles["p99"], x) for x in ("low", "estimate", "high"))
+assert low < p99 < high and len(many.replications) == 3
+cascade.check(result, "max < 100s", p99_9="< 100s", goodput="> 1/s", error_rate="<=100%")
+cascade.check(cascade.run(cascadesim.load("scenarios/queue.yaml"), seed=3))
+"""
+    run(fill(pytester, body)).assert_outcomes(passed=1)
+
+
+def test_a_missed_objective_says_what_is_to_blame_and_what_it_is_made_of(
+    pytester: pytest.Pytester,
+) -> None:
+    body = 'cascade.check(cascade.run(Q, "rejecting", replications=3), p99="<50ms", goodput=">9/s")'
+    result = run(fill(pytester, body))
+    result.assert_outcomes(failed=1)
+    agrees(
+        said(result),
+        """
+        p99 < 50ms and goodput > 9/s are missed
+        queue, rejecting
+        3 replications from seed 1
+
+        p99 is # s ± # s, met in 0 of 3 replications
+        To blame: a.deadline.timeout, for #% of the time of requests that
+        took longer.
+        p99 is made of seconds
+        service work #
+
+        goodput is #/s ± #/s, met in 0 of 3 replications
+        To blame: a.queue_limit, for 100% of the requests that went wrong.
+        """,
+    )
+    assert "cascadesim/" not in result.stdout.str().partition("short test summary")[0]
+
+
+def test_many_missed_objectives_are_counted(pytester: pytest.Pytester) -> None:
+    body = (
+        'cascade.check(cascade.run(Q), p50="<1ms", p90="<1ms", p99="<1ms", mean="<1ms", max="<1ms")'
+    )
+    lines = said(run(fill(pytester, body)))
+    assert lines[0] == "5 objectives are missed"
+    made = [line.split()[0] for line in lines if " is made of " in line]
+    assert made == ["p50", "p90", "p99", "mean", "max"]
+
+
+def test_objectives_of_the_scenario_are_checked_where_none_is_given(
+    pytester: pytest.Pytester,
+) -> None:
+    body = 'cascade.check(cascade.run(Q, "rejecting"))'
+    assert said(run(fill(pytester, body)))[0] == "error_rate < 1% is missed"
+    lines = said(run(fill(pytester, "cascade.check(cascade.run(Q))", objectives=[])))
+    assert "states no objectives" in " ".join(lines)
+
+
+def test_a_worse_variant_says_which_cause_grew(pytester: pytest.Pytester) -> None:
+    body = 'cascade.no_worse("before", "slow", scenario=Q, on="p99", by="2%")'
+    result = run(fill(pytester, body))
+    agrees(
+        said(result),
+        """
+        p99 is worse in slow than in before
+        queue, 8 replications from seed 1, in pairs
+
+        mean ± half its 95% interval
+        before # s ± # s
+        slow # s ± # s
+        difference # s ± # s
+        allowed (by 2%) # s
+
+        p99 by cause, in s before slow change
+        queue wait # # #
+        service work # # #
+        by setting:
+        # s a.concurrency
+        # s a.deadline.timeout
+        """,
+    )
+
+
+def test_a_worse_rate_says_what_ended_the_requests(pytester: pytest.Pytester) -> None:
+    body = 'cascade.no_worse("before", "rejecting", scenario=Q, on="error_rate", by="1%")'
+    agrees(
+        said(run(fill(pytester, body))),
+        """
+        error_rate is worse in rejecting than in before
+        queue, 8 replications from seed 1, in pairs
+
+        mean ± half its 95% interval
+        before #% ± #%
+        rejecting #% ± #%
+        difference #% ± #%
+        allowed (by 1%) #%
+
+        requests ended by before rejecting change
+        a.queue_limit #% #% #%
+        """,
+    )
+    body = 'cascade.no_worse("before", "rejecting", scenario=Q, on="goodput")'
+    assert said(run(fill(pytester, body)))[0] == "goodput is worse in rejecting than in before"
+
+
+def test_what_is_inside_the_noise_or_better_passes(pytester: pytest.Pytester) -> None:
+    body = """
+cascade.no_worse("slow", "before", scenario=Q, on="p99")
+cascade.no_worse("before", "before", scenario=Q, on="max")
+cascade.no_worse("before", "slow", scenario=Q, on="p99", by="10s")
+faster = cascade.run(Q, "slow", {"a.work": {"exponential": {"mean": "40ms"}}})
+cascade.no_worse(cascade.run(Q, "slow"), faster)
+# The means differ by more than 2 %, but so do those of any eight nights.
+one, other = (cascade.run(Q, settings={"seed": seed}, seed=7) for seed in (1, 2))
+cascade.no_worse(one, other)
+"""
+    run(fill(pytester, body)).assert_outcomes(passed=1)
+
+
+def test_a_baseline_is_written_when_asked_kept_and_compared(pytester: pytest.Pytester) -> None:
+    body = "cascade.baseline(cascade.run(Q))"
+    result = run(fill(pytester, body))
+    file = pytester.path / "tests" / "baselines" / "test_ours" / "test_it.yaml"
+    agrees(
+        said(result),
+        """
+        there is no baseline yet
+        tests/baselines/test_ours/test_it.yaml
+        `pytest --cascade-update` writes it; keep it with the test
+        """,
+    )
+    assert not file.exists()
+    result = run(pytester, "--cascade-update")
+    result.assert_outcomes(passed=1)
+    assert "written: tests/baselines/test_ours/test_it.yaml" in result.outlines
+    text = file.read_text("utf-8")
+    run(pytester).assert_outcomes(passed=1)
+    assert file.read_text("utf-8") == text
+    # A pull request makes it slower, and then faster than ever.
+    slow, quick = (
+        {"work": {"exponential": {"mean": m}}, "concurrency": 1} for m in ("80ms", "20ms")
+    )
+    fill(pytester, stages={"a": slow}, variants={})
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    lines = said(result)
+    agrees(
+        lines[:5],
+        """
+        6 percentiles are worse than in the baseline
+        queue
+        8 replications from seed 1, in pairs with the baseline's
+        tests/baselines/test_ours/test_it.yaml
+        If it is meant, `pytest --cascade-update` writes the baseline anew.
+        """,
+    )
+    agrees(
+        lines[6:],
+        """
+        baseline now allowed
+        p50 # # # worse
+        p90 # # # worse
+        p95 # # # worse
+        p99 # # # worse
+        p99.9 # # # worse
+        max # # # worse
+
+        change by cause, in s p50 p90 p95 p99 p99.9 max
+        queue wait # # # # # #
+        service work # # # # # #
+        queue wait in p99 now:
+        # s a.concurrency
+        """,
+    )
+    fill(pytester, stages={"a": quick}, variants={})
+    result = run(pytester)
+    result.assert_outcomes(passed=1)
+    assert "out of date: tests/baselines/test_ours/test_it.yaml" in result.outlines
+    assert any(line.startswith("  p50, p90, p95, p99") for line in result.outlines)
+    run(pytester, "--cascade-update").assert_outcomes(passed=1)
+    assert file.read_text("utf-8") != text
+    assert "out of date" not in run(pytester).stdout.str()
+
+
+def test_a_baseline_of_the_same_settings_fails_by_another_version(
+    pytester: pytest.Pytester,
+) -> None:
+    run(fill(pytester, "cascade.baseline(cascade.run(Q))"), "--cascade-update")
+    file = pytester.path / "tests" / "baselines" / "test_ours" / "test_it.yaml"
+    old = f"cascadesim: {cascadesim.__version__}"
+    text = file.read_text("utf-8")
+    assert old in text
+    lines = text.replace(old, "cascadesim: 0.0.1").splitlines()
+    at = next(i for i, line in enumerate(lines) if "replications_s" in line)
+    lines[at] = "    replications_s: [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]"
+    file.write_text("\n".join(lines), "utf-8")
+    found = said(run(pytester))
+    assert found[0] == "p50 is other than in the baseline"
+    text = " ".join(found)
+    assert "Settings and seed are the same" in text
+    assert "(0.0.1 then)" in text
+    assert any(line.split()[-1:] == ["other"] for line in found)
+
+
+def test_tolerances_on_request(pytester: pytest.Pytester) -> None:
+    body = "cascade.baseline(cascade.run(Q, replications=1), {})"
+    fill(pytester, body.format('relative="2%"'))
+    run(pytester, "--cascade-update").assert_outcomes(passed=1)
+    slower = {"a": {"work": {"exponential": {"mean": "52ms"}}, "concurrency": 1}}
+    fill(pytester, stages=slower, variants={})
+    assert "worse than in the baseline" in said(run(pytester))[0]
+    fill(pytester, body.format('relative="30%", absolute="1s"'), stages=slower, variants={})
+    run(pytester).assert_outcomes(passed=1)
+    fill(pytester, body.format("name=''"), stages=slower, variants={})
+    assert "needs 2 replications or more" in " ".join(said(run(pytester)))
+
+
+def test_several_baselines_of_a_test_need_names(pytester: pytest.Pytester) -> None:
+    body = 'cascade.baseline(cascade.run(Q), {})\ncascade.baseline(cascade.run(Q, "slow"), {})'
+    fill(pytester, body.format("'one'", "'two'"))
+    run(pytester, "--cascade-update").assert_outcomes(passed=1)
+    folder = pytester.path / "tests" / "baselines" / "test_ours"
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "test_it-one.yaml",
+        "test_it-two.yaml",
+    ]
+    run(pytester).assert_outcomes(passed=1)
+    fill(pytester, body.format("''", "''"))
+    assert "needs to name them" in " ".join(said(run(pytester, "--cascade-update")))
+
+
+def test_names_of_files_are_those_of_tests_and_never_shared(pytester: pytest.Pytester) -> None:
+    fill(pytester)
+    (pytester.path / "tests" / "test_many.py").write_text(
+        "import pytest\n"
+        "class TestChat:\n"
+        "    @pytest.mark.parametrize('x', ['a b', 'a/b', 'ab'])\n"
+        "    def test_it(self, cascade, x):\n"
+        "        cascade.baseline(cascade.run('scenarios/queue.yaml', replications=2))\n"
+    )
+    run(pytester, "--cascade-update").assert_outcomes(passed=3)
+    names = sorted(f.name for f in (pytester.path / "tests/baselines/test_many").iterdir())
+    assert len(names) == 3
+    assert "TestChat-test_it-ab.yaml" in names
+    assert sum(name.startswith("TestChat-test_it-a-b-") for name in names) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("cascade.run('nowhere')", "nowhere: no such scenario, neither file nor folder; sought in"),
+        ("cascade.run(Q, 'befor')", 'no variant "befor"; did you mean "before"?'),
+        ("cascade.run(Q, settings={'a.x': 1})", "settings: a.x: "),
+        ("cascade.run(Q, replications=0)", "replications: expected a whole number from 1, got 0"),
+        ("cascade.run(Q, seed=-1)", "seed: expected a whole number from 0, got -1"),
+        ("cascade.check(cascade.run(Q))\ncascade.check(cascade.run(Q), p99='<5')", "has no unit"),
+        ("cascade.check(cascade.run(Q), p9_x='<5s')", 'unknown metric "p9_x"'),
+        ("cascade.no_worse('before', 'slow')", "needs scenario= to find the variant in"),
+        ("cascade.no_worse('before', 'slow', scenario=Q, by='2')", '"2" has no unit'),
+        ("cascade.no_worse('before', 'slow', scenario=Q, on='p9')", 'did you mean "p99"'),
+    ],
+)
+def test_an_error_of_the_user_shows_their_line_and_one_of_ours(
+    pytester: pytest.Pytester, body: str, says: str
+) -> None:
+    result = run(fill(pytester, body))
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str().partition("short test summary")[0]
+    (line,) = [line for line in text.splitlines() if line.startswith("E ")]
+    assert says in line
+    assert "ScenarioError" in line
+    assert "cascadesim/" not in text
+    assert f">       {body.splitlines()[-1]}"[8:] in text

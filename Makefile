@@ -8,8 +8,8 @@ INCIDENTS := scenarios/incident-60s scenarios/incident-120s scenarios/incident-1
 replay: .venv/installed ## the incidents, before and after
 	@$(BIN)/cascadesim replay $(INCIDENTS) --variants before,after,recommended
 
-test: .venv/installed ## the whole suite
-	$(BIN)/python -m pytest
+test: .venv/installed ## the whole suite, on every core
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv .venv

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+MOST_SEED = 10**18  # a seed is a whole number from 0 to this
 
 # Where each public name lives: imported at first use, so that `cascadesim --version` is quick.
 _HOMES = {

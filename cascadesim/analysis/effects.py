@@ -94,7 +94,8 @@ class Level:
     """The mean of a measure over all settings with one value (or range of values) of a setting.
 
     The range goes from `low` to `high`. `along` is how far the value is along those of the setting,
-    from 0 (first) to 1 (last); `settings` is how many have it.
+    from 0 (first) to 1 (last); `settings` is how many have it. `at_least` is whether the mean is
+    a lower bound, as the measure of one of them is.
     """
 
     setting: str
@@ -103,6 +104,7 @@ class Level:
     along: float
     mean: float
     settings: int
+    at_least: bool = False
 
     @property
     def value(self) -> Any:
@@ -134,17 +136,26 @@ def effects(
     values: Any,
     kind: str = "grid",
     seed: int = 1,
+    at_least: Sequence[bool] = (),
 ) -> Effects:
     """Return what a measure depends on.
 
     `values` has a row for each setting with what each replication came to; `kind` is how the
-    settings were chosen, and `seed` that of the resampling which intervals come from.
+    settings were chosen, and `seed` that of the resampling which intervals come from. `at_least`
+    is for which settings the measure is a lower bound: of those there are no shares, as what the
+    measure would come to is not known.
     """
     means = np.mean(values, axis=1)
     unknown = tuple(Effect(each.path) for each in vary)
     missing = int(np.isnan(means).sum())
     if missing:
         note = f"{missing} of {len(means)} settings measure no request, so have no {measure}"
+        return Effects(measure, unknown, note=note)
+    if any(at_least):
+        note = (
+            f"the {measure} of {sum(at_least)} of {len(means)} settings is a lower bound, as "
+            "requests were unfinished at the end; a longer drain tells more"
+        )
         return Effects(measure, unknown, note=note)
     if np.ptp(means) <= _ROUNDING * np.abs(means).max():
         return Effects(measure, unknown, note=f"no setting changes {measure}")
@@ -243,18 +254,26 @@ def _noise(values: Any) -> float:
 
 
 def main_effects(
-    vary: Sequence[Vary], settings: Sequence[Settings], values: Any, kind: str = "grid"
+    vary: Sequence[Vary],
+    settings: Sequence[Settings],
+    values: Any,
+    kind: str = "grid",
+    at_least: Sequence[bool] = (),
 ) -> list[Level]:
     """Return the mean of a measure for each value of each setting, over all the others.
 
-    `values` has a row for each setting. Where a sample has many values of a setting they are put
-    into BINS. A mean is of the settings that have the measure.
+    `values` has a row for each setting, and `at_least` is for which of them the measure is a lower
+    bound. Where a sample has many values of a setting they are put into BINS. A mean is of the
+    settings that have the measure.
     """
     means = np.mean(values, axis=1)
-    return [level for each in vary for level in _levels(each, settings, means, kind)]
+    bounds = np.array(at_least, bool) if len(at_least) else np.zeros(len(means), bool)
+    return [level for each in vary for level in _levels(each, settings, means, bounds, kind)]
 
 
-def _levels(vary: Vary, settings: Sequence[Settings], means: Any, kind: str) -> list[Level]:
+def _levels(
+    vary: Vary, settings: Sequence[Settings], means: Any, bounds: Any, kind: str
+) -> list[Level]:
     along = np.array([vary.share(each[vary.path]) for each in settings])
     places = np.unique(along, return_inverse=True)[1]
     if kind != "grid" and places.max() >= BINS:
@@ -272,13 +291,16 @@ def _levels(vary: Vary, settings: Sequence[Settings], means: Any, kind: str) -> 
                 along=float(along[inside].mean()),
                 mean=float(known.mean()) if len(known) else math.nan,
                 settings=len(inside),
+                at_least=bool(bounds[inside].any()),
             )
         )
     return levels
 
 
 def best_level(levels: Sequence[Level], measure: str) -> Level | None:
-    """Return the level with the best mean, None where no level has one."""
+    """Return the level with the best mean, None where none has one or one is a lower bound."""
+    if any(level.at_least for level in levels):
+        return None
     known = [level for level in levels if not math.isnan(level.mean)]
     best = max if measure in HIGHER_IS_BETTER else min
     return best(known, key=lambda level: level.mean) if known else None

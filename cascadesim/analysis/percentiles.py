@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9", "max")
+FEW = 10  # requests beyond a percentile that it takes to trust it
 DEFINITION = (
     "inverted_cdf: an actual latency, of all requests that arrived after the warm-up, "
     "every outcome in"
@@ -37,6 +40,16 @@ class Percentile:
 def share(name: str) -> float:
     """Return the share of requests at or below a percentile: 0.99 for "p99", 1 for "max"."""
     return 1.0 if name == "max" else float(name[1:]) / 100
+
+
+def too_few(requests: int, names: Sequence[str]) -> list[str]:
+    """Return the percentiles that have fewer than FEW of so many requests beyond them.
+
+    None of them is max, which has none beyond it by its nature.
+    """
+    return [
+        name for name in names if name != "max" and round(requests * (1 - share(name)), 6) < FEW
+    ]
 
 
 def percentile(

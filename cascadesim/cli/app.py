@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cascadesim import __version__
+from cascadesim import MOST_SEED, __version__
 from cascadesim.scenario.errors import ScenarioError
 
 app = typer.Typer(
@@ -26,9 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-
-
-_MOST_SEED = 10**18  # as scenario files have it
 
 
 INTERRUPTED = 130  # exit code, as shells have it
@@ -86,7 +83,7 @@ Settings = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, max=_MOST_SEED, metavar="N", help="Another seed than the scenario's own."),
+    typer.Option(min=0, max=MOST_SEED, metavar="N", help="Another seed than the scenario's own."),
 ]
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.percentiles import FEW, too_few
 from cascadesim.cli.tables import new_console, print_table, say
 from cascadesim.experiment.optimization import (
     OPTIMIZED,
+    OUTCOMES,
     TODAY,
     fresh_seed,
     heading,
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from cascadesim.analysis.intervals import Interval
     from cascadesim.experiment.optimization import Optimization
 
+_ON_FRONT = {True: "yes", False: "no", None: "?"}
+_PERCENTILE = re.compile(r"p[0-9]")
+
 
 def print_optimization(found: Optimization, out: Path | None = None) -> None:
     """Print what was tried, what is proposed, the verdict, and what `out` holds of it."""
@@ -41,7 +47,9 @@ def print_optimization(found: Optimization, out: Path | None = None) -> None:
         else:
             _print_goal(console, found)
             _print_objectives(console, found)
+        _print_outcomes(console, found)
         _print_pairs(console, found)
+    _print_too_few(console, found)
     say(console, found.verdict)
     if out is not None and found.proposed is None:
         say(console, f"There is nothing to propose, so --out is not written: {out}")
@@ -124,13 +132,20 @@ def _print_front(console: Console, found: Optimization) -> None:
         (
             label,
             *(found.confirmed_text(label, measure) for measure in found.measures),
-            "yes" if on_front[label] else "no",
+            _ON_FRONT[on_front[label]],
             ", ".join(missed[label]) or "none",
         )
         for label in found.labels
     ]
     columns = ("variant", *map(heading, found.measures), "on the front", "objectives missed")
     print_table(console, f"Means, {_worlds(found)}", columns, rows)
+    text = (
+        "On the front: no where another is seen better in one goal and has a worse mean in none, "
+        "or a constraint is missed; yes where each of the others is seen worse in some goal, or is "
+        "the same in all; else ?, and where a goal is a lower bound. Differences are paired by "
+        "replication, and seen at 5 % after Holm's correction for the variants and goals."
+    )
+    say(console, f"{text}\n")
 
 
 def _print_objectives(console: Console, found: Optimization) -> None:
@@ -148,6 +163,26 @@ def _print_objectives(console: Console, found: Optimization) -> None:
     if rows:
         title = "Objectives in those worlds (latencies in seconds)"
         print_table(console, title, ("variant", "objective", "mean", "met"), rows)
+
+
+def _print_outcomes(console: Console, found: Optimization) -> None:
+    """Print what shows that the service is of use, whatever the goals are."""
+    measures = [each.measure for each in OUTCOMES]
+    rows = [
+        (label, *(found.confirmed_text(label, name) for name in measures)) for label in found.labels
+    ]
+    print_table(console, "Outcomes in those worlds", ("variant", *map(heading, measures)), rows)
+
+
+def _print_too_few(console: Console, found: Optimization) -> None:
+    """Warn of percentiles that rest on few requests where the run is stationary."""
+    runs = found.trials[0].replications
+    requests = min((each.requests for each in runs), default=0)
+    names = dict.fromkeys([*found.measures, *(each.metric for each in found.aims.constraints)])
+    few = too_few(requests, [name for name in names if _PERCENTILE.match(name)])
+    if requests and few and not found.scenario.model.faults:
+        text = f"fewer than {FEW} of {requests} measured requests of a world lie beyond"
+        say(console, f"Warning: {text} {', '.join(few)}; a longer horizon tells more.\n")
 
 
 def _print_pairs(console: Console, found: Optimization) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES, share
+from cascadesim.analysis.percentiles import DEFINITION, FEW, PERCENTILES, too_few
 from cascadesim.model.outcome import CAUSES, Outcome
 from cascadesim.scenario.units import duration_text
 from cascadesim.shown import percent, seconds_text
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 6  # transitions of a breaker
-_FEW = 10  # requests beyond a percentile that it takes to trust it
 _MINOR = 0.05  # the share of a latency below which a part of it is not named
 
 
@@ -184,9 +183,9 @@ def print_too_few(console: Console, result: Result) -> None:
     if not requests:
         say(console, "Warning: no request arrives between warm-up and horizon.\n")
         return
-    few = [p for p in PERCENTILES[:-1] if requests * (1 - share(p)) < _FEW]
+    few = too_few(requests, PERCENTILES)
     if few and not result.scenario.model.faults:
-        text = f"Fewer than {_FEW} of {requests} measured requests lie beyond {', '.join(few)}"
+        text = f"Fewer than {FEW} of {requests} measured requests lie beyond {', '.join(few)}"
         say(console, f"Warning: {text}; a longer horizon tells more.\n")
 
 

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cascadesim.analysis.intervals import LEVEL, ROUNDING, holm, p_value
+from cascadesim.experiment.replications import at_least, bounds
 from cascadesim.scenario.objectives import RATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cascadesim.experiment.replications import Judgement, Replication
     from cascadesim.scenario.objectives import Objective
@@ -43,15 +45,8 @@ class Trial:
     replications: tuple[Replication, ...]
 
     def at_least(self, measure: str) -> bool:
-        """Return whether unfinished requests could move a measure up, see `is_at_least`."""
-        return is_at_least(self.replications, measure)
-
-
-def is_at_least(replications: Sequence[Replication], measure: str) -> bool:
-    """Return whether unfinished requests could move a measure up."""
-    if measure == "mean" or (measure in RATES and measure != "unfinished_rate"):
-        return any(each.measures["unfinished_rate"] > 0 for each in replications)
-    return any(measure in each.at_least for each in replications)
+        """Return whether unfinished requests could move a measure up, see `at_least`."""
+        return at_least(self.replications, measure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +65,16 @@ class Aims:
         return tuple(_mean([_cost(each, goal) for each in replications]) for goal in self.goals)
 
     def unknown(self, replications: Sequence[Replication]) -> list[str]:
-        """Return the measures of goals that are lower bounds, so that none can be called small."""
+        """Return the measures of goals that have no upper bound, so that none can be called small.
+
+        Rates have one, see `costs`.
+        """
+        return [name for name in self.lower_bounds(replications) if name not in RATES]
+
+    def lower_bounds(self, replications: Sequence[Replication]) -> list[str]:
+        """Return the measures to be small that unfinished requests could move up."""
         small = (goal.measure for goal in self.goals if not goal.maximize)
-        return [name for name in small if any(name in each.at_least for each in replications)]
+        return [name for name in small if at_least(replications, name)]
 
     def excess(self, replications: Sequence[Replication]) -> float:
         """Return by how much the constraints are missed, as shares of their bounds, 0 for none."""
@@ -107,6 +109,61 @@ class Aims:
         kept = [costs for costs in distinct if not any(dominates(o, costs) for o in distinct)]
         return [distinct[costs] for costs in sorted(kept)]
 
+    def on_front(self, runs: Mapping[str, Sequence[Replication]]) -> dict[str, bool | None]:
+        """Return whether variants are seen on the Pareto front, None for those that are not told.
+
+        One is not on it where another is seen better in one goal and has a worse mean in none, see
+        `seen`, with Holm's correction over all others and all goals. It is on it where it is seen
+        better than each of the others in some goal, or the same in all of them; but a variant with
+        a lower bound for what is to be small is not called so.
+        """
+        return {label: self._stands(label, runs) for label in runs}
+
+    def _stands(self, label: str, runs: Mapping[str, Sequence[Replication]]) -> bool | None:
+        own, others = runs[label], [runs[other] for other in runs if other != label]
+        if any(max(row) < 1 and -1 in row for row in seen(self.goals, [(o, own) for o in others])):
+            return False
+        ahead = zip(seen(self.goals, [(own, other) for other in others]), others, strict=True)
+        known = not self.lower_bounds(own)
+        return True if known and all(-1 in row or self._same(own, o) for row, o in ahead) else None
+
+    def _same(self, one: Sequence[Replication], other: Sequence[Replication]) -> bool:
+        return all(
+            bounds(a, goal.measure) == bounds(b, goal.measure)
+            for a, b in zip(one, other, strict=True)
+            for goal in self.goals
+        )
+
+
+def seen(
+    goals: Sequence[Goal], pairs: Sequence[tuple[Sequence[Replication], Sequence[Replication]]]
+) -> list[list[int]]:
+    """Return for each pair and each goal: -1 where the first is seen better, 1 for a worse mean.
+
+    Differences are taken replication by replication, of the worst that unfinished requests can make
+    of the first and the best that they can make of the second; where that has no bound, the first
+    counts as worse. A better mean is seen at 5 %, with Holm's correction for all pairs and goals,
+    and else 0.
+    """
+    differences = [
+        [_worst(a, goal) - _best(b, goal) for a, b in zip(*pair, strict=True)]
+        for pair in pairs
+        for goal in goals
+    ]
+    found = [
+        _sign(values, p)
+        for values, p in zip(differences, holm([p_value(d) for d in differences]), strict=True)
+    ]
+    n = len(goals)
+    return [found[i : i + n] for i in range(0, len(found), n)]
+
+
+def _sign(differences: Sequence[float], p: float) -> int:
+    mean = _mean(differences) if all(map(math.isfinite, differences)) else math.inf
+    if mean > ROUNDING:
+        return 1
+    return -1 if p < 1 - LEVEL else 0
+
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     """Return whether costs are nowhere more than other costs, and somewhere less."""
@@ -115,10 +172,17 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def _cost(replication: Replication, goal: Goal) -> float:
-    value = replication.measures[goal.measure]
-    if goal.measure in RATES and goal.measure != "unfinished_rate" and not goal.maximize:
-        value += replication.measures["unfinished_rate"]  # which may all come to that outcome
-    return goal.cost(value)
+    """Return the cost at the worst, or at what is known where there is no worst."""
+    worst = _worst(replication, goal)
+    return goal.cost(replication.measures[goal.measure]) if math.isinf(worst) else worst
+
+
+def _worst(replication: Replication, goal: Goal) -> float:
+    return max(map(goal.cost, bounds(replication, goal.measure)))
+
+
+def _best(replication: Replication, goal: Goal) -> float:
+    return min(map(goal.cost, bounds(replication, goal.measure)))
 
 
 def _mean(values: Sequence[float]) -> float:

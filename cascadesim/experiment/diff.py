@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from cascadesim import __version__
 from cascadesim.analysis.intervals import LEVEL, mean_interval, p_value
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.aims import is_at_least
 from cascadesim.experiment.changes import SettingChange, setting_changes
 from cascadesim.experiment.compare import Comparison, Difference, compare
 from cascadesim.experiment.execution import HERE, Execution
 from cascadesim.experiment.judged import Judged, plain
 from cascadesim.experiment.replay import part_of
-from cascadesim.experiment.replications import MEASURES
+from cascadesim.experiment.replications import MEASURES, at_least
 from cascadesim.experiment.thresholds import FEWEST, Change, Tolerance, parse_tolerance
 from cascadesim.scenario.errors import ScenarioError, show, suggest
 
@@ -119,7 +118,7 @@ class Pair:
     def _moved(self, measure: str) -> Moved:
         old, new = ([each.measures[measure] for each in both] for both in self._both)
         change = [b - a for a, b in zip(old, new, strict=True)]
-        bounds = tuple(is_at_least(both, measure) for both in self._both)
+        bounds = tuple(at_least(both, measure) for both in self._both)
         difference = Difference(mean_interval(change), p_value(change))
         return Moved(
             measure, mean_interval(old), mean_interval(new), difference, (bounds[0], bounds[1])
@@ -150,7 +149,7 @@ class Pair:
 
     def _is_unknown(self, change: Change) -> bool:
         not_measured = not math.isfinite(change.difference.estimate)
-        return not_measured or is_at_least(self._both[1], change.measure)
+        return not_measured or at_least(self._both[1], change.measure)
 
     @cached_property
     def _limited(self) -> list[Change]:

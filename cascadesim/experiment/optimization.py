@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cascadesim import __version__
+from cascadesim import MOST_SEED, __version__
 from cascadesim.analysis.intervals import Interval, holm, mean_interval, p_value
-from cascadesim.experiment.aims import Aims, Trial, dominates, is_at_least
+from cascadesim.experiment.aims import Aims, Goal, Trial, seen
 from cascadesim.experiment.compare import Comparison, Difference
 from cascadesim.experiment.judged import plain
-from cascadesim.experiment.replications import MEASURES, interval
+from cascadesim.experiment.replications import MEASURES, at_least, interval
 from cascadesim.experiment.run import write_files
 from cascadesim.experiment.search import Tunable
 from cascadesim.scenario.errors import ScenarioError
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from cascadesim.scenario.vary import Vary
 
 TODAY, OPTIMIZED = "today", "optimized"  # variants
-_MOST_SEED = 10**18  # as scenario files have it
+# Shown whatever the goals are: a service is not better for being fast and of no use.
+OUTCOMES = (Goal("error_rate"), Goal("degraded_rate"), Goal("goodput", maximize=True))
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,6 +72,11 @@ class Optimization(Shown):
     def measures(self) -> tuple[str, ...]:
         """Return the measures of the goals."""
         return tuple(goal.measure for goal in self.aims.goals)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Return the measures of the goals, and of OUTCOMES, that are shown of each variant."""
+        return tuple(dict.fromkeys([*self.measures, *(each.measure for each in OUTCOMES)]))
 
     @property
     def labels(self) -> list[str]:
@@ -104,7 +111,7 @@ class Optimization(Shown):
     def at_least(self, label: str, measure: str) -> bool:
         """Return whether unfinished requests could move a measure up in fresh worlds."""
         assert self.confirmation is not None
-        return is_at_least(self.confirmation.replications[label], measure)
+        return at_least(self.confirmation.replications[label], measure)
 
     def differences(self, measure: str) -> dict[str, Difference]:
         """Return how each proposal differs from today in a measure, in fresh worlds.
@@ -137,21 +144,35 @@ class Optimization(Shown):
             if threshold(each.objective) in wanted and not each.met
         ]
 
-    @property
-    def on_front(self) -> dict[str, bool]:
-        """Return whether each confirmed variant keeps the constraints and none is better than it.
+    @cached_property
+    def on_front(self) -> dict[str, bool | None]:
+        """Return whether each confirmed variant is seen on the Pareto front, see `Aims.on_front`.
 
-        Variants that miss a constraint in fresh worlds are not compared with.
+        None where it is not seen. Variants that miss a constraint in fresh worlds are not on it,
+        and not compared with.
         """
         assert self.confirmation is not None
-        costs = {
-            label: self.aims.costs(self.confirmation.replications[label])
-            for label in self.labels
-            if not self.missed(label)
-        }
+        runs = self.confirmation.replications
+        keep = {label: runs[label] for label in self.labels if not self.missed(label)}
+        return dict.fromkeys(self.labels, False) | self.aims.on_front(keep)
+
+    @cached_property
+    def worse(self) -> dict[str, list[str]]:
+        """Return which OUTCOMES of each proposal are seen worse than today's, goals left aside.
+
+        Differences are paired by replication, and seen at 5 % after Holm's correction for the
+        number of proposals and outcomes, whatever unfinished requests come to.
+        """
+        assert self.confirmation is not None
+        runs = self.confirmation.replications
+        today = seen(OUTCOMES, [(runs[TODAY], runs[label]) for label in self.proposals])
         return {
-            label: label in costs and not any(dominates(o, costs[label]) for o in costs.values())
-            for label in self.labels
+            label: [
+                each.measure
+                for each, sign in zip(OUTCOMES, signs, strict=True)
+                if sign < 0 and each.measure not in self.measures
+            ]
+            for label, signs in zip(self.proposals, today, strict=True)
         }
 
     @property
@@ -205,9 +226,10 @@ class Optimization(Shown):
 
         Keys: cascadesim (version), scenario, variant, seed, replications; goals and constraints;
         trials (the rows of `frame`, null for NaN), left_out; proposals (for each confirmed variant,
-        today first, its changed `settings`, the `missed` constraints, `on_front` and its
-        `measures` in fresh worlds, with the difference from today), confirmation (its seed and
-        number of replications); met and verdict.
+        today first, its changed `settings`, the `missed` constraints, `on_front` (null where it
+        is not seen), which outcomes are seen `worse` than today's, and its `measures` in fresh
+        worlds, those of goals and of OUTCOMES, with the difference from today), confirmation (its
+        seed and number of replications); met and verdict.
         """
         frame = self.frame
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
@@ -234,12 +256,11 @@ class Optimization(Shown):
         }
 
     def _proposals(self) -> dict[str, Any]:
-        differences = {name: self.differences(name) for name in self.measures}
-        on_front = self.on_front
+        differences = {name: self.differences(name) for name in self.shown}
         found: dict[str, Any] = {}
         for label in self.labels:
             measures: dict[str, dict[str, Any]] = {}
-            for name in self.measures:
+            for name in self.shown:
                 own: dict[str, Any] = plain("value", self.confirmed(label, name))
                 measures[column(name)] = own | {"at_least": self.at_least(label, name)}
                 if label in self.proposals:
@@ -249,7 +270,8 @@ class Optimization(Shown):
             found[label] = {
                 "settings": self.changed(self.proposals.get(label, self.trials[0])),
                 "missed": self.missed(label),
-                "on_front": on_front[label],
+                "on_front": self.on_front[label],
+                "worse": self.worse.get(label, []),
                 "measures": measures,
             }
         return found
@@ -294,7 +316,7 @@ class Optimization(Shown):
         paths = [p for t in self.proposals.values() for p in self.changed(t)]
         today = self.trials[0].settings
         rows = {path: setting_text(changed.get(path, today[path])) for path in paths}
-        rows |= {heading(name): self.confirmed_text(label, name) for name in self.measures}
+        rows |= {heading(name): self.confirmed_text(label, name) for name in self.shown}
         missed = set(self.missed(label))
         constraints = [each.text for each in self.aims.constraints]
         return rows | {text: "missed" if text in missed else "met" for text in constraints}
@@ -344,7 +366,7 @@ def setting_text(value: Any) -> str:
 
 def fresh_seed(seed: int) -> int:
     """Return the seed of worlds that a search with this seed has not met."""
-    return seed + 1 if seed < _MOST_SEED else 0
+    return seed + 1 if seed < MOST_SEED else 0
 
 
 def threshold(objective: Objective) -> tuple[str, str, float]:

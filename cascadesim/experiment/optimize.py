@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from cascadesim import MOST_SEED
 from cascadesim.experiment.aims import Aims, Goal, Trial
 from cascadesim.experiment.compare import compare
 from cascadesim.experiment.execution import HERE, Execution
@@ -28,16 +29,18 @@ from cascadesim.scenario.vary import Vary, check_paths, parse_vary
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+T = TypeVar("T")
 MOST_CONFIRMED = 8  # settings of a Pareto front, so that a reader can weigh them
 _MEASURING = ("horizon", "drain", "warmup", "sweep")  # what is measured, not how the service is set
 
 
-def parse_goals(minimize: Sequence[str], maximize: Sequence[str]) -> tuple[Goal, ...]:
+def parse_goals(minimize: str | Sequence[str], maximize: str | Sequence[str]) -> tuple[Goal, ...]:
     """Return the goals that the names of measures give.
 
     Raises ScenarioError for one that is none, or is given twice, and where there are no goals.
     """
-    goals = [Goal(name) for name in minimize] + [Goal(name, maximize=True) for name in maximize]
+    goals = [Goal(name) for name in _several(minimize)]
+    goals += [Goal(name, maximize=True) for name in _several(maximize)]
     names = [goal.measure for goal in goals]
     for goal in goals:
         source = f"--{'maximize' if goal.maximize else 'minimize'} {goal.measure}"
@@ -51,10 +54,10 @@ def parse_goals(minimize: Sequence[str], maximize: Sequence[str]) -> tuple[Goal,
     return tuple(goals)
 
 
-def parse_constraints(texts: Sequence[str]) -> tuple[Objective, ...]:
+def parse_constraints(texts: str | Sequence[str]) -> tuple[Objective, ...]:
     """Return the constraints that texts such as "error_rate<1%" state, or raise ScenarioError."""
     found = []
-    for text in texts:
+    for text in _several(texts):
         try:
             found.append(parse_objective(text))
         except ValueError as error:
@@ -62,12 +65,13 @@ def parse_constraints(texts: Sequence[str]) -> tuple[Objective, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def parse_tune(tune: Sequence[Vary | str]) -> tuple[Vary, ...]:
+def parse_tune(tune: Vary | str | Sequence[Vary | str]) -> tuple[Vary, ...]:
     """Return what to tune.
 
     Raises ScenarioError for what cannot be tuned, or is given twice, and where there is nothing.
     """
-    found = [parse_vary(each, "--tune") if isinstance(each, str) else each for each in tune]
+    given = [tune] if isinstance(tune, Vary) else _several(tune)
+    found = [parse_vary(each, "--tune") if isinstance(each, str) else each for each in given]
     paths = [each.path for each in found]
     for path in paths:
         check_paths([path], f"--tune {path}")
@@ -82,12 +86,22 @@ def parse_tune(tune: Sequence[Vary | str]) -> tuple[Vary, ...]:
     return tuple(found)
 
 
+def _several(given: str | Sequence[T]) -> Sequence[str | T]:
+    """Return one text that is given alone as the only one, or else those that are given."""
+    return [given] if isinstance(given, str) else given
+
+
+def _check_seed(seed: int) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MOST_SEED:
+        raise ScenarioError("expected a whole number from 0 to 10^18", f"--seed {seed}")
+
+
 def optimize(
     scenario: Scenario,
-    tune: Sequence[Vary | str],
-    minimize: Sequence[str] = (),
-    maximize: Sequence[str] = (),
-    subject_to: Sequence[str] = (),
+    tune: Vary | str | Sequence[Vary | str],
+    minimize: str | Sequence[str] = (),
+    maximize: str | Sequence[str] = (),
+    subject_to: str | Sequence[str] = (),
     budget: int = 100,
     replications: int = 3,
     confirm: int = 20,
@@ -99,7 +113,8 @@ def optimize(
 
     `tune` is ranges or values by dotted path, as "agent.deadline.timeout=1s..60s"; `minimize` and
     `maximize` name measures (see `replications.MEASURES`), of which several give a Pareto front;
-    `subject_to` is objectives to keep, as "error_rate < 1%". `budget` settings are tried, today's
+    `subject_to` is objectives to keep, as "error_rate < 1%". A text alone is the only one of its
+    kind. `seed` is from 0 to 10^18. `budget` settings are tried, today's
     among them, each in the same `replications` worlds. The best meet `confirm` fresh worlds, beside
     today's; before that, where a single goal has constraints, they meet as many more of the
     search's, see `finals`. The result is the same for the same seed with any `execution`.
@@ -117,6 +132,7 @@ def optimize(
             raise ScenarioError(f"expected a number from {least}", f"--{name} {count}")
     if seed is None:
         seed = scenario.model.seed
+    _check_seed(seed)
     tunables = [Tunable(vary, scenario) for vary in varies]
     check_settings(scenario, tunables)
     (today,) = settled({"": scenario}, seed).values()

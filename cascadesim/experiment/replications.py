@@ -6,6 +6,7 @@ replication and request by request (common random numbers).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,10 +82,19 @@ def interval(replications: Sequence[Replication], measure: str) -> Interval:
 
 
 def at_least(replications: Sequence[Replication], measure: str) -> bool:
-    """Return whether unfinished requests could move a measure, so that its value is not known."""
-    if measure == "mean" or (measure in RATES and measure != "unfinished_rate"):
-        return any(each.measures["unfinished_rate"] > 0 for each in replications)
-    return any(measure in each.at_least for each in replications)
+    """Return whether unfinished requests could move a measure up."""
+    return any(low < high for low, high in (bounds(each, measure) for each in replications))
+
+
+def bounds(replication: Replication, measure: str) -> tuple[float, float]:
+    """Return the least and the most that unfinished requests can make of a measure."""
+    value, unfinished = replication.measures[measure], replication.measures["unfinished_rate"]
+    if measure in ("unfinished_rate", "goodput") or not unfinished:
+        return value, value
+    if measure in RATES:
+        return value, value + unfinished  # which may all come to that outcome
+    unbounded = measure == "mean" or measure in replication.at_least
+    return value, math.inf if unbounded else value
 
 
 def measured(summary: Summary, records: Records, first: Records) -> Replication:

@@ -10,26 +10,33 @@ import numpy as np
 
 from cascadesim.analysis.effects import Effects, Level, main_effects
 from cascadesim.analysis.effects import effects as find_effects
-from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.analysis.percentiles import PERCENTILES, too_few
 from cascadesim.compile import compile_plan
 from cascadesim.experiment.design import Design, design, settings_text
 from cascadesim.experiment.execution import HERE, Execution
 from cascadesim.experiment.judged import Judged, judge
-from cascadesim.experiment.replications import MEASURES, Job, Replication, Variant, interval
+from cascadesim.experiment.replications import (
+    MEASURES,
+    Job,
+    Replication,
+    Variant,
+    at_least,
+    interval,
+)
 from cascadesim.experiment.run import write_files
 from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.shown import Shown, lower_bound, number, percent, plus_minus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from cascadesim.experiment.design import Varying
     from cascadesim.scenario.load import Scenario
-    from cascadesim.scenario.vary import Vary
 
 FILES = ("sweep.parquet", "sweep.csv", "effects.csv")  # of a saved sweep
 SHOWN = 20  # settings that a table of the best ones has
@@ -81,7 +88,7 @@ class Sweep(Shown):
                     "latency_s": found.estimate,
                     "low_s": found.low,
                     "high_s": found.high,
-                    "at_least": any(name in run.at_least for run in runs),
+                    "at_least": at_least(runs, name),
                 }
                 rows.append({"setting": place, **settings, "percentile": name, **latency, **others})
         return pd.DataFrame(rows)
@@ -94,20 +101,44 @@ class Sweep(Shown):
     def ranked(self, percentile: str = "p99") -> list[int]:
         """Return the places of the settings, lowest percentile first.
 
-        Settings without measured requests come last.
+        Those whose percentile is a lower bound come after all whose is known, however low it is,
+        and settings without measured requests last.
         """
         values = [interval(runs, percentile).estimate for runs in self.replications]
-        return sorted(range(len(values)), key=lambda i: (math.isnan(values[i]), values[i]))
+        bounds = self.at_least(percentile)
+        return sorted(
+            range(len(values)), key=lambda i: (math.isnan(values[i]), bounds[i], values[i])
+        )
+
+    def at_least(self, measure: str) -> list[bool]:
+        """Return for each setting whether unfinished requests could move a measure up."""
+        return [at_least(runs, measure) for runs in self.replications]
+
+    def too_few(self, measure: str = "p99") -> list[int]:
+        """Return the places of the settings with a run of fewer than FEW requests beyond it.
+
+        That is of percentiles below the maximum where a scenario has no faults; of others there
+        are none, as an incident happens once, however long the run.
+        """
+        if measure not in PERCENTILES or self.scenario.model.faults:
+            return []
+        return [
+            place
+            for place, runs in enumerate(self.replications)
+            if too_few(min(run.requests for run in runs), [measure])
+        ]
 
     def row(self, place: int, percentile: str = "p99") -> dict[str, str]:
         """Return what the setting at a place came to, as short texts."""
         runs = self.replications[place]
-        at_least = any(percentile in run.at_least for run in runs)
+        bound = at_least(runs, percentile)
         missed = [each.objective.text for each in self.objectives(place) if not each.met]
         found = {
-            percentile: lower_bound(plus_minus(interval(runs, percentile)), at_least),
+            percentile: lower_bound(plus_minus(interval(runs, percentile)), bound),
             "goodput /s": number(interval(runs, "goodput").estimate),
-            "error rate": percent(interval(runs, "error_rate").estimate),
+            "error rate": lower_bound(
+                percent(interval(runs, "error_rate").estimate), at_least(runs, "error_rate")
+            ),
         }
         if self.scenario.objectives:
             found["objectives missed"] = ", ".join(missed) or "none"
@@ -122,8 +153,10 @@ class Sweep(Shown):
 
     def shares(self, measure: str = "p99") -> Effects:
         """Return what one of MEASURES depends on, and what is not known of that."""
-        design, values = self.design, self.values(measure)
-        return find_effects(measure, design.vary, design.settings, values, design.kind, self.seed)
+        design, values, bounds = self.design, self.values(measure), self.at_least(measure)
+        return find_effects(
+            measure, design.vary, design.settings, values, design.kind, self.seed, bounds
+        )
 
     def effects(self, measure: str = "p99") -> pd.DataFrame:
         """Return the share of each setting in the variance of a measure, most important first.
@@ -137,30 +170,35 @@ class Sweep(Shown):
     def levels(self, measure: str = "p99") -> list[Level]:
         """Return the mean of a measure for each value of each setting, over all the others."""
         design = self.design
-        return main_effects(design.vary, design.settings, self.values(measure), design.kind)
+        values, bounds = self.values(measure), self.at_least(measure)
+        return main_effects(design.vary, design.settings, values, design.kind, bounds)
 
     def main_effects(self, measure: str = "p99") -> pd.DataFrame:
         """Return the mean of a measure for each value of each setting, over all the others.
 
         Columns: setting, value (a range where a sample has too many), along (how far it is along
-        the values of the setting, 0 to 1), the mean by the name that `frame` gives it, and
-        settings, the number that it is of.
+        the values of the setting, 0 to 1), the mean by the name that `frame` gives it, settings,
+        the number that it is of, and at_least, whether it is a lower bound.
         """
         import pandas as pd
 
         names = {"goodput": "goodput_per_s", **dict.fromkeys((*PERCENTILES, "mean"), "latency_s")}
         return pd.DataFrame(
             [
-                (level.setting, level.value, level.along, level.mean, level.settings)
-                for level in self.levels(measure)
+                (each.setting, each.value, each.along, each.mean, each.settings, each.at_least)
+                for each in self.levels(measure)
             ],
-            columns=["setting", "value", "along", names.get(measure, measure), "settings"],
+            columns=[
+                *("setting", "value", "along", names.get(measure, measure)),
+                *("settings", "at_least"),
+            ],
         )
 
     def to_dict(self, measure: str = "p99") -> dict[str, Any]:
         """Return the sweep as plain data: scenario, variant, seed of the worlds, and `frame`.
 
-        `effects` is what a measure depends on. NaN is null.
+        `effects` is what a measure depends on, and `too_few` the numbers of the settings with too
+        few requests beyond it to trust it, see `too_few`. NaN is null.
         """
         frame = self.frame
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
@@ -171,6 +209,7 @@ class Sweep(Shown):
             "replications": self.design.replications,
             "rows": rows,
             "effects": self.shares(measure).to_dict(),
+            "too_few": self.too_few(measure),
         }
 
     def plot(self, measure: str = "p99", ax: Axes | None = None) -> Axes:
@@ -219,7 +258,7 @@ class Sweep(Shown):
 
 def sweep(
     scenario: Scenario,
-    vary: Sequence[Vary | str] = (),
+    vary: Varying = (),
     sample: str | None = None,
     replications: int | None = None,
     seed: int | None = None,
@@ -228,11 +267,13 @@ def sweep(
 ) -> Sweep:
     """Run a scenario with many settings, each in the same worlds.
 
-    What to `vary` is also taken as a text, see `parse_vary`; without any it is what the scenario's
-    `sweep` says. The settings are all combinations, or a `sample` such as "sobol:64", and
-    `replications` is how many worlds each meets (1 if not given); both take precedence over those
-    of the scenario's sweep. `execution` is where the runs take place. Raises ScenarioError for a
-    setting that the scenario does not accept, before anything is run.
+    What to `vary` is also taken as a text or several, see `parse_vary`, or as a mapping such as
+    {"agent.deadline.timeout": ["5s", "10s"], "agent.concurrency": "5..20:5"}, as a scenario has it;
+    without any it is what the scenario's `sweep` says. The settings are all combinations, or a
+    `sample` such as "sobol:64", and `replications` is how many worlds each meets (1 if not given);
+    both take precedence over those of the scenario's sweep. `execution` is where the runs take
+    place. Raises ScenarioError for a setting that the scenario does not accept, before anything is
+    run.
     """
     chosen = design(scenario, vary, sample, replications, seed)
     return run_design(scenario, chosen, seed, execution, progress)

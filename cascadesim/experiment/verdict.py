@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from cascadesim.experiment.optimization import OPTIMIZED, TODAY, setting_text, value_text
+from cascadesim.scenario.objectives import RATES
 from cascadesim.shown import lower_bound
 
 if TYPE_CHECKING:
@@ -59,12 +60,22 @@ def _best(found: Optimization) -> str:
         moved = change if difference.seen else f"no difference of {_named(goal.measure)} is seen"
         them = "them" if len(missed) > 1 else "it"
         both = f"Today's settings miss {_listed(missed)}, and the optimized ones keep {them}"
-        return f"{both}: {moved}."
+        return f"{both}: {moved}{_but(found)}."
     if not difference.seen:
         return "The gain of the search did not hold in fresh worlds: no difference seen."
     if goal.cost(difference.interval.estimate) > 0:
         return f"The gain of the search did not hold in fresh worlds: {change}."
-    return f"{change}."
+    return f"{change}{_but(found)}."
+
+
+def _but(found: Optimization) -> str:
+    """Return what gets worse than today, whatever the goal comes to."""
+    changes = [f"{_the(name)}{_change(found, name)}" for name in found.worse[OPTIMIZED]]
+    return f", but {_listed(changes)}" if changes else ""
+
+
+def _the(measure: str) -> str:
+    return "the " if measure in RATES else ""
 
 
 def _change(found: Optimization, measure: str) -> str:
@@ -80,14 +91,46 @@ def _front(found: Optimization) -> str:
     on_front = found.on_front
     held = [label for label in found.proposals if on_front[label]]
     n = len(found.proposals)
-    front = f"{len(held)} of {n} confirmed settings are on the Pareto front in fresh worlds"
-    today = "so are today's" if on_front[TODAY] else "today's are not"
-    others = [label for label in found.proposals if found.missed(label)]
-    missed = f" Constraints are missed by {_listed(others)}." if others else ""
-    left_out = ""
+    are = "is" if len(held) == 1 else "are"
+    front = f"{len(held)} of {n} confirmed settings {are} on the Pareto front in fresh worlds"
+    of_today = {
+        True: "today's are, too",
+        False: "today's are not",
+        None: "of today's it is unknown",
+    }
+    sentences = [f"{front}; {of_today[on_front[TODAY]]}.", *_untold(found), *_worse(found)]
+    if others := [label for label in found.proposals if found.missed(label)]:
+        sentences.append(f"Constraints are missed by {_listed(others)}.")
     if found.left_out:
-        left_out = f" {found.left_out} more of the search's front were not confirmed."
-    return f"{front}; {today}.{missed}{left_out}"
+        sentences.append(f"{found.left_out} more of the search's front were not confirmed.")
+    return " ".join(sentences)
+
+
+def _untold(found: Optimization) -> list[str]:
+    """Return sentences on the variants of which it is not seen whether they are on the front."""
+    assert found.confirmation is not None
+    runs = found.confirmation.replications
+    untold = [label for label in found.labels if found.on_front[label] is None]
+    moving = {name: found.aims.lower_bounds(runs[name]) for name in untold}
+    sentences = []
+    if bounded := [label for label in untold if moving[label]]:
+        names = _listed([*dict.fromkeys(_named(each) for name in bounded for each in moving[name])])
+        text = f"Only lower bounds are known of the {names} of {_listed(bounded)}"
+        sentences.append(f"{text}: requests are unfinished at the end; a longer drain tells more.")
+    if alike := [label for label in untold if not moving[label]]:
+        text = f"Whether {_listed(alike)} {'is' if len(alike) == 1 else 'are'} on it is not seen"
+        sentences.append(f"{text}; a larger --confirm tells more.")
+    return sentences
+
+
+def _worse(found: Optimization) -> list[str]:
+    """Return a sentence on the outcomes that are seen worse than today's."""
+    by_measure: dict[str, list[str]] = {}
+    for label, measures in found.worse.items():
+        for measure in measures:
+            by_measure.setdefault(measure, []).append(label)
+    of = [f"{_the(name)}{_named(name)} of {_listed(who)}" for name, who in by_measure.items()]
+    return [f"Seen worse than today's: {'; '.join(of)}."] if of else []
 
 
 def _named(measure: str) -> str:

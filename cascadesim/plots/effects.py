@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from cascadesim.plots.style import COLOURS, MARKERS, MOST, measure_label
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from cascadesim.experiment.sweep import Sweep
     from cascadesim.scenario.vary import Vary
 
+UNKNOWN = "a lower bound, as requests were unfinished at the end"
+
 
 def main_effects(result: Sweep, measure: str = "p99", ax: Axes | None = None) -> Axes:
     """Draw a line for each setting, from its first value (or the low end of its range) to its last.
 
     A steep line is a setting that matters, a flat one is one that does not (alone). Settings that a
-    sample varies are in up to 8 bins. Raises ScenarioError for more lines than can be told apart.
+    sample varies are in up to 8 bins. Means that are lower bounds are hollow. Raises ScenarioError
+    for more lines than can be told apart.
     """
     if len(result.vary) > MOST:
         message = f"varies {len(result.vary)} settings, and {MOST} lines can be told apart"
@@ -32,18 +36,17 @@ def main_effects(result: Sweep, measure: str = "p99", ax: Axes | None = None) ->
     levels = result.levels(measure)
     for i, vary in enumerate(result.design.vary):
         own = [level for level in levels if level.setting == vary.path]
-        ax.plot(
-            [level.along for level in own],
-            [level.mean for level in own],
-            color=COLOURS[i % len(COLOURS)],
-            marker=MARKERS[i % len(MARKERS)],
-            label=_label(vary),
-        )
+        x, y = [level.along for level in own], [level.mean for level in own]
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        ax.plot(x, y, color=colour, marker=marker, label=_label(vary))
+        hollow(ax, x, y, [level.at_least for level in own], colour, marker)
     highest = max((level.mean for level in levels if level.mean == level.mean), default=0)
     ax.set_ylim(0, 1.05 * highest if highest > 0 else 1)
     ax.set_xlim(-0.03, 1.03)
     ax.set_xticks([0, 1], ["first value", "last value"])
-    ax.set_xlabel("along the values of each setting")
+    ax.set_xlabel(
+        noted("along the values of each setting", "hollow", any(each.at_least for each in levels))
+    )
     ax.set_ylabel(f"{measure_label(measure)}, mean over the others")
     title = one_line(f"{result.scenario.name}: main effects on {measure.replace('_', ' ')}")
     ax.set_title(title, loc="left", parse_math=False)
@@ -53,6 +56,19 @@ def main_effects(result: Sweep, measure: str = "p99", ax: Axes | None = None) ->
     ax.grid(color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def hollow(ax: Axes, x: Any, y: Any, at_least: Any, colour: str, marker: str = "o") -> None:
+    """Draw the points that are lower bounds hollow, on top of what is there."""
+    if any(at_least):
+        inside = np.asarray(at_least, bool)
+        points = np.asarray(x)[inside], np.asarray(y)[inside]
+        ax.scatter(*points, c="white", edgecolors=colour, marker=marker, zorder=3)
+
+
+def noted(label: str, mark: str, at_least: bool) -> str:
+    """Return the label of an axis, and below it what marks lower bounds, if there are any."""
+    return f"{label}\n({mark}: {UNKNOWN})" if at_least else label
 
 
 def _label(vary: Vary) -> str:

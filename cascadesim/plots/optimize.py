@@ -32,8 +32,8 @@ def check_goals(number: int, source: str) -> None:
 def optimization(found: Optimization, ax: Axes | None = None) -> Axes:
     """Draw a search: the value of each trial, or the trials by two goals and their Pareto front.
 
-    Trials that miss a constraint, or whose value unfinished requests could move, are hollow. Raises
-    ScenarioError for more than two goals.
+    What misses a constraint, or has a value that unfinished requests could move up, is hollow, be
+    it a trial or a setting confirmed in fresh worlds. Raises ScenarioError for more than two goals.
     """
     check_goals(len(found.measures), "optimization")
     if ax is None:
@@ -59,7 +59,7 @@ def _history(found: Optimization, ax: Axes) -> None:
     values = _values(found, goal.measure)
     feasible = np.array([found.aims.feasible(trial) for trial in found.trials])
     numbers = np.arange(len(values))
-    _trials(ax, numbers, values, feasible)
+    _trials(ax, numbers, values, _full(found))
     fill, running = (-np.inf, np.fmax) if goal.maximize else (np.inf, np.fmin)
     best = running.accumulate(np.where(feasible, values, fill))
     best[~np.isfinite(best)] = np.nan
@@ -67,21 +67,36 @@ def _history(found: Optimization, ax: Axes) -> None:
     style: dict[str, Any] = {"color": _TODAY, "linestyle": "--", "linewidth": 1, "zorder": 3}
     ax.axhline(values[0], label="today's settings", **style)
     if OPTIMIZED in found.proposals:
-        _with_bars(found, ax, OPTIMIZED, _CONFIRMED, "confirmed in fresh worlds")
+        _with_bars(found, ax, OPTIMIZED, _CONFIRMED)
     ax.set_xlabel("trial")
     _scale(ax, "y", goal.measure, values)
 
 
-def _trials(ax: Axes, x: Any, y: Any, feasible: Any) -> None:
-    if feasible.any():
-        ax.scatter(x[feasible], y[feasible], color=_TRIED, s=22, label="trial", zorder=2)
-    if not feasible.all():
+def _full(found: Optimization) -> Any:
+    """Return whether each trial is feasible and has values that are no lower bounds."""
+    return np.array(
+        [
+            found.aims.feasible(trial) and not any(map(trial.at_least, found.measures))
+            for trial in found.trials
+        ]
+    )
+
+
+def _trials(ax: Axes, x: Any, y: Any, full: Any) -> None:
+    if full.any():
+        ax.scatter(x[full], y[full], color=_TRIED, s=22, label="trial", zorder=2)
+    if not full.all():
         others: dict[str, Any] = {"facecolors": "none", "edgecolors": "0.6", "s": 22, "zorder": 2}
-        ax.scatter(x[~feasible], y[~feasible], label="trial that is not feasible", **others)
+        ax.scatter(x[~full], y[~full], label="not feasible, or a lower bound", **others)
 
 
-def _with_bars(found: Optimization, ax: Axes, label: str, colour: str, text: str | None) -> None:
-    """Draw a confirmed variant with its intervals."""
+def _with_bars(found: Optimization, ax: Axes, label: str, colour: str) -> None:
+    """Draw a confirmed variant with its intervals, hollow where it is a lower bound."""
+    bound = any(found.at_least(label, measure) for measure in found.measures)
+    text = "today's settings" if label == TODAY else "confirmed in fresh worlds"
+    text += ", a lower bound" if bound else ""
+    if text in ax.get_legend_handles_labels()[1]:
+        text = "_nolegend_"
     intervals = [found.confirmed(label, measure) for measure in found.measures]
     if len(intervals) == 1:
         # Beside the last trial, as it is none of them.
@@ -91,28 +106,28 @@ def _with_bars(found: Optimization, ax: Axes, label: str, colour: str, text: str
     y, y_error = intervals[-1].estimate, intervals[-1].half_width
     marker = "s" if label == TODAY else "D"
     style: dict[str, Any] = {"color": colour, "marker": marker, "capsize": 3, "linestyle": ""}
+    if bound:
+        style["markerfacecolor"] = "white"
     ax.errorbar(x, y, xerr=x_error, yerr=y_error, label=text, zorder=4, **style)
 
 
 def _trade_off(found: Optimization, ax: Axes) -> None:
     across, up = (_values(found, measure) for measure in found.measures)
-    feasible = np.array([found.aims.feasible(trial) for trial in found.trials])
-    _trials(ax, across, up, feasible)
+    _trials(ax, across, up, _full(found))
     on_front = [trial.number for trial in found.chosen]
     if on_front:
         # Steps, since nothing says that there are settings on a line from one point to the next.
         style: dict[str, Any] = {"color": _BEST, "where": "post"}
         ax.step(across[on_front], up[on_front], label="Pareto front of the search", **style)
-    for i, label in enumerate(found.proposals):
-        text = "confirmed in fresh worlds" if i == 0 else None
-        _with_bars(found, ax, label, _CONFIRMED, text)
+    for label in found.proposals:
+        _with_bars(found, ax, label, _CONFIRMED)
         x, y = (found.confirmed(label, measure).estimate for measure in found.measures)
         number = label.removeprefix("pareto-")
         ax.annotate(number, (x, y), xytext=(5, 5), textcoords="offset points")
     if found.confirmation is None:
         ax.scatter(across[0], up[0], color=_TODAY, marker="s", label="today's settings", zorder=4)
     else:
-        _with_bars(found, ax, TODAY, _TODAY, "today's settings")
+        _with_bars(found, ax, TODAY, _TODAY)
     for axis, measure, values in zip("xy", found.measures, (across, up), strict=True):
         _scale(ax, axis, measure, values)
 

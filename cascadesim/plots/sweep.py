@@ -10,11 +10,12 @@ from matplotlib.ticker import MaxNLocator
 
 from cascadesim.analysis.effects import is_grid
 from cascadesim.analysis.intervals import mean_interval
-from cascadesim.plots.effects import main_effects
+from cascadesim.plots.effects import hollow, main_effects, noted
 from cascadesim.plots.style import COLOURS, measure_label
 from cascadesim.scenario.errors import ScenarioError, one_line
 from cascadesim.scenario.source import flow
 from cascadesim.scenario.vary import quantity
+from cascadesim.shown import lower_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +29,9 @@ _LINE = COLOURS[1]
 def sweep(result: Sweep, measure: str = "p99", ax: Axes | None = None) -> Axes:
     """Draw a measure over the settings, with 95 % intervals where it is a line.
 
-    Over more than two settings, and a sample of two, it draws main effects. Raises ScenarioError
-    where there is nothing to draw.
+    What is a lower bound is hollow on a line, and after ">" in a heat map. Over more than two
+    settings, and a sample of two, it draws main effects. Raises ScenarioError where there is
+    nothing to draw.
     """
     estimates = np.mean(result.values(measure), axis=1)
     if np.isnan(estimates).all():
@@ -64,9 +66,12 @@ def _line(result: Sweep, measure: str, ax: Axes) -> None:
     y, low, high = np.array([[each.estimate, each.low, each.high] for each in found])[order].T
     ax.fill_between(x, low, high, color=_LINE, alpha=0.2)
     ax.plot(x, y, color=_LINE, marker="o")
+    bounds = np.array(result.at_least(measure))[order]
+    hollow(ax, x, y, bounds, _LINE)
     highest = np.nanmax([y, high])
     ax.set_ylim(0, 1.05 * highest if highest > 0 else 1)
-    ax.set_xlabel(f"{path}{_UNITS.get(unit or '', '')}", parse_math=False)
+    label = f"{path}{_UNITS.get(unit or '', '')}"
+    ax.set_xlabel(noted(label, "hollow", any(bounds)), parse_math=False)
     ax.set_ylabel(measure_label(measure))
     ax.grid(color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
@@ -91,21 +96,27 @@ def _heat_map(result: Sweep, measure: str, estimates: Any, ax: Axes) -> None:
     words = [(flow(each[down]), flow(each[across])) for each in result.settings]
     rows, columns = (list(dict.fromkeys(each)) for each in zip(*words, strict=True))
     table = np.empty((len(rows), len(columns)))
-    for (row, column), value in zip(words, estimates, strict=True):
+    bounds = np.zeros(table.shape, bool)
+    for (row, column), value, bound in zip(words, estimates, result.at_least(measure), strict=True):
         table[rows.index(row), columns.index(column)] = value
+        bounds[rows.index(row), columns.index(column)] = bound
     image = ax.imshow(table, cmap="cividis", aspect="auto", origin="lower")
     _ticks(ax.xaxis, columns)
     _ticks(ax.yaxis, rows)
-    ax.set_xlabel(across, parse_math=False)
+    legible = table.size <= 100
+    ax.set_xlabel(noted(across, ">" if legible else "hollow", bool(bounds.any())), parse_math=False)
     ax.set_ylabel(down, parse_math=False)
     bar = ax.figure.colorbar(image, ax=ax)
     bar.set_label(measure_label(measure))
-    if table.size <= 100:
-        middle = (np.nanmin(table) + np.nanmax(table)) / 2
-        for (y, x), value in np.ndenumerate(table):
-            text = "-" if np.isnan(value) else f"{value:.3g}"
-            colour = "white" if value <= middle else "black"
-            ax.text(x, y, text, ha="center", va="center", color=colour)
+    middle = (np.nanmin(table) + np.nanmax(table)) / 2
+    colours = np.where(table <= middle, "white", "black")
+    if not legible:
+        y, x = np.nonzero(bounds)
+        ax.scatter(x, y, s=9, facecolors="none", edgecolors=list(colours[bounds]))
+        return
+    for (y, x), value in np.ndenumerate(table):
+        text = lower_bound("-" if np.isnan(value) else f"{value:.3g}", bool(bounds[y, x]))
+        ax.text(x, y, text, ha="center", va="center", color=colours[y, x])
 
 
 def _ticks(axis: Any, labels: list[str]) -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cascadesim import MOST_SEED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from cascadesim.pytest_plugin.fixture import Cascade
 
-MOST_SEED = 10**18  # as scenario files have it
 NOTE = "cascadesim"  # the name of the user properties by which tests tell the summary something
 _LISTED = pytest.StashKey[frozenset["Path"]]()  # scenarios that the ini file names
 _SCENARIO = re.compile(rb"^stages\s*:.*^objectives\s*:|^objectives\s*:.*^stages\s*:", re.M | re.S)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pytest
 
+from cascadesim import MOST_SEED
 from cascadesim.experiment.baseline import baseline_of, drift, read_baseline, write_baseline
 from cascadesim.experiment.replicated import Replicated, Simulations, side_by_side
 from cascadesim.experiment.thresholds import change, parse_allowed, parse_thresholds
-from cascadesim.pytest_plugin import MOST_SEED, NOTE
+from cascadesim.pytest_plugin import NOTE
 from cascadesim.pytest_plugin.loading import from_root, load_near
 from cascadesim.pytest_plugin.messages import drifted, missed, outdated, worsened
 from cascadesim.scenario.errors import ScenarioError, show, suggest

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from cascadesim import MOST_SEED
 from cascadesim.scenario.errors import cut, show
 
 SECONDS = {
@@ -195,6 +196,6 @@ Instant = Annotated[
 ]
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=10**9)]
-Seed = Annotated[int, Field(strict=True, ge=0, le=10**18)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=MOST_SEED)]
 Number = Annotated[float, Field(strict=True)]  # strict: neither true nor "2"
 Text = Annotated[str, Field(strict=True)]

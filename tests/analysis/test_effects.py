@@ -160,6 +160,27 @@ def test_what_cannot_be_told_is_said(values: list[float], note: str) -> None:
     assert result.to_dict()["settings"][0]["first_order"] is None
 
 
+@pytest.mark.parametrize("kind", ["grid", "saltelli", "lhs"])
+def test_a_lower_bound_has_no_share(kind: str) -> None:
+    vary, settings = factorial([[0, 1], [0, 1]])
+    values, bounds = np.array([[1.0], [9.0], [2.0], [5.0]]), [False, True, False, True]
+    result = effects("p95", vary, settings, values, kind, at_least=bounds)
+    assert result.note == (
+        "the p95 of 2 of 4 settings is a lower bound, as requests were unfinished at the end; "
+        "a longer drain tells more"
+    )
+    assert result.frame.drop(columns="setting").isna().all(axis=None)
+
+
+def test_a_mean_with_a_lower_bound_is_one_and_none_of_its_setting_is_best() -> None:
+    vary, settings = factorial([[0, 1], [0, 1]])
+    values, bounds = np.array([[1.0], [9.0], [2.0], [5.0]]), [False, True, False, False]
+    levels = main_effects(vary, settings, values, at_least=bounds)
+    assert [level.at_least for level in levels] == [True, False, False, True]
+    assert best_level(levels[:2], "p99") is None
+    assert not any(level.at_least for level in main_effects(vary, settings, values))
+
+
 def test_few_settings_say_nothing() -> None:
     told = found(linear, "lhs", 20)
     assert all(math.isnan(effect.first_order) for effect in told.values())

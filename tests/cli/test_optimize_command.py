@@ -56,6 +56,11 @@ def test_the_best_settings_are_printed_written_and_run(
     assert "a.deadline.timeout" in out
     assert "p99 falls from " in out
     assert "of the requests get better than today" in out
+    assert "Warning: fewer than 10 of " in out  # 8 of 800
+    (row,) = [
+        line for line in out.partition("Outcomes in")[2].splitlines() if " optimized " in line
+    ]
+    assert row.count("±") == 3
     assert picture.read_text("utf-8").startswith("<?xml")
 
     code, compared, _ = cli(
@@ -92,7 +97,41 @@ def test_several_goals_print_a_front(cli: Cli, scenario: Path) -> None:
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     assert "- pareto-1: a.deadline.timeout=" in out
+    assert "no where another is seen better in one goal and has a worse mean in none" in " ".join(
+        out.split()
+    )
+    assert "error rate degraded rate    goodput /s" in out
     assert "confirmed settings are on the Pareto front in fresh worlds" in " ".join(out.split())
+
+
+def test_few_requests_beyond_a_percentile_are_a_warning(cli: Cli, scenario: Path) -> None:
+    command = ("optimize", scenario, "--tune", "a.deadline.timeout=5s,6s", *FEW)
+    for goal, warned in (
+        (("--minimize", "p95"), ""),
+        (("--minimize", "p99"), "lie beyond p99; a longer horizon tells more."),
+        (("--maximize", "ok_rate", "--subject-to", "p99.9<9s"), "lie beyond p99.9; a longer"),
+        (("--minimize", "max"), ""),
+    ):
+        _, out, _ = cli(*command, *goal)
+        said = " ".join(out.split())
+        assert ("Warning: fewer than 10 of" in said) == bool(warned)
+        assert warned in said
+    # A fault is there once, so a longer horizon would not tell more of it.
+    fault = "faults: [{on: a, from: 50s, for: 5s, partition: {}}]\n"
+    scenario.write_text(SCENARIO + fault, "utf-8")
+    _, out, _ = cli(*command, "--minimize", "p99")
+    assert "Warning" not in out
+
+
+def test_a_front_of_lower_bounds_is_a_question(cli: Cli, scenario: Path) -> None:
+    queue = ("--set", "a.concurrency=2", "--set", "a.deadline.timeout=1s", "--set", "drain=0s")
+    tune = ("--set", "a.queue_limit=9", "--tune", "a.queue_limit=0,4")
+    goals = ("--minimize", "rejected_rate", "--minimize", "timed_out_rate")
+    code, out, _ = cli("optimize", scenario, *queue, *tune, *goals, *FEW)
+    assert code == 0
+    row = next(line for line in out.splitlines() if " pareto-1 " in line)
+    assert "> " in row
+    assert " ? " in row
 
 
 def test_exit_code_1_where_nothing_keeps_a_constraint(

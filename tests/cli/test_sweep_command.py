@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -83,8 +84,44 @@ def test_a_warmup_that_is_a_guess_is_said(cli: Cli, tmp_path: Path) -> None:
     )
     _, out, _ = cli("sweep", file, "--vary", "a.concurrency=1,2", *HERE)
     assert "too short" in out
-    _, out, _ = cli("sweep", file, "--vary", "a.concurrency=1,2", "--set", "horizon=1min", *HERE)
+    _, out, _ = cli("sweep", file, "--vary", "a.concurrency=1,2", "--set", "horizon=5min", *HERE)
     assert "Warning" not in out
+
+
+LATE = """
+name: late
+horizon: 100s
+workload: {arrivals: {poisson: {rate: 2/s}}}
+stages:
+  a:
+    work: {exponential: {mean: 1s}}
+    concurrency: 8
+    policies: [{deadline: {timeout: 5s}}]
+"""
+
+
+def test_what_the_table_cannot_promise_is_said(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "late.yaml"
+    file.write_text(LATE)
+    vary = ["--vary", "a.deadline.timeout=10ms,20s", "--vary", "a.concurrency=2,8", *HERE]
+    _, out, _ = cli("sweep", file, *vary, "--replications", "2")
+    text = " ".join(out.split())
+    assert "Fewer than 10 measured requests of a run lie beyond p99 in 4 of 4 settings" in text
+    assert "the lowest of 4 settings is the lowest partly by chance" in text
+    assert "depends on is not known: the p99 of 2 of 4 settings is a lower bound" in text
+    assert "best value" not in text
+    assert "p99 in seconds, lowest first, lower bounds (>) last" in text
+    assert max(map(len, out.splitlines())) <= 80
+    # A deadline that few requests meet makes for short latencies, and for errors.
+    arguments = ["--set", "drain=10min", "--percentile", "p50"]
+    _, out, _ = cli("sweep", file, *vary, *arguments)
+    table = out.partition("What p50 depends on, most first")[2]
+    words = next(each.split() for each in table.splitlines() if each.startswith(" a.deadline"))
+    assert words[3] == "10ms"
+    assert float(words[4].rstrip("%")) == pytest.approx(100 * math.exp(-0.01), abs=1)
+    assert "Fewer than" not in out
+    assert "partly by chance" not in out
+    assert "lower bounds" not in out
 
 
 def test_settings_that_change_nothing(cli: Cli) -> None:

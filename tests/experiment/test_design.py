@@ -79,6 +79,15 @@ def test_a_sample_has_a_most() -> None:
         sampled([parse_vary("a.b=1..9")], "saltelli", 65536, seed=1)
 
 
+def test_a_sample_of_the_scenario_that_is_too_many_is_found_where_it_stands() -> None:
+    scenario = cascadesim.loads(BLOCK.replace("sobol:8", "saltelli:65536"))
+    problem = "makes 262144 settings, more than 100000"
+    with pytest.raises(ScenarioError, match=f"^<text>:9:11: sweep.sample: {problem}"):
+        design(scenario)
+    with pytest.raises(ScenarioError, match=f"^--sample saltelli:65536: {problem}"):
+        design(cascadesim.loads(BLOCK), sample="saltelli:65536")
+
+
 def test_settings_that_are_alike_are_run_once() -> None:
     scenario = cascadesim.loads(QUEUE)
     found = design(scenario, ["a.concurrency=1..2"], "lhs:10", replications=3)
@@ -101,6 +110,45 @@ def test_what_is_given_takes_precedence() -> None:
     # What to vary replaces the block as a whole.
     found = design(scenario, ["a.concurrency=1,2"])
     assert (found.settings, found.replications) == ([{"a.concurrency": 1}, {"a.concurrency": 2}], 1)
+
+
+def test_what_to_vary_is_said_in_many_ways() -> None:
+    scenario = cascadesim.loads(QUEUE)
+    several = ["a.concurrency=1..3:1", "horizon=50s,100s"]
+    expected = design(scenario, several).settings
+    assert len(expected) == 6
+    mapping = {"a.concurrency": "1..3:1", "horizon": ["50s", "100s"]}
+    assert design(scenario, mapping).settings == expected
+    assert design(scenario, {"a.concurrency": range(1, 4)}).settings == [
+        {"a.concurrency": n} for n in (1, 2, 3)
+    ]
+    for one in ("a.concurrency=1,2", parse_vary("a.concurrency=1,2")):
+        assert design(scenario, one).settings == [{"a.concurrency": 1}, {"a.concurrency": 2}]
+    sample = design(scenario, {"horizon": "50s..100s"}, "lhs:4")
+    assert sample.settings == design(scenario, "horizon=50s..100s", "lhs:4").settings
+
+
+@pytest.mark.parametrize(
+    ("values", "got"),
+    [(5, "got 5"), ("5s", 'got "5s"'), ([], "got an empty list"), (None, "got nothing")],
+)
+def test_values_that_are_no_list_and_no_range(values: object, got: str) -> None:
+    with pytest.raises(ScenarioError, match=f"^--vary horizon: expected a list .*, {got}$"):
+        design(cascadesim.loads(QUEUE), {"horizon": values})
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({"replications": 0}, "--replications 0: expected a number from 1"),
+        ({"replications": -2}, "--replications -2: expected a number from 1"),
+        ({"seed": -1}, "--seed -1: expected a number from 0 to 1000000000000000000"),
+        ({"seed": 10**18 + 1}, "expected a number from 0 to 1000000000000000000"),
+    ],
+)
+def test_numbers_that_there_are_not(numbers: dict[str, int], says: str) -> None:
+    with pytest.raises(ScenarioError, match=says):
+        design(cascadesim.loads(QUEUE), "a.concurrency=1,2", **numbers)
 
 
 def test_nothing_to_vary() -> None:

@@ -1,5 +1,6 @@
 import json
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -215,14 +216,17 @@ def test_eight_of_a_front_are_confirmed_and_its_ends_among_them() -> None:
     assert list(found.proposals) == [f"pareto-{i}" for i in range(1, 9)]
     assert [proposed[0], proposed[-1]] == [fronts[0], fronts[-1]]
     assert f"{found.left_out} more" in found.verdict
-    # Those that another dominates in fresh worlds are marked.
+    # Two fresh worlds show little: what is said of them agrees with the means all the same.
     values_of = {
         label: tuple(found.confirmed(label, name).estimate for name in found.measures)
         for label in found.labels
     }
     for label, on_front in found.on_front.items():
         better = [o for o in values_of.values() if dominates(o, values_of[label])]
-        assert on_front == (not better)
+        assert on_front in (None, not better)
+    untold = [label for label, on_front in found.on_front.items() if on_front is None]
+    assert untold
+    assert f"{untold[-1]} are on it is not seen; a larger --confirm tells more" in found.verdict
 
 
 MEASURED = st.tuples(st.integers(0, 4), st.integers(0, 4))
@@ -259,6 +263,152 @@ def test_a_front_dominates_all_others_and_not_itself(values: list[tuple[int, int
 
     for value in values:
         assert (value in front) == (not any(beats(other, value) for other in values))
+
+
+BOTH = Aims((Goal("p50"), Goal("goodput", maximize=True)))
+NOISE = (0.0, 0.3, -0.2, 0.5, -0.4)
+
+
+def worlds(
+    p50: Sequence[float], goodput: Sequence[float], at_least: Collection[int] = ()
+) -> list[Replication]:
+    """Return replications with these values; in those of `at_least` the p50 is a lower bound."""
+    return [
+        Replication(
+            1,
+            dict.fromkeys(MEASURES, 0.0)
+            | {"p50": a, "goodput": b, "unfinished_rate": 0.6 * (i in at_least)},
+            frozenset({"p50"} if i in at_least else ()),
+            0,
+            0,
+            (),
+        )
+        for i, (a, b) in enumerate(zip(p50, goodput, strict=True))
+    ]
+
+
+@given(st.lists(MEASURED, min_size=1, max_size=6))
+def test_a_front_is_seen_where_no_world_leaves_a_doubt(values: list[tuple[int, int]]) -> None:
+    # Worlds differ, but variants differ by the same in each of them: no chance is left.
+    runs = {
+        str(i): worlds([a + x for x in NOISE], [b + x for x in NOISE])
+        for i, (a, b) in enumerate(values)
+    }
+    costs = [(a, -b) for a, b in values]
+    assert list(BOTH.on_front(runs).values()) == [
+        not any(dominates(other, own) for other in costs) for own in costs
+    ]
+
+
+def test_a_front_is_not_seen_in_noise() -> None:
+    # The first is better in both means, by less than chance makes of it.
+    runs = {"a": worlds(NOISE, NOISE), "b": worlds(NOISE[::-1], [-x for x in NOISE])}
+    for goal in ("p50", "goodput"):
+        pair = [[each.measures[goal] for each in run] for run in runs.values()]
+        assert stats.ttest_rel(*pair).pvalue > 0.05
+    assert BOTH.on_front(runs) == {"a": None, "b": None}
+
+
+def test_a_front_is_corrected_for_the_goals() -> None:
+    better = (0.5, 0.1, 0.4, 0.3, 0.02)
+    assert 0.025 < stats.ttest_1samp(better, 0).pvalue < 0.05
+    runs = {"a": worlds([0.0] * 5, [0.0] * 5), "b": worlds(better, [0.0] * 5)}
+    assert Aims((Goal("p50"),)).on_front(runs) == {"a": True, "b": False}
+    # The difference of the other goal is as good as none, and yet one more to be wrong about.
+    runs["b"] = worlds(better, NOISE)
+    assert BOTH.on_front(runs) == {"a": None, "b": None}
+
+
+def test_a_front_is_not_denied_for_what_may_be_worse() -> None:
+    # Faster for sure, and perhaps of fewer replies.
+    runs = {"a": worlds([1.0] * 5, NOISE), "b": worlds([2.0] * 5, [0.1] * 5)}
+    assert stats.ttest_1samp([x - 0.1 for x in NOISE], 0).pvalue > 0.05
+    assert np.mean(NOISE) < 0.1
+    assert BOTH.on_front(runs) == {"a": True, "b": None}
+    runs["b"] = worlds([2.0] * 5, [0.0] * 5)
+    assert BOTH.on_front(runs) == {"a": True, "b": False}
+
+
+def test_a_lower_bound_is_not_called_on_the_front() -> None:
+    fast, slow = worlds([1.0] * 5, [1.0] * 5), worlds([2.0] * 5, [3.0] * 5)
+    assert BOTH.on_front({"a": fast, "b": slow}) == {"a": True, "b": True}
+    fast = worlds([1.0] * 5, [1.0] * 5, at_least=[4])
+    assert BOTH.on_front({"a": fast, "b": slow}) == {"a": None, "b": True}
+    # What could be as slow as anything is better than nothing, however much it replies.
+    rich = worlds([1.0] * 5, [9.0] * 5, at_least=[0])
+    assert BOTH.on_front({"a": rich, "b": slow}) == {"a": None, "b": None}
+    # But a lower bound that is worse already is worse for sure.
+    worst = worlds([4.0] * 5, [1.0] * 5, at_least=range(5))
+    assert BOTH.on_front({"a": worst, "b": slow}) == {"a": False, "b": True}
+
+
+def test_a_rate_counts_by_what_unfinished_requests_can_make_of_it() -> None:
+    aims = Aims((Goal("ok_rate"), Goal("goodput", maximize=True)))
+    shares = worlds([0.0] * 3, [5.0] * 3, at_least=range(3))  # 0 % to 60 %
+    less, more = (worlds([0.0] * 3, [1.0] * 3) for _ in range(2))
+    for run, rate in ((less, 0.5), (more, 0.7)):
+        for each in run:
+            each.measures["ok_rate"] = rate
+    assert aims.on_front({"a": shares, "b": less})["b"] is None
+    assert aims.on_front({"a": shares, "b": more})["b"] is False
+
+
+def test_a_front_of_lower_bounds_says_so() -> None:
+    stage = QUEUE["a"] | {"policies": [{"deadline": {"timeout": "1s"}}]}
+    goals = ["rejected_rate", "timed_out_rate"]
+    scenario = load(stages={"a": stage}, drain="0s")
+    found = quick(scenario, "a.queue_limit=0,1,2", minimize=goals, confirm=6)
+    assert {found.on_front[label] for label in found.labels} <= {None, False}
+    assert None in found.on_front.values()
+    assert "0 of " in found.verdict
+    assert (
+        "Only lower bounds are known of the rejected rate and timed out rate of " in found.verdict
+    )
+    proposals = found.to_dict()["proposals"]
+    assert {k: each["on_front"] for k, each in proposals.items()} == found.on_front
+
+
+def test_a_gain_that_breaks_the_service_says_so() -> None:
+    found = quick(load(), f"{TIMEOUT}=1ms,2ms,200ms", minimize=["p99"], confirm=6)
+    assert found.confirmation is not None
+    means = {
+        label: {
+            name: np.mean([each.measures[name] for each in found.confirmation.replications[label]])
+            for name in ("p99", "error_rate", "goodput")
+        }
+        for label in ("today", "optimized")
+    }
+    today, now = means["today"], means["optimized"]
+    assert (today["error_rate"], now["error_rate"]) == (0, 1)
+    assert found.verdict == (
+        f"p99 falls from {today['p99']:.3f} s to {now['p99']:.3f} s, but the error rate rises "
+        f"from 0.00% to 100.00% and goodput falls from {today['goodput']:.3f} replies/s to 0.000 "
+        "replies/s."
+    )
+    assert {"error rate", "degraded rate", "goodput /s"} < set(found._table().index)
+    optimized = found.to_dict()["proposals"]["optimized"]
+    assert optimized["worse"] == ["error_rate", "goodput"]
+    assert optimized["measures"]["error_rate"]["difference"]["value"] == 1
+    assert optimized["measures"]["degraded_rate"]["value"] == 0
+
+
+def test_a_front_says_which_of_it_is_worse_than_today() -> None:
+    found = quick(load(), f"{TIMEOUT}=1ms,600ms", minimize=["p99", "p50"], confirm=6)
+    assert found.worse == {"pareto-1": ["error_rate", "goodput"]}
+    assert "Seen worse than today's: the error rate of pareto-1; goodput of pareto-1." in str(found)
+
+
+def test_a_goal_or_a_doubt_is_not_said_to_be_worse() -> None:
+    found = quick(load(), f"{TIMEOUT}=1ms,200ms", maximize=["error_rate"], confirm=6)
+    assert found.worse == {"optimized": ["goodput"]}
+    near = "a.breaker.recovery_timeout=4.98s,4.99s,5.01s,5.02s"
+    assert quick(load(stages=FLAKY), near, minimize=["p99"]).worse in ({}, {"optimized": []})
+
+
+def test_a_mean_with_unfinished_requests_is_not_called_small() -> None:
+    found = quick(load(drain="0s"), f"{TIMEOUT}=5s,20s", minimize=["mean"])
+    assert found.frame["at_least"].all()
+    assert "could still move the mean" in found.verdict
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.booleans())
@@ -406,6 +556,11 @@ def test_where_a_setting_stands(text: str, standing: object, number: float | Non
         ({"subject_to": ["errors<1%"]}, "--subject-to errors<1%: unknown metric"),
         ({"budget": 0}, "--budget 0: expected a number from 1"),
         ({"confirm": 1}, "--confirm 1: expected a number from 2"),
+        ({"seed": -1}, "--seed -1: expected a whole number from 0 to 10^18"),
+        ({"seed": 10**18 + 1}, "000001: expected a whole number from 0 to 10^18"),
+        ({"seed": 1.5}, "--seed 1.5: expected a whole number"),
+        ({"minimize": "p98"}, "--minimize p98: is no measure"),
+        ({"subject_to": "errors<1%"}, "--subject-to errors<1%: unknown metric"),
     ],
 )
 def test_what_cannot_be_searched(options: dict[str, object], says: str) -> None:
@@ -414,6 +569,17 @@ def test_what_cannot_be_searched(options: dict[str, object], says: str) -> None:
         optimize(load(), **given_options | options)  # type: ignore[arg-type]
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_text_alone_is_the_only_one_of_its_kind() -> None:
+    few = {"budget": 3, "replications": 1, "confirm": 2, "execution": ALONE, "seed": 10**18}
+    tune = f"{TIMEOUT}=1s,2s"
+    alone = optimize(load(), tune, "p99", "goodput", "error_rate<1%", **few)
+    listed = optimize(load(), [tune], ["p99"], ["goodput"], ["error_rate<1%"], **few)
+    assert alone.to_dict() == listed.to_dict()
+    assert alone.measures == ("p99", "goodput")
+    (vary,) = parse_tune(tune)
+    assert optimize(load(), vary, "p99", **few).tune == (vary,)
 
 
 def test_without_optuna_only_all_combinations_can_be_tried(

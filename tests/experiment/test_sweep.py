@@ -114,6 +114,61 @@ def test_lower_bounds_are_marked() -> None:
     assert swept.row(0, "p90")["p90"].startswith("> ")
 
 
+LATE = {"a.work.constant": ["600s", "30s"], "horizon": ["40s", "200s"]}
+
+
+def late(**keys: object) -> cascadesim.Scenario:
+    work = {"constant": "1s"}
+    stages = {"a": {"work": work, "concurrency": 5000, "queue_limit": 5000, "failure_rate": 0.5}}
+    return queue(warmup="0s", stages=stages, **keys)
+
+
+def test_lower_bounds_rank_behind_what_is_known_and_have_no_shares() -> None:
+    swept = sweep(late(), LATE, execution=HERE)
+    # Nobody waits, so a latency is the work: known where most requests end before the horizon.
+    assert swept.at_least("p50") == [True, True, True, False]
+    assert swept.values("p50")[3, 0] > swept.values("p50")[0, 0]  # where a bound lies below it
+    assert swept.ranked("p50")[0] == 3
+    for measure in ("p50", "mean", "failed_rate", "ok_rate"):
+        assert swept.effects(measure)["first_order"].isna().all()
+        assert "settings is a lower bound" in swept.to_dict(measure)["effects"]["note"]
+        assert swept.main_effects(measure)["at_least"].any()
+    drained = sweep(late(drain="1000s"), LATE, execution=HERE)
+    assert not any(drained.at_least("p50"))
+    assert drained.values("p50").ravel() == pytest.approx([600, 600, 30, 30])
+    shares = drained.effects("p50").set_index("setting")["first_order"]
+    assert shares.to_dict() == pytest.approx({"a.work.constant": 1, "horizon": 0}, abs=1e-9)
+    assert drained.ranked("p50")[:2] == [2, 3]
+    assert not drained.main_effects("failed_rate")["at_least"].any()
+
+
+def test_an_error_rate_that_could_rise_is_marked() -> None:
+    swept = sweep(late(), {"a.work.constant": ["600s"]}, execution=HERE)
+    assert swept.row(0)["error rate"] == "> 0.00%"
+    drained = sweep(late(drain="1000s"), {"a.work.constant": ["600s"]}, execution=HERE)
+    assert not drained.row(0)["error rate"].startswith(">")
+
+
+def test_too_few_requests_beyond_a_percentile_are_told() -> None:
+    steady = queue(warmup="0s", workload={"arrivals": {"constant": {"rate": "8/s"}}})
+    swept = sweep(steady, {"horizon": ["100s", "200s"]}, replications=2, execution=HERE)
+    requests = [run.requests for runs in swept.replications for run in runs]
+    assert requests == pytest.approx([800, 800, 1600, 1600], abs=1)
+    told = {name: swept.too_few(name) for name in PERCENTILES}
+    none: list[int] = []
+    assert told == {
+        **{"p50": none, "p90": none, "p95": none},
+        **{"p99": [0], "p99.9": [0, 1], "max": none},
+    }
+    assert swept.to_dict()["too_few"] == [0]
+    assert swept.too_few("error_rate") == []
+    # An incident happens once, so that a longer run tells no more.
+    fault = {"on": "a", "from": "10s", "for": "5s", "outage": {}}
+    faulty = sweep(queue(warmup="0s", faults=[fault]), {"horizon": ["100s"]}, execution=HERE)
+    assert faulty.replications[0][0].requests < 1000
+    assert faulty.too_few() == []
+
+
 def test_settings_that_are_alike_are_run_once_and_told_each() -> None:
     seen: list[float] = []
     vary = ["a.concurrency=1..2"]
@@ -192,5 +247,5 @@ def test_python_says_it_in_the_words_of_the_command() -> None:
     swept = cascadesim.sweep(load(), [f"{TIMEOUT}=2s,15s"], execution=HERE)
     assert swept.settings == [{TIMEOUT: "2s"}, {TIMEOUT: "15s"}]
     whole = cascadesim.load(ROOT / "scenarios" / "incident-60s")
-    found = cascadesim.compare(whole, variants=["after"], precision="p50=50%", replications=6)
-    assert found.count == 5
+    found = cascadesim.compare(whole, variants=["after"], precision="p50=50%", replications=12)
+    assert found.count == 10

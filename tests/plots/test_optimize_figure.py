@@ -25,10 +25,8 @@ SCENARIO = {
 VALUES = "a.deadline.timeout=200ms,300ms,400ms,500ms,600ms,700ms"
 
 
-def found(
-    minimize: list[str], maximize: list[str], subject_to: str, drain: str = "20s"
-) -> Optimization:
-    scenario = cascadesim.loads(json.dumps(SCENARIO | {"drain": drain}))
+def found(minimize: list[str], maximize: list[str], subject_to: str) -> Optimization:
+    scenario = cascadesim.loads(json.dumps(SCENARIO))
     few = {"budget": 7, "replications": 1, "confirm": 3}
     where = Execution(jobs=1)
     return optimize(scenario, [VALUES], minimize, maximize, [subject_to], **few, execution=where)
@@ -95,16 +93,24 @@ def test_nothing_feasible_is_drawn_hollow() -> None:
 
 
 def test_lower_bounds_are_hollow() -> None:
+    queue = {"a.concurrency": 1, "a.queue_limit": 9, "a.deadline.timeout": "1s"}
     for drain, hollow in (("20s", False), ("0s", True)):
-        result = found(["p75", "error_rate"], [], "error_rate < 90%", drain)
+        scenario = cascadesim.loads(json.dumps(SCENARIO)).override(queue | {"drain": drain})
+        goals = ["rejected_rate", "timed_out_rate"]
+        few = {"budget": 7, "replications": 1, "confirm": 3, "execution": Execution(jobs=1)}
+        result = optimize(scenario, "a.queue_limit=0,2,4", goals, **few)
         assert result.proposals
         ax = result.plot()
         points_of = [line for line in ax.lines if line.get_marker() in ("D", "s")]
         assert {
-            line.get_markerfacecolor() == "none" for line in points_of if line.get_marker() == "D"
+            line.get_markerfacecolor() == "white" for line in points_of if line.get_marker() == "D"
         } == {hollow}
         assert all(result.aims.feasible(trial) for trial in result.trials)
-        assert (len(ax.collections[0].get_facecolors()) == 0) == hollow
+        drawn = [c for c in ax.collections if isinstance(c, PathCollection)]
+        empty = [point for c in drawn if len(c.get_facecolors()) == 0 for point in points(c)]
+        bounds = result.frame[result.frame["at_least"]]
+        assert empty == bounds[["rejected_rate", "timed_out_rate"]].values.tolist()
+        assert (len(bounds) > 0) == hollow
         words = ax.get_legend_handles_labels()[1]
         assert ("confirmed in fresh worlds, a lower bound" in words) == hollow
         assert len(words) == len(set(words))

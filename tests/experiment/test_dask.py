@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,14 @@ class Cluster:
         self._folder = folder
         self._file = folder / "scheduler.json"
         self._scheduler = self._start("scheduler", "--port", "0")
-        while not self._file.exists():  # it is moved into place once it is whole
-            assert self._scheduler.poll() is None, (folder / "log").read_text()
+        self.address = self._address()
+
+    def _address(self) -> str:
+        while self._scheduler.poll() is None:
+            with suppress(FileNotFoundError, json.JSONDecodeError):  # it may be half written
+                return str(json.loads(self._file.read_text())["address"])
             time.sleep(0.05)
-        self.address = str(json.loads(self._file.read_text())["address"])
+        raise AssertionError((self._folder / "log").read_text())
 
     def _start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
         common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(self._file)]

@@ -25,7 +25,7 @@ from cascadesim.cli.app import (
     split,
 )
 from cascadesim.cli.check import print_markdown
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.errors import ScenarioError, show, suggest
 
 
 class CommentFormat(StrEnum):
@@ -130,7 +130,13 @@ def _versions(paths: list[Path], git: str | None, variants: list[str]) -> list[A
     if git is not None:
         from cascadesim.ci.git import changed_scenarios
 
-        return list(changed_scenarios(git, paths))
+        versions = list(changed_scenarios(git, paths))
+        known = [name for pair in versions for each in pair if each for name in each.variants]
+        for name in variants:
+            if versions and name not in known:  # some files may be without it, but not all
+                message = f"no variant {show(name)}; {suggest(name, list(dict.fromkeys(known)))}"
+                raise ScenarioError(message, f"--variants {name}")
+        return versions
     if len(paths) != 2:
         message = f"expected two scenarios, OLD and NEW, or --git main..HEAD; got {len(paths)}"
         raise ScenarioError(message, "cascadesim diff")

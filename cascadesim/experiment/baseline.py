@@ -212,6 +212,10 @@ def read_baseline(path: Path) -> Baseline:
             message = f"expected {found.replications} values, one a replication"
             place = document.mark((*at, "replications_s"))
             raise ScenarioError(message, place, ".".join((*at, "replications_s")))
+    for name in PERCENTILES:
+        if name not in found.percentiles:
+            message = f"{name} is missing; `pytest --cascade-update` writes all of them"
+            raise ScenarioError(message, document.mark(("percentiles",), key=True), "percentiles")
     return found
 
 

@@ -21,7 +21,14 @@ from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.experiment.execution import Execution
 from cascadesim.experiment.judged import Judged, judge
-from cascadesim.experiment.replications import MEASURES, Judgement, Replication, Variant, measured
+from cascadesim.experiment.replications import (
+    MEASURES,
+    Judgement,
+    Replication,
+    Variant,
+    at_least,
+    measured,
+)
 from cascadesim.experiment.run import Result
 from cascadesim.experiment.store import digest
 from cascadesim.experiment.warmup import settled
@@ -177,8 +184,8 @@ class Replicated:
         return [each.measures[name] for each in self.replications]
 
     def at_least(self, name: str) -> bool:
-        """Return whether unfinished requests could move a percentile up."""
-        return any(name in each.at_least for each in self.replications)
+        """Return whether unfinished requests could move a measure up."""
+        return at_least(self.replications, name)
 
     def judge(self, objective: Objective) -> Judged:
         """Return what an objective came to, whether the scenario states it or not."""

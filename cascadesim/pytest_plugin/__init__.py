@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from cascadesim import MOST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from cascadesim.pytest_plugin.fixture import Cascade
 
@@ -123,11 +123,23 @@ def _is_scenario(path: Path, parent: pytest.Collector) -> bool:
     return parent.session.isinitpath(path) and _SCENARIO.search(path.read_bytes()) is not None
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse an ini file whose scenarios are not there, as their tests would be missing unseen."""
+    _listed(session.config)
+
+
 def _listed(config: pytest.Config) -> frozenset[Path]:
     if _LISTED not in config.stash:
         globs = config.getini("cascade_scenarios")
-        found = frozenset(path for glob in globs for path in config.rootpath.glob(glob))
-        config.stash[_LISTED] = found
+        found: set[Path] = set()
+        for glob in globs:
+            if Path(glob).is_absolute():
+                raise pytest.UsageError(f"cascade_scenarios: {glob} is not below {config.rootpath}")
+            files = {path for path in config.rootpath.glob(glob) if path.is_file()}
+            if not files:
+                raise pytest.UsageError(f"cascade_scenarios: no file is {glob}")
+            found |= files
+        config.stash[_LISTED] = frozenset(found)
     return config.stash[_LISTED]
 
 

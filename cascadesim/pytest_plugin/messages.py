@@ -159,7 +159,9 @@ def _causes(found: Drift) -> str:
         {cause for each in changes for cause, by in each.items() if abs(by) >= _LEAST},
         key=lambda cause: -max(each.get(cause, 0.0) for each in changes),
     )
-    rows = [(_words(cause), *(_signed(each[cause]) for each in changes)) for cause in causes]
+    rows = [
+        (_words(cause), *(_signed(each.get(cause, 0.0)) for each in changes)) for cause in causes
+    ]
     # The tail says the most of a timeout, and the very last request the least of the others.
     most = "p99" if "p99" in names else names[0]
     grown = changes[names.index(most)]

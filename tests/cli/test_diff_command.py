@@ -356,8 +356,11 @@ def test_variants_that_only_some_of_the_files_have(cli: Cli, git: Git) -> None:
         "both.yaml": (["fast"], ["slow", "gone"]),
         "others.yaml": ([], ["slow"]),
     }
-    _, out, _ = cli("diff", "--git", "HEAD~1..HEAD", "others.yaml", "--variants", "fast")
-    assert "### No variant run\n" in out
+    # A name that none of them has is a slip, and must not pass a build.
+    for paths, name in ((["others.yaml"], "fast"), ([], "fats")):
+        code, out, err = cli("diff", "--git", "HEAD~1..HEAD", *paths, "--variants", name)
+        assert (code, out) == (2, "")
+        assert err.startswith(f'--variants {name}: no variant "{name}"; ')
 
 
 def test_three_dots_begin_where_the_branches_parted(cli: Cli, git: Git) -> None:

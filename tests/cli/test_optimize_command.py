@@ -86,7 +86,7 @@ def test_plain_data(cli: Cli, scenario: Path) -> None:
     assert set(data["proposals"]) == {"today", "optimized"}
     assert data["proposals"]["optimized"]["measures"]["p99_s"]["difference"]["value"] < 0
     code, out, _ = cli(*command, "--format", "csv")
-    frame = pd.read_csv(io.StringIO(out))
+    frame = pd.read_csv(io.StringIO(out), float_precision="round_trip")
     assert len(frame) == 24
     assert frame["p99_s"].tolist() == [trial["p99_s"] for trial in data["trials"]]
 

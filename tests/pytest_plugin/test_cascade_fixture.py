@@ -286,3 +286,15 @@ def test_an_error_of_the_user_shows_their_line_and_one_of_ours(
     assert "ScenarioError" in line
     assert "cascadesim/" not in text
     assert f">       {body.splitlines()[-1]}"[8:] in text
+
+
+@pytest.mark.parametrize("measure", ["error_rate", "timed_out_rate"])
+def test_requests_that_never_end_are_not_no_worse(pytester: pytest.Pytester, measure: str) -> None:
+    body = f"""
+open_end = {{"drain": "0s", "a.deadline.enabled": False}}
+hung = cascade.run(Q, settings=open_end | {{"a.work": {{"constant": "10min"}}}})
+cascade.no_worse(cascade.run(Q, settings=open_end), hung, on="{measure}")
+"""
+    result = run(fill(pytester, body))
+    result.assert_outcomes(failed=1)
+    assert "unfinished" in result.stdout.str()

@@ -190,6 +190,20 @@ def test_scenarios_and_variants_may_stand_in_the_ini_file(pytester: pytest.Pytes
     assert 'no variant "befor"; did you mean "before"?' in result.stdout.str()
 
 
+@pytest.mark.parametrize(
+    ("glob", "says"),
+    [("scenn/*.yaml", "no file is scenn/*.yaml"), ("/x/*.yaml", "/x/*.yaml is not below")],
+)
+def test_an_ini_file_that_names_no_scenario_is_an_error(
+    pytester: pytest.Pytester, glob: str, says: str
+) -> None:
+    fill(pytester)
+    pytester.makeini(f"[pytest]\ncascade_scenarios = {glob}\n")
+    result = run(pytester)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert says in result.stdout.str() + result.stderr.str()
+
+
 def test_other_yaml_is_left_to_others(pytester: pytest.Pytester) -> None:
     pytester.makefile(".yaml", test_other="a: 1\n", data="stages: [build, test]\n")
     items, _ = pytester.inline_genitems("test_other.yaml", "data.yaml")

@@ -41,6 +41,12 @@ class Plan:
         """Return when the run ends."""
         return self.horizon + self.drain
 
+    @property
+    def first_fault(self) -> float:
+        """Return when the first fault begins, the horizon where there is none."""
+        starts = (fault.start for stage in self.walk() for fault in stage.faults)
+        return min(starts, default=self.horizon)
+
     def walk(self) -> Iterator[StagePlan]:
         """Yield every stage, outer ones before the ones inside; the order is the stage index."""
         yield from walk(self.stages)

@@ -17,6 +17,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 LEVEL = 0.95
 ROUNDING = 1e-9  # what values may differ by from rounding alone
 
@@ -91,7 +93,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def mser5(series: Sequence[float]) -> int | None:
+def mser5(series: Sequence[float] | NDArray[np.float64]) -> int | None:
     """Return how many of the first values belong to the warm-up, by the rule MSER-5.
 
     The series is averaged in batches of 5; the cut is where the variance of the remaining batch

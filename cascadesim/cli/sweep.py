@@ -94,7 +94,7 @@ def sweep(
     from cascadesim.cli.sweep_table import print_sweep
     from cascadesim.experiment.design import design
     from cascadesim.experiment.run import check_writable
-    from cascadesim.experiment.sweep import FILES, run_design
+    from cascadesim.experiment.sweep import FILES, run_design, runs
     from cascadesim.plots.files import check_file, save_figure
 
     if percentile not in PERCENTILES:
@@ -108,7 +108,7 @@ def sweep(
     if plot is not None:
         check_file(plot)
     where = execution(jobs, backend, scheduler, store, no_store)
-    with progress_bar(f"sweeping {loaded.name}", total=chosen.runs) as progress:
+    with progress_bar(f"sweeping {loaded.name}", total=runs(loaded, chosen)) as progress:
         result = run_design(loaded, chosen, seed, where, progress)
         if out is not None:
             result.save(out, percentile)

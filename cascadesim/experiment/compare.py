@@ -310,41 +310,53 @@ def compare(
     number = replications or 1
     steps = 2 if precision is not None else number  # of which the results are one
     progress = progress or (lambda _: None)
-    results = _results(scenarios, variants, seed, part_of(progress, 0, steps), settings)
-    first = next(iter(results.values()))
-    alone = [measured(result.summary, result.records, first.records) for result in results.values()]
+    chosen = _chosen(scenarios, variants, settings)
     if steps == 1:
-        by_label = {label: (each,) for label, each in zip(results, alone, strict=True)}
-        return Comparison(results, by_label)
-    if len({result.seed for result in results.values()}) > 1:
+        results = run_each(settled(chosen, seed), seed, progress)
+        return Comparison(results, _by_label(results, [_alone(results, _variants(results))]))
+    seeds = {each.model.seed if seed is None else seed for each in chosen.values()}
+    if len(seeds) > 1:
         message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
         raise ScenarioError(message, scenarios[0].document.source)
-    chosen = tuple(
-        Variant(compile_plan(result.scenario.model), result.scenario.objectives)
-        for result in results.values()
-    )
+    (seed,) = seeds
     with execution.open() as runner:
+        results = run_each(settled(chosen, seed, runner.run), seed, part_of(progress, 0, steps))
+        plans = _variants(results)
+        alone = _alone(results, plans)
         if precision is None:
-            jobs = [Job(chosen, first.seed, i) for i in range(1, number)]
+            jobs = [Job(plans, seed, i) for i in range(1, number)]
             replicated = [alone, *runner.run(jobs, _after_first(progress, number))]
         else:
             rest, most = part_of(progress, 1, steps), replications or MOST
-            replicated = until_precise(chosen, first.seed, precision, runner, [alone], most, rest)
-    columns = zip(results, zip(*replicated, strict=True), strict=True)
-    return Comparison(results, dict(columns), precision)
+            replicated = until_precise(plans, seed, precision, runner, [alone], most, rest)
+    return Comparison(results, _by_label(results, replicated), precision)
+
+
+def _variants(results: Mapping[str, Result]) -> tuple[Variant, ...]:
+    scenarios = [result.scenario for result in results.values()]
+    return tuple(Variant(compile_plan(each.model), each.objectives) for each in scenarios)
+
+
+def _alone(results: Mapping[str, Result], variants: Sequence[Variant]) -> list[Replication]:
+    """Return what the results, of replication 0, came to."""
+    records = [result.records for result in results.values()]
+    return [measured(*both, records[0]) for both in zip(variants, records, strict=True)]
+
+
+def _by_label(
+    results: Mapping[str, Result], replicated: Sequence[Sequence[Replication]]
+) -> dict[str, tuple[Replication, ...]]:
+    return dict(zip(results, zip(*replicated, strict=True), strict=True))
 
 
 def _after_first(progress: Callable[[float], None], number: int) -> Callable[[float], None]:
     return lambda share: progress((1 + share * (number - 1)) / number)
 
 
-def _results(
-    scenarios: Sequence[Scenario],
-    variants: Sequence[str],
-    seed: int | None,
-    progress: Callable[[float], None] | None,
-    settings: Mapping[str, Any] | None,
-) -> dict[str, Result]:
+def _chosen(
+    scenarios: Sequence[Scenario], variants: Sequence[str], settings: Mapping[str, Any] | None
+) -> dict[str, Scenario]:
+    """Return the scenarios at their variants, by label; see `compare`."""
     known = [name for scenario in scenarios for name in scenario.variants]
     for name in variants:
         if name not in known:
@@ -358,4 +370,4 @@ def _results(
         prefix = f"{i + 1}-{scenario.name}" if alike else scenario.name
         for name, each in at_variants(scenario, names, settings).items():
             chosen[name if len(scenarios) == 1 else f"{prefix}:{name}"] = each
-    return run_each(settled(chosen, seed), seed, progress)
+    return chosen

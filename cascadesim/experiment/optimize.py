@@ -135,10 +135,10 @@ def optimize(
     _check_seed(seed)
     tunables = [Tunable(vary, scenario) for vary in varies]
     check_settings(scenario, tunables)
-    (today,) = settled({"": scenario}, seed).values()
     done = progress or (lambda _: None)
     searching, total = budget * replications, runs(budget, replications, confirm)
     with execution.open() as runner:
+        (today,) = settled({"": scenario}, seed, runner.run).values()
         trials = search(
             today,
             tunables,

@@ -37,6 +37,7 @@ from cascadesim.scenario.errors import ScenarioError, show, suggest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from cascadesim.experiment.replications import Job
     from cascadesim.model.outcome import Outcome
     from cascadesim.plan import Plan
     from cascadesim.records import Records
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
 
 LIMIT = 512 * 1024 * 1024  # bytes of records that are kept; older ones are simulated again
 _Key = tuple[str, int, int]  # digest of the settings, seed, number of the replication
+
+
+def settings_digest(plan: Plan) -> str:
+    """Return a digest of all settings that can change a result; the seed is none of them."""
+    variant = Variant(plan)
+    return digest(variant, variant)
 
 
 class Simulations:
@@ -59,15 +66,24 @@ class Simulations:
         self._kept: OrderedDict[_Key, Records] = OrderedDict()
         self._bytes = 0
 
-    def records(self, plan: Plan, name: str, seed: int, number: int) -> list[Records]:
-        """Return the first replications of a plan; `name` is the digest of its settings."""
-        keys = [(name, seed, i) for i in range(number)]
+    def records(self, plan: Plan, seed: int, number: int) -> list[Records]:
+        """Return the first replications of a plan."""
+        keys = [(settings_digest(plan), seed, i) for i in range(number)]
         missing = [key for key in keys if key not in self._kept]
         found = {key: self._kept[key] for key in keys if key in self._kept}
         found |= zip(missing, self._simulate(plan, missing), strict=True)
         for key in keys:
             self._keep(key, found[key])
         return [found[key] for key in keys]
+
+    def run(self, jobs: Sequence[Job]) -> list[list[Replication]]:
+        """Return what each job came to, as `Runner.run` does."""
+        return [self._replications(job) for job in jobs]
+
+    def _replications(self, job: Job) -> list[Replication]:
+        n = job.number
+        found = [self.records(each.plan, job.seed, n + 1)[n] for each in job.variants]
+        return [measured(*both, found[0]) for both in zip(job.variants, found, strict=True)]
 
     def _simulate(self, plan: Plan, keys: Sequence[_Key]) -> Iterable[Records]:
         workers = min(self.workers, len(keys))
@@ -138,7 +154,7 @@ class Replicated:
     @cached_property
     def scenario(self) -> Scenario:
         """Return the scenario with its warm-up in seconds."""
-        (scenario,) = settled({"": self.given}, self.seed).values()
+        (scenario,) = settled({"": self.given}, self.seed, self.simulations.run).values()
         return scenario
 
     @cached_property
@@ -148,26 +164,25 @@ class Replicated:
 
     @cached_property
     def settings(self) -> str:
-        """Return a digest of all settings that can change a result; the seed is none of them."""
-        variant = Variant(self.plan)
-        return digest(variant, variant)
+        """Return the digest of the settings; see `settings_digest`."""
+        return settings_digest(self.plan)
 
     @property
     def records(self) -> list[Records]:
         """Return the records of every replication."""
-        return self.simulations.records(self.plan, self.settings, self.seed, self.count)
+        return self.simulations.records(self.plan, self.seed, self.count)
 
     @cached_property
     def result(self) -> Result:
         """Return the run of replication 0, as `cascadesim.run` does."""
-        (first,) = self.simulations.records(self.plan, self.settings, self.seed, 1)
+        (first,) = self.simulations.records(self.plan, self.seed, 1)
         return Result(self.scenario, self.seed, first)
 
     @cached_property
     def replications(self) -> tuple[Replication, ...]:
         """Return what each replication came to, by itself."""
-        objectives = self.scenario.objectives
-        return tuple(measured(summarize(each, objectives), each, each) for each in self.records)
+        variant = Variant(self.plan, self.scenario.objectives)
+        return tuple(measured(variant, each, each) for each in self.records)
 
     @property
     def percentiles(self) -> dict[str, Interval]:
@@ -218,6 +233,7 @@ def side_by_side(before: Replicated, after: Replicated) -> tuple[Replicated, Rep
     if before.seed != after.seed:
         message = f"has seed {before.seed} and the other {after.seed}, so nothing pairs them"
         raise ScenarioError(message, before.given.document.source)
-    one, other = settled({"before": before.given, "after": after.given}, before.seed).values()
+    given = {"before": before.given, "after": after.given}
+    one, other = settled(given, before.seed, before.simulations.run).values()
     number = min(before.told().count, after.told().count)
     return replace(before, given=one, number=number), replace(after, given=other, number=number)

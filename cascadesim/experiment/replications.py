@@ -15,6 +15,7 @@ import numpy as np
 from cascadesim.analysis.intervals import Interval, mean_interval
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.summary import Summary, summarize
+from cascadesim.analysis.transient import Transient, transient
 from cascadesim.engine import simulate
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.objectives import RATES
@@ -38,7 +39,7 @@ class Replication:
     `measures` holds MEASURES: percentiles and the mean in seconds, goodput in replies per second,
     and rates as shares. `better` and `worse` count the measured requests with a better and a worse
     outcome than in the first variant, or else the same and in less and in more time; both are None
-    where the two did not meet the same requests.
+    where the two did not meet the same requests. `transient` is that before the first fault.
     """
 
     requests: int  # that are measured
@@ -47,6 +48,7 @@ class Replication:
     better: int | None
     worse: int | None
     objectives: tuple[Judgement, ...]
+    transient: Transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,9 @@ def bounds(replication: Replication, measure: str) -> tuple[float, float]:
     return value, math.inf if unbounded else value
 
 
-def measured(summary: Summary, records: Records, first: Records) -> Replication:
-    """Return what a run came to, beside the first variant's run in the same world."""
+def measured(variant: Variant, records: Records, first: Records) -> Replication:
+    """Return what a run of a variant came to, beside the first variant's in the same world."""
+    summary = summarize(records, variant.objectives)
     better = worse = None
     if np.array_equal(records.arrival, first.arrival):
         chosen = records.measured & first.measured
@@ -111,7 +114,8 @@ def measured(summary: Summary, records: Records, first: Records) -> Replication:
     at_least = frozenset(name for name, p in summary.percentiles.items() if p.at_least)
     objectives = tuple(Judgement(v.value, v.at_most, v.met, v.blame) for v in summary.verdicts)
     requests, measures = summary.requests, _measures(summary)
-    return Replication(requests, measures, at_least, better, worse, objectives)
+    settling = transient(records, variant.plan.first_fault)
+    return Replication(requests, measures, at_least, better, worse, objectives, settling)
 
 
 def _measures(summary: Summary) -> dict[str, float]:
@@ -130,5 +134,5 @@ def replicate(job: Job) -> list[Replication]:
     for variant in job.variants:
         records = simulate(variant.plan, job.seed, job.number)
         first = first or records
-        replications.append(measured(summarize(records, variant.objectives), records, first))
+        replications.append(measured(variant, records, first))
     return replications

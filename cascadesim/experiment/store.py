@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import cascadesim
 from cascadesim.analysis.attribution import Blame
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.analysis.transient import Transient
 from cascadesim.experiment.replications import MEASURES, Judgement, Replication
 from cascadesim.scenario.errors import ScenarioError
 
@@ -339,7 +340,7 @@ def _read_part(path: Path) -> Any:
             table = file.read(use_threads=False)  # parts are small
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):
         return None
     return table if table.schema.equals(_schema()) else None
 
@@ -352,7 +353,7 @@ def _count(path: Path) -> int:
         return int(parquet.read_metadata(path).num_rows)
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):
         return 0
 
 
@@ -379,6 +380,8 @@ def _schema() -> Any:
             "better": pa.int64(),
             "worse": pa.int64(),
             "objectives": pa.list_(judgement),
+            "transient_end_s": pa.float64(),
+            "transient_told": pa.bool_(),
         }
     )
 
@@ -393,6 +396,8 @@ def _row(key: Key, replication: Replication) -> dict[str, Any]:
         "better": replication.better,
         "worse": replication.worse,
         "objectives": [_judgement_row(each) for each in replication.objectives],
+        "transient_end_s": replication.transient.end,
+        "transient_told": replication.transient.told,
     }
 
 
@@ -415,6 +420,7 @@ def _replication(row: dict[str, Any]) -> Replication:
         row["better"],
         row["worse"],
         tuple(_judgement(each) for each in row["objectives"]),
+        Transient(row["transient_end_s"], row["transient_told"]),
     )
 
 

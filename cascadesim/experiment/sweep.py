@@ -29,7 +29,7 @@ from cascadesim.scenario.errors import ScenarioError
 from cascadesim.shown import Shown, lower_bound, number, percent, plus_minus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -289,17 +289,35 @@ def run_design(
     """Run a scenario with the settings of a design; see `sweep`."""
     if seed is None:
         seed = scenario.model.seed
-    variants, too_short = _variants(scenario, design, seed)
-    number = design.replications
-    jobs = [Job((variant,), seed, i) for variant in variants for i in range(number)]
-    runs = [run for (run,) in execution.run(jobs, progress)]
-    grouped = [tuple(runs[i : i + number]) for i in range(0, len(runs), number)]
+    done = progress or (lambda _: None)
+    number, total = design.replications, runs(scenario, design)
+    share = 1 - design.runs / total  # of the runs that find warm-ups
+    with execution.open() as runner:
+        variants, too_short = _variants(
+            scenario, design, seed, lambda jobs: runner.run(jobs, lambda x: done(x * share))
+        )
+        jobs = [Job((variant,), seed, i) for variant in variants for i in range(number)]
+        found = runner.run(jobs, lambda x: done(share + x * (1 - share)))
+    each = [replication for (replication,) in found]
+    grouped = [tuple(each[i : i + number]) for i in range(0, len(each), number)]
     by_setting = dict(zip(design.distinct, grouped, strict=True))
-    found = [by_setting[str(each)] for each in design.settings]
-    return Sweep(scenario, seed, design, found, too_short)
+    by_place = [by_setting[str(each)] for each in design.settings]
+    return Sweep(scenario, seed, design, by_place, too_short)
 
 
-def _variants(scenario: Scenario, design: Design, seed: int) -> tuple[list[Variant], bool]:
+def runs(scenario: Scenario, design: Design) -> int:
+    """Return the number of runs of a design, with those that find a warm-up of `auto`."""
+    given = scenario.model.warmup
+    warmups = [settings.get("warmup", given) for settings in design.distinct.values()]
+    return design.runs + warmups.count("auto")
+
+
+def _variants(
+    scenario: Scenario,
+    design: Design,
+    seed: int,
+    run: Callable[[Sequence[Job]], list[list[Replication]]],
+) -> tuple[list[Variant], bool]:
     """Return the plan of every distinct setting, and whether a run was too short for a warm-up.
 
     Plans alone, as scenarios take far more memory.
@@ -311,7 +329,7 @@ def _variants(scenario: Scenario, design: Design, seed: int) -> tuple[list[Varia
         if each.model.warmup == "auto":
             unsettled[key] = each
         variants[key] = _variant(each)
-    found = settled(unsettled, seed)
+    found = settled(unsettled, seed, run)
     for key, each in found.items():
         variants[key] = _variant(each)
     return list(variants.values()), any(each.too_short for each in found.values())

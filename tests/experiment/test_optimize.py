@@ -12,6 +12,7 @@ from scipy import stats
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.analysis.transient import Transient
 from cascadesim.experiment.aims import Aims, Goal, Trial, dominates
 from cascadesim.experiment.execution import Execution
 from cascadesim.experiment.optimization import Optimization
@@ -245,6 +246,7 @@ def trials_of(values: list[tuple[int, int]]) -> list[Trial]:
                     0,
                     0,
                     (),
+                    Transient(0.0, True),
                 ),
             ),
         )
@@ -282,6 +284,7 @@ def worlds(
             0,
             0,
             (),
+            Transient(0.0, True),
         )
         for i, (a, b) in enumerate(zip(p50, goodput, strict=True))
     ]

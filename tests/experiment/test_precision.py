@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 from strategies import plan_of
 
+from cascadesim.analysis.transient import Transient
 from cascadesim.experiment.execution import Execution
 from cascadesim.experiment.precision import FEWEST, Precision, parse_precision, until_precise
 from cascadesim.experiment.replications import (
@@ -136,7 +137,7 @@ class Normal:
 
     def _replication(self, value: float) -> Replication:
         measures = dict.fromkeys(MEASURES, 0.0) | {"p50": value}
-        return Replication(1, measures, frozenset(), None, None, ())
+        return Replication(1, measures, frozenset(), None, None, (), Transient(0.0, True))
 
 
 def test_intervals_that_were_stopped_for_hold_the_true_value_as_often_as_others() -> None:

@@ -26,6 +26,7 @@ from strategies import plan_of, scenarios
 
 import cascadesim
 from cascadesim.analysis.attribution import Blame
+from cascadesim.analysis.transient import Transient
 from cascadesim.experiment import store as module
 from cascadesim.experiment.replications import (
     MEASURES,
@@ -76,6 +77,7 @@ def made(number: int) -> Replication:
         None if number % 5 else number,
         number,
         tuple(Judgement(draws.random(), float("inf"), True, blame) for _ in range(number % 4)),
+        Transient(draws.random(), number % 2 == 0),
     )
 
 

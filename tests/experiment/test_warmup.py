@@ -1,10 +1,16 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import cascadesim
 from cascadesim.analysis.intervals import mser5
+from cascadesim.experiment import execution, warmup
+from cascadesim.experiment.execution import Execution, Interrupted
+from cascadesim.experiment.replicated import Replicated, Simulations, side_by_side
+from cascadesim.experiment.replications import Job, Replication, replicate
 
 QUEUE = {
     "name": "queue",
@@ -91,3 +97,89 @@ def test_too_few_requests_to_tell_are_half_warmup(settings: dict[str, object]) -
 def test_what_has_settled_is_not_too_short() -> None:
     assert not cascadesim.run(load().at("slow")).scenario.too_short
     assert not cascadesim.run(load(horizon="1s", warmup="0s").at("slow")).scenario.too_short
+
+
+VARY = ["a.concurrency=1,2,3"]
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """Return a list that grows by each job that is run in this process."""
+    ran: list[Job] = []
+
+    def counted(job: Job) -> list[Replication]:
+        ran.append(job)
+        return replicate(job)
+
+    monkeypatch.setattr(execution, "replicate", counted)
+    monkeypatch.setattr(warmup, "replicate", counted)
+    return ran
+
+
+def test_a_repeated_sweep_finds_its_warmup_in_the_store(
+    simulated: list[Job], tmp_path: Path
+) -> None:
+    where = Execution(1, store=tmp_path)
+    first = cascadesim.sweep(load(), VARY, replications=2, execution=where)
+    assert len(simulated) == 3 + 3 * 2
+    seen: list[float] = []
+    again = cascadesim.sweep(load(), VARY, replications=2, execution=where, progress=seen.append)
+    assert len(simulated) == 3 + 3 * 2
+    assert again.replications == first.replications
+    assert seen == pytest.approx([3 / 9, 1.0])
+    # With another seed nothing is known of it.
+    cascadesim.sweep(load(), VARY, replications=2, seed=2, execution=where)
+    assert {job.seed for job in simulated[9:]} == {2}
+
+
+def test_an_interrupted_warmup_is_kept_too(simulated: list[Job], tmp_path: Path) -> None:
+    def interrupt(share: float) -> None:
+        if share == pytest.approx(2 / 9):
+            raise KeyboardInterrupt
+
+    where = Execution(1, store=tmp_path)
+    with pytest.raises(Interrupted, match=r"^interrupted with 2 runs done, which are kept"):
+        cascadesim.sweep(load(), VARY, replications=2, execution=where, progress=interrupt)
+    cascadesim.sweep(load(), VARY, replications=2, execution=where)
+    assert len(simulated) == 3 + 3 * 2
+
+
+def test_comparisons_and_searches_keep_theirs(simulated: list[Job], tmp_path: Path) -> None:
+    where = Execution(1, store=tmp_path)
+    for _ in range(2):
+        cascadesim.compare(load(), replications=2, execution=where)
+        # Two to find the warm-up, and replication 1; replication 0 is run for its records.
+        assert [len(job.variants) for job in simulated] == [1, 1, 2]
+    del simulated[:]
+    for _ in range(2):
+        cascadesim.optimize(
+            load(), "a.concurrency=1,2", "p99", replications=1, confirm=2, execution=where
+        )
+    assert len(simulated) == len(set(simulated))
+
+
+def test_any_number_of_processes_finds_the_same() -> None:
+    one, two = (
+        cascadesim.sweep(load(), VARY, replications=2, execution=Execution(jobs)) for jobs in (1, 2)
+    )
+    assert one.replications == two.replications
+
+
+def test_tests_of_one_session_find_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[float, int]] = []
+
+    def simulate(plan: Any, seed: int, number: int) -> Any:
+        ran.append((plan.warmup, number))
+        return cascadesim.simulate(plan, seed, number)
+
+    monkeypatch.setattr("cascadesim.experiment.replicated.simulate", simulate)
+    runs = Simulations(1)
+    slow, fast = (load().at(name) for name in ("slow", "fast"))
+    for _ in range(3):
+        assert Replicated(slow, 1, 2, runs).values("p99")
+    assert [number for _, number in ran] == [0, 0, 1]
+    assert ran[0][0] == 0 < ran[1][0]
+    for _ in range(3):
+        one, other = side_by_side(Replicated(slow, 1, 2, runs), Replicated(fast, 1, 2, runs))
+        assert one.plan.warmup == other.plan.warmup
+    assert len(ran) == 4  # one more for the warm-up of the other

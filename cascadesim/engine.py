@@ -17,11 +17,12 @@ from cascadesim.model.faults import Timeline
 from cascadesim.model.kernel import ARRIVES, Alarm, Kernel, Task
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import Pool, SessionLayer
-from cascadesim.model.request import Layer, Request
+from cascadesim.model.request import Layer, Request, TracedRequest
 from cascadesim.model.retry import Retry
 from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
 from cascadesim.randomness import UNIFORM, Distribution, Stream, arrival_times
 from cascadesim.records import Part, Records, Transition
+from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,30 @@ def simulate(
     return run.records()
 
 
+def trace(plan: Plan, seed: int, replication: int = 0) -> Trace:
+    """Run the plan once and return its records, the same as `simulate` does, with a trace."""
+    run = _TracedRun(plan, seed, replication)
+    env = run.kernel.env
+    while env.peek() < plan.end:
+        env.step()
+        run.note()
+    env.run(until=plan.end)
+    return run.trace()
+
+
+def watch(
+    plan: Plan, seed: int, show: Callable[[Snapshot], None], every: float, replication: int = 0
+) -> Records:
+    """Run the plan as `simulate` does, and `show` it after `every` so many simulated seconds."""
+    run = _Run(plan, seed, replication)
+    for i in range(1, math.ceil(plan.end / every)):
+        run.kernel.env.run(until=i * every)
+        show(run.snapshot())
+    run.kernel.env.run(until=plan.end)
+    show(run.snapshot())
+    return run.records()
+
+
 def _timeouts(stage: StagePlan) -> Timeouts:
     """Return the stage's own timeouts of work: of its deadlines and its tracker."""
     deadlines = tuple(
@@ -77,6 +102,7 @@ class _Builder:
         self.parts: list[Part] = []
         self.breakers: list[tuple[str, CircuitBreaker]] = []
         self.works: list[tuple[str, Work]] = []
+        self.levels: dict[str, Callable[[], dict[str, int]]] = {}  # by what they are levels of
         self.ends: dict[str, int] = {}
         self._seed = seed
         self._replication = replication
@@ -93,7 +119,9 @@ class _Builder:
             layer = self._session(plan, layer)
         if plan.concurrency < math.inf:
             part = self._part(plan.name, "queue_wait", f"{plan.name}.concurrency")
-            layer = Limit(layer, self.kernel, plan, part, self._end(f"{plan.name}.queue_limit"))
+            limit = Limit(layer, self.kernel, plan, part, self._end(f"{plan.name}.queue_limit"))
+            self.levels[f"{plan.name}.concurrency"] = limit.levels
+            layer = limit
         if plan.startup > 0 and plan.faults:
             setting = f"{plan.name}.startup.timeout"
             part, end = self._part(plan.name, "startup_wait", setting), self._end(setting)
@@ -129,7 +157,10 @@ class _Builder:
         full, lifetime = f"{where}.max_connections", f"{plan.name}.session.lifetime"
         ends = self._end(timeout), self._end(full), self._end(lifetime)
         leaks = self._stream(f"{plan.name}.leak", UNIFORM) if plan.session.leak else None
-        return SessionLayer(inner, self.kernel, Pool(plan.pool), plan.session, parts, ends, leaks)
+        pool = Pool(plan.pool)
+        layer = SessionLayer(inner, self.kernel, pool, plan.session, parts, ends, leaks)
+        self.levels[where] = layer.levels
+        return layer
 
     def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
         where = f"{stage}.{plan.name}"
@@ -142,7 +173,9 @@ class _Builder:
             setting = f"{where}.recovery_timeout"
             part = self._part(where, "breaker_wait", setting) if plan.waits else 0
             end = self._end(setting if plan.waits else f"{where}.when_open")
-            return BreakerLayer(inner, self.kernel, breaker, part, end)
+            layer = BreakerLayer(inner, self.kernel, breaker, part, end)
+            self.levels[where] = layer.levels
+            return layer
         if isinstance(plan, FallbackPlan):
             part = self._part(where, "fallback", f"{where}.work")
             draws = self._stream(f"{where}.work", plan.work)
@@ -164,6 +197,8 @@ class _Builder:
 
 class _Run:
     """One run: sends the requests, and keeps a row of each."""
+
+    request: type[Request] = Request
 
     def __init__(self, plan: Plan, seed: int, replication: int) -> None:
         self.kernel = Kernel()
@@ -205,7 +240,7 @@ class _Run:
 
     def _send(self, row: int, number: int, work: dict[int, float] | None) -> None:
         kernel = self.kernel
-        request = Request(number, kernel.env.now, len(self._builder.parts), work)
+        request = self.request(number, kernel.env.now, len(self._builder.parts), work)
         self._live[row] = request
         request.task = Task(kernel, lambda outcome: self._finish(row, request, outcome))
         request.task.start(self._root.call(request))
@@ -255,4 +290,70 @@ class _Run:
             calls={name: work.calls for name, work in self._builder.works},
             horizon=self._plan.horizon,
             warmup=self._plan.warmup,
+        )
+
+    def levels(self) -> dict[str, int]:
+        """Return how full everything is, by dotted path, and how many requests are under way."""
+        found = {
+            f"{where}.{name}": value
+            for where, levels in self._builder.levels.items()
+            for name, value in levels().items()
+        }
+        return found | {IN_FLIGHT: len(self._live)}
+
+    def snapshot(self) -> Snapshot:
+        """Return how the run stands now."""
+        outcomes = np.frombuffer(self._outcomes, dtype=np.uint8)
+        ended = (outcomes != Outcome.UNFINISHED) & (self._rows[:, 0] >= self._plan.warmup)
+        return Snapshot(
+            at=self.kernel.now,
+            arrived=self._sent,
+            latency=self._rows[ended, 1],
+            outcome=outcomes[ended],
+            breakers={where: breaker.state.value for where, breaker in self._builder.breakers},
+            levels=self.levels(),
+        )
+
+
+class _TracedRun(_Run):
+    """A run that remembers spans and levels."""
+
+    request = TracedRequest
+
+    def __init__(self, plan: Plan, seed: int, replication: int) -> None:
+        super().__init__(plan, seed, replication)
+        self._spans: list[tuple[int, list[tuple[int, float, float]]]] = []
+        self._steps = {name: [(0.0, value)] for name, value in self.levels().items()}
+
+    def note(self) -> None:
+        """Remember the levels that have changed."""
+        now = self.kernel.now
+        for name, value in self.levels().items():
+            steps = self._steps[name]
+            if steps[-1][0] == now:
+                steps.pop()
+            if not steps or steps[-1][1] != value:
+                steps.append((now, value))
+
+    def _write(self, row: int, request: Request) -> None:
+        super()._write(row, request)
+        assert isinstance(request, TracedRequest)
+        self._spans.append((row, request.spans))
+
+    def trace(self) -> Trace:
+        """Return the records with the trace."""
+        records = self.records()
+        spans = sorted(self._spans)
+        counts = [len(each) for _, each in spans]
+        flat = np.array([span for _, each in spans for span in each]).reshape(-1, 3)
+        return Trace(
+            records=records,
+            request=np.repeat([row for row, _ in spans], counts).astype(np.int64),
+            part=flat[:, 0].astype(np.int64),
+            start=flat[:, 1],
+            end=flat[:, 2],
+            levels={
+                name: Level(*(np.array(column) for column in zip(*steps, strict=True)))
+                for name, steps in self._steps.items()
+            },
         )

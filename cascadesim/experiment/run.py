@@ -18,6 +18,7 @@ from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
+from cascadesim.engine import trace as run_traced
 from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.source import flow, write
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
+    from cascadesim.trace import Trace
 
 FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  # of a saved run
 
@@ -46,6 +48,11 @@ class Result(Shown):
     def summary(self) -> Summary:
         """Return percentiles, outcomes, goodput and verdicts."""
         return summarize(self.records, self.scenario.objectives)
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Return when each request was where, and levels; see `Trace`. It is simulated again."""
+        return run_traced(compile_plan(self.scenario.model), self.seed)
 
     @cached_property
     def frame(self) -> pd.DataFrame:

@@ -132,6 +132,10 @@ class BreakerLayer:
         self._end = end
         self._queue = WaitQueue(kernel)
 
+    def levels(self) -> dict[str, int]:
+        """Return how many calls wait for the recovery."""
+        return {"waiting": len(self._queue)}
+
     def call(self, request: Request) -> Call:
         """Carry the request through, or reject it."""
         breaker = self._breaker

@@ -128,6 +128,15 @@ class SessionLayer:
         self._leaks = leaks
         self._queue = TimedQueue(kernel, pool.plan.timeout)
 
+    def levels(self) -> dict[str, int]:
+        """Return how many connections are checked out and idle, and how many calls wait."""
+        pool = self._pool
+        return {
+            "checked_out": pool.checked_out,
+            "idle": pool.open - pool.checked_out,
+            "waiting": len(self._queue),
+        }
+
     def call(self, request: Request) -> Call:
         """Carry the request through with a connection of its own."""
         env = self._kernel.env

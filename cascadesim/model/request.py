@@ -66,7 +66,7 @@ class Request:
 
     def fork(self) -> Request:
         """Return a twin that goes on apart, with a ledger of its own."""
-        twin = Request(self.number, self.arrival, 0, self.work)
+        twin = type(self)(self.number, self.arrival, 0, self.work)
         twin.attempt = self.attempt
         twin.adopt(self)
         self._twin = twin
@@ -86,3 +86,27 @@ class Request:
         self.ended_by = other.ended_by
         self._part = other._part
         self._since = other._since
+
+
+class TracedRequest(Request):
+    """A request that also remembers when it was in which part: part, start and end in seconds."""
+
+    __slots__ = ("spans",)
+
+    def __init__(
+        self, number: int, arrival: float, parts: int, work: dict[int, float] | None = None
+    ) -> None:
+        super().__init__(number, arrival, parts, work)
+        self.spans: list[tuple[int, float, float]] = []
+
+    def enter(self, part: int, now: float) -> None:
+        """Charge the time as a Request does, and remember it where there is any."""
+        if now > self._since:
+            self.spans.append((self._part, self._since, now))
+        super().enter(part, now)
+
+    def adopt(self, other: Request) -> None:
+        """Take over the other's ledger, and what it remembers."""
+        super().adopt(other)
+        assert isinstance(other, TracedRequest)
+        self.spans = other.spans.copy()

@@ -179,6 +179,10 @@ class Limit:
         self._busy = 0
         self._queue = WaitQueue(kernel)
 
+    def levels(self) -> dict[str, int]:
+        """Return how many calls are inside and how many wait for room."""
+        return {"busy": self._busy, "waiting": len(self._queue)}
+
     def call(self, request: Request) -> Call:
         """Carry the request through when there is room for it."""
         if self._busy < self._concurrency:

@@ -119,15 +119,21 @@ class _Walk:
         if len(old) == len(new):
             blocks = [(0, len(old), 0, len(new))]
         else:
-            before, after = ([flow(value) for value in each] for each in (old, new))
-            found = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-            blocks = [(i, i_end, j, j_end) for what, i, i_end, j, j_end in found if what != "equal"]
+            blocks = _differing([flow(value) for value in old], [flow(value) for value in new])
         for i, i_end, j, j_end in blocks:
             both = min(i_end - i, j_end - j)
             for k in range(both):
                 yield from self.between((*at, i + k), (*to, j + k))
             yield from (self._removed((*at, k)) for k in range(i + both, i_end))
             yield from (self._added((*to, k)) for k in range(j + both, j_end))
+
+
+def _differing(old: list[str], new: list[str]) -> list[tuple[int, int, int, int]]:
+    """Return where lists of different lengths differ: from and to in the old, and in the new."""
+    if len(old) > len(new):  # as what it takes for equal depends on which of the two is the first
+        return [(i, i_end, j, j_end) for j, j_end, i, i_end in _differing(new, old)]
+    found = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return [(i, i_end, j, j_end) for what, i, i_end, j, j_end in found if what != "equal"]
 
 
 def _value(data: Any, location: Location) -> Any:

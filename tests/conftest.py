@@ -1,5 +1,7 @@
 """Being here puts tests/ on the import path, so that tests share `strategies`."""
 
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,18 @@ settings.load_profile("cascadesim")
 
 ROOT = Path(__file__).parents[1]
 Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of a Chromium; the gate installs it, elsewhere tests may have to skip."""
+    path = shutil.which("chromium")
+    if path is None:
+        absent = "needs Chromium: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(absent)
+        pytest.skip(absent)
+    return path
 
 
 @pytest.fixture

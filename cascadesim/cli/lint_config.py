@@ -49,7 +49,8 @@ def lint_config(
 
     Reads settings where they live, in Python, YAML, TOML, JSON and environment files, without
     running any of it, and prints where they say other than the scenario. Exits with 1 if they do,
-    or if a check of the mapping does not hold; a place that is not there is bad input (2).
+    or if a check of the mapping does not hold; a place that is not there or cannot be read without
+    a guess is bad input (2).
 
     \b
     Examples:

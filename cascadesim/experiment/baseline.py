@@ -8,20 +8,29 @@ and write a missing file by themselves; here an interval decides, and nobody wri
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
-from itertools import starmap
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
 from cascadesim import __version__
 from cascadesim.analysis.composition import difference
-from cascadesim.analysis.intervals import LEVEL, Interval, mean_interval
+from cascadesim.analysis.intervals import LEVEL, Interval
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.experiment.run import write_files
-from cascadesim.experiment.thresholds import FEWEST, Change, Tolerance, welch_interval
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.experiment.thresholds import (
+    FEWEST,
+    Change,
+    Tolerance,
+    bounded,
+    bounds_of,
+    paired_interval,
+    welch_interval,
+)
+from cascadesim.scenario.errors import ScenarioError, show
 from cascadesim.scenario.schema import Strict
 from cascadesim.scenario.source import read
 from cascadesim.scenario.units import Count, Seed
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cascadesim.experiment.replicated import Replicated
+    from cascadesim.experiment.thresholds import Compare
 
 DIGITS = 6  # significant ones that a file holds
 ROUNDING = 10 ** (1 - DIGITS)  # what a value may differ by from that, as a share
@@ -65,9 +75,10 @@ class Baseline(Strict):
 class Drift:
     """What has changed since a baseline: each percentile, and by cause what it is made of.
 
-    `paired` is the number of replications that were compared one by one, 0 where none could be.
-    `same` says that settings and seed are those of the baseline, so that nothing may change at all:
-    what does is brought by another version of cascadesim, or of what it rests on.
+    `now` has the replications that were compared; `paired` is the number of those that were so one
+    by one, 0 where none could be. `same` says that settings and seed are those of the baseline, so
+    that nothing may change at all: what does is brought by another version of cascadesim, or of
+    what it rests on.
     """
 
     baseline: Baseline
@@ -77,18 +88,25 @@ class Drift:
     same: bool
 
     @property
-    def worse(self) -> list[str]:
+    def failing(self) -> list[str]:
         """Return the percentiles that fail."""
-        return [name for name in self.changes if self.fails(name)]
+        return [name for name in self.changes if self.verdict(name)]
 
-    def fails(self, name: str) -> bool:
-        """Return whether a percentile is worse, or other than the same settings gave before."""
+    def verdict(self, name: str) -> str:
+        """Return why a percentile fails, "" where it does not.
+
+        It is "other" than the same settings gave before, or "worse", or "unfinished" requests hide
+        whether it is. Where they did so in the baseline too, nothing was lost that was known.
+        """
         one = self.changes[name]
-        if self.now.at_least(name) and not self.baseline.percentiles[name].at_least:
-            return True  # nobody knows how slow the unfinished requests would have become
+        was_open = self.baseline.percentiles[name].at_least
         if self.same:
-            return abs(one.after - one.before) > one.tolerated
-        return one.worse
+            if abs(one.after - one.before) > one.tolerated:
+                return "other"
+            return "unfinished" if self.now.at_least(name) and not was_open else ""
+        if one.worse:
+            return "worse"
+        return "unfinished" if one.unknown and (one.looks_worse or not was_open) else ""
 
     @property
     def better(self) -> list[str]:
@@ -96,15 +114,31 @@ class Drift:
         return [name for name, one in self.changes.items() if one.better and not self.same]
 
     @property
+    def unknown(self) -> list[str]:
+        """Return the percentiles that pass as the baseline did not know them either."""
+        hidden = (name for name, one in self.changes.items() if one.unknown and not self.same)
+        return [name for name in hidden if not self.verdict(name)]
+
+    @property
     def outdated(self) -> bool:
         """Return whether the settings are other ones than the baseline's."""
         return self.now.settings != self.baseline.settings
 
     def by_cause(self, name: str) -> dict[str, float]:
-        """Return by how many seconds each cause of a percentile grew; adds up to its change."""
-        return difference(
-            self.baseline.percentiles[name].by_cause_s, self.now.composition(name).by_cause
-        )
+        """Return by how many seconds each cause of a percentile grew; adds up to its change.
+
+        A file holds causes as means of all its replications, so where fewer were compared they are
+        scaled to what those came to.
+        """
+        one = self.changes[name]
+        then, now = self.baseline.percentiles[name].by_cause_s, self.now.composition(name).by_cause
+        return difference(_scaled(then, one.before), _scaled(now, one.after))
+
+
+def _scaled(amounts: dict[str, float], total: float) -> dict[str, float]:
+    """Return amounts that add up to a total, in the same proportions."""
+    now = sum(amounts.values())
+    return {name: amount * (total / now if now else 0.0) for name, amount in amounts.items()}
 
 
 def baseline_of(now: Replicated, test: str) -> Baseline:
@@ -146,6 +180,19 @@ def rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
+def check_same(baseline: Baseline, now: Replicated, source: str) -> None:
+    """Raise a ScenarioError where the baseline in a file is that of something else."""
+    then, given = (baseline.scenario, baseline.variant), (now.given.name, now.given.variant)
+    if then != given:
+        message = f"is of {_titled(*then)}, and the test runs {_titled(*given)}; if that is meant, "
+        message += "`pytest --cascade-update` writes it anew"
+        raise ScenarioError(message, source)
+
+
+def _titled(name: str, variant: str | None) -> str:
+    return show(name) + (f" at the variant {show(variant)}" if variant else "")
+
+
 def drift(baseline: Baseline, now: Replicated, tolerance: Tolerance | None = None) -> Drift:
     """Return what has changed since a baseline.
 
@@ -156,47 +203,44 @@ def drift(baseline: Baseline, now: Replicated, tolerance: Tolerance | None = Non
     """
     _check_measured(now)
     same = baseline.settings == now.settings and baseline.seed == now.seed
-    paired = min(baseline.replications, now.count) if baseline.seed == now.seed else 0
-    fewest = paired if baseline.seed == now.seed else min(baseline.replications, now.count)
+    fewest = min(baseline.replications, now.count)
+    paired = fewest if baseline.seed == now.seed else 0
     if tolerance is None and not same and fewest < FEWEST:
         message = (
-            f"needs {FEWEST} replications or more to tell a change from noise; or say what is "
-            'allowed, such as relative="2%"'
+            f"needs {FEWEST} replications or more to tell a change from noise, then and now, and "
+            f'has {baseline.replications} and {now.count}; or say what is allowed: relative="2%"'
         )
         raise ScenarioError(message, f"baseline of {baseline.test}")
+    now = replace(now, number=paired or now.count)
     level = 1 - (1 - LEVEL) / len(baseline.percentiles)
+    compare: Compare = partial(paired_interval if paired else welch_interval, level=level)
+    if same or tolerance is not None:
+        compare = _means
     changes = {
-        name: _change(name, stored.replications_s, now.values(name), paired, level)
+        name: _change(name, stored, now, paired, compare, tolerance or Tolerance())
         for name, stored in baseline.percentiles.items()
     }
-    if same or tolerance is not None:
-        allowed = tolerance or Tolerance()
-        changes = dict(starmap(_plain(allowed), changes.items()))
     return Drift(baseline, now, changes, paired, same and tolerance is None)
 
 
 def _change(
-    name: str, before: Sequence[float], after: Sequence[float], paired: int, level: float
+    name: str,
+    stored: StoredPercentile,
+    now: Replicated,
+    paired: int,
+    compare: Compare,
+    tolerance: Tolerance,
 ) -> Change:
-    if paired:
-        before, after = before[:paired], after[:paired]
-        pairs = zip(before, after, strict=True)
-        interval = mean_interval([new - old for old, new in pairs], level)
-    else:
-        interval = welch_interval(before, after, level)
-    old, new = (mean_interval(values).estimate for values in (before, after))
-    return Change(name, old, new, interval, ROUNDING * old)
+    values = stored.replications_s[: paired or None]
+    before = [(value, inf if stored.at_least else value) for value in values]
+    allowed = Tolerance(tolerance.share + ROUNDING, tolerance.amount)
+    return bounded(name, before, bounds_of(now, name), allowed, compare)
 
 
-def _plain(tolerance: Tolerance) -> Any:
-    """Return a function that takes the noise out of a change, so that its means decide."""
-
-    def plain(name: str, one: Change) -> tuple[str, Change]:
-        by = one.after - one.before
-        allowed = one.tolerated + tolerance.of(one.before)
-        return name, Change(name, one.before, one.after, Interval(by, by, by), allowed)
-
-    return plain
+def _means(before: Sequence[float], after: Sequence[float]) -> Interval:
+    """Return the difference of means as if there were no noise, so that they decide alone."""
+    by = sum(after) / len(after) - sum(before) / len(before)
+    return Interval(by, by, by)
 
 
 def read_baseline(path: Path) -> Baseline:

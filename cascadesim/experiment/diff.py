@@ -15,8 +15,15 @@ from cascadesim.experiment.compare import Comparison, Difference, compare
 from cascadesim.experiment.execution import HERE, Execution
 from cascadesim.experiment.judged import Judged, plain
 from cascadesim.experiment.replay import part_of
-from cascadesim.experiment.replications import MEASURES, at_least
-from cascadesim.experiment.thresholds import FEWEST, Change, Tolerance, parse_tolerance
+from cascadesim.experiment.replications import MEASURES, at_least, bounds
+from cascadesim.experiment.thresholds import (
+    FEWEST,
+    Change,
+    Tolerance,
+    bounded,
+    paired_interval,
+    parse_tolerance,
+)
 from cascadesim.scenario.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
@@ -144,21 +151,18 @@ class Pair:
     @property
     def unknown(self) -> list[str]:
         """Return the limited measures that unfinished requests, or none at all, leave open."""
-        open_ends = (change for change in self._limited if not change.worse)
-        return [each.measure for each in open_ends if self._is_unknown(each)]
-
-    def _is_unknown(self, change: Change) -> bool:
-        not_measured = not math.isfinite(change.difference.estimate)
-        return not_measured or at_least(self._both[1], change.measure)
+        return [
+            each.measure
+            for each in self._limited
+            if each.unknown or not math.isfinite(each.difference.estimate)
+        ]
 
     @cached_property
     def _limited(self) -> list[Change]:
         found = []
         for name, tolerance in self.allowed.items():
-            moved = self._moved(name)
-            old, new = moved.old.estimate, moved.new.estimate
-            difference = moved.difference.interval
-            found.append(Change(name, old, new, difference, tolerance.of(old)))
+            old, new = ([bounds(each, name) for each in both] for both in self._both)
+            found.append(bounded(name, old, new, tolerance, paired_interval))
         return found
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim.lint.data import find_environment, find_json, find_toml, find_yaml
 from cascadesim.lint.expected import expected
-from cascadesim.lint.finds import Find, NotFound, NotReadable
+from cascadesim.lint.finds import Find, NotFound, NotReadable, lines
 from cascadesim.lint.mapping import Comparison, Mapping, Place, parse_place, read_mapping
 from cascadesim.lint.python import find_python
 from cascadesim.lint.values import (
@@ -284,16 +284,17 @@ class _Reader:
 
     def _reading(self, place: Place, find: Find, kind: Kind | None, path: str) -> Reading:
         left_out = find.text is None and place.has_default
-        value, reason = (place.default, "") if left_out else (find.value, find.reason)
+        value = place.default if left_out else find.value
         try:
-            if reason:
-                raise NotReadable(reason)
+            if find.reason and not left_out:
+                if find.text not in place.values:
+                    raise NotReadable(find.reason)
+                value = find.text
             kind = kind or kind_of(value, find.name, place.unit)
             converted = convert(value, kind, find.name, place.unit, place.values)
         except NotReadable as error:
             said = find.name if find.text is None else f"{find.name} = {find.text}"
-            hint = ", or say beside the place what default: it has" if find.text is None else ""
-            raise ScenarioError(f"{said}: {error}{hint}", find.mark, path) from None
+            raise ScenarioError(f"{said}: {error}", find.mark, path) from None
         return Reading(place.file, find, converted, kind, left_out)
 
     def _checked(self, comparison: Comparison) -> Checked:
@@ -346,16 +347,21 @@ def _looks(found: tuple[tuple[Place, Find], ...]) -> Kind | None:
 
 
 def _text(file: Path, source: str, place: Place, path: str) -> str:
+    if file.exists() and not file.is_file():
+        raise ScenarioError("is not a file", source, path)
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise ScenarioError("is too large to be searched for settings", source, path)
+            problem = f"is larger than {MAX_BYTES // 1024} KiB, too large to hold settings"
+            raise ScenarioError(problem, source, path)
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ScenarioError(f"no such file: {source}", place.mark, path) from None
-    except UnicodeDecodeError:
-        raise ScenarioError("is not UTF-8 text", source, path) from None
+    except UnicodeDecodeError as error:
+        before = lines(error.object[: error.start].decode("utf-8-sig"))
+        mark = Mark(source, len(before), len(before[-1]) + 1)
+        raise ScenarioError("is not UTF-8 text; save the file as UTF-8", mark, path) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ScenarioError(f"cannot be read: {reason}", source, path) from None

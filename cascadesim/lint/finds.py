@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cascadesim.scenario.errors import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cascadesim.scenario.errors import Mark
 
 
@@ -45,6 +47,11 @@ class NotReadable(Exception):  # noqa: N818 - likewise
         super().__init__(problem)
         self.line = line
         self.column = column
+
+
+def last_name(words: Sequence[str]) -> str:
+    """Return the last word of a dotted name that is no index."""
+    return next((word for word in reversed(words) if not word.isdecimal()), words[-1])
 
 
 def lines(text: str) -> list[str]:

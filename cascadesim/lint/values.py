@@ -109,7 +109,8 @@ def convert(
         return None
     converted = _CONVERTERS[kind](_number(raw), name, unit)
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise NotReadable(f"is {show(converted)}")
+        hint = "where that means no limit, say so beside the place with values: {inf: null}"
+        raise NotReadable(f"is {show(converted)}; {hint}")
     return converted
 
 

@@ -7,7 +7,9 @@ pytest until a test asks for it.
 from __future__ import annotations
 
 import argparse
+import os
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
 
 NOTE = "cascadesim"  # the name of the user properties by which tests tell the summary something
 _LISTED = pytest.StashKey[frozenset["Path"]]()  # scenarios that the ini file names
-_SCENARIO = re.compile(rb"^stages\s*:.*^objectives\s*:|^objectives\s*:.*^stages\s*:", re.M | re.S)
+_NAMED = pytest.StashKey[frozenset["Path"]]()  # and those that the command line names
+_COLLECTED = pytest.StashKey[list[pytest.Item]]()
+_SUFFIXES = (".yaml", ".yml")
+_STAGES = re.compile(rb"^stages\s*:", re.M)
+_OURS = re.compile(rb"^(objectives|horizon|workload)\s*:", re.M)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,7 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "cascade_scenarios",
-        "scenario files whose objectives are tests, as globs from the root directory",
+        "scenarios whose objectives are tests, files or folders, as globs from the root directory",
         type="args",
         default=[],
     )
@@ -103,49 +109,109 @@ def cascade(request: pytest.FixtureRequest) -> Cascade:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect tests in YAML, and scenarios that are named by the ini file or on the command."""
-    if file_path.suffix not in (".yaml", ".yml"):
+    if file_path.suffix not in _SUFFIXES:
         return None
-    if file_path.name.startswith("test_") and file_path.stem.endswith(".cascade"):
+    is_test = file_path.name.startswith("test_") or parent.session.isinitpath(file_path)
+    if is_test and file_path.stem.endswith(".cascade"):
         from cascadesim.pytest_plugin.items import TestsFile  # imports all of cascadesim
 
         return TestsFile.from_parent(parent, path=file_path)
-    if _is_scenario(file_path, parent):
+    if file_path in named(parent.config):
         from cascadesim.pytest_plugin.items import ScenarioFile
 
         return ScenarioFile.from_parent(parent, path=file_path)
     return None
 
 
-def _is_scenario(path: Path, parent: pytest.Collector) -> bool:
-    if path in _listed(parent.config):
-        return True
-    # On the command line may also stand the YAML of another plugin.
-    return parent.session.isinitpath(path) and _SCENARIO.search(path.read_bytes()) is not None
-
-
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its workers
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Refuse an ini file whose scenarios are not there, as their tests would be missing unseen."""
-    _listed(session.config)
+    """Let a plain `pytest` collect the scenarios of the ini file, wherever they stand.
+
+    An ini file whose scenarios are not there is refused, as their tests would be missing unseen.
+    """
+    config = session.config
+    kept = [path for path in sorted(listed(config)) if not _ignored(path, config)]
+    paths = [path.relative_to(config.rootpath) for path in kept]
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        config.args += map(str, paths)
+    elif (
+        config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR
+        and config.invocation_params.dir == config.rootpath
+    ):
+        _check_seen(paths, config.getini("norecursedirs"))
 
 
-def _listed(config: pytest.Config) -> frozenset[Path]:
+def _check_seen(paths: list[Path], closed: list[str]) -> None:
+    """Refuse scenarios that pytest does not come across on its way through all folders."""
+    for path in paths:
+        for part in path.parts[:-1]:
+            if any(fnmatch(part, glob) for glob in closed):
+                raise pytest.UsageError(
+                    f"cascade_scenarios: {path} is in {part}, into which pytest does not look "
+                    "(see norecursedirs); name the folders of tests in testpaths, and it is tested"
+                )
+
+
+def _ignored(path: Path, config: pytest.Config) -> bool:
+    """Return whether options ignore a path or a folder around it: pytest asks only on its way."""
+    folder = config.invocation_params.dir
+    paths = {folder / each for each in config.getoption("ignore") or ()}
+    globs = [str(folder / each) for each in config.getoption("ignore_glob") or ()]
+    return any(
+        each in paths or any(fnmatch(str(each), glob) for glob in globs)
+        for each in (path, *path.parents)
+    )
+
+
+def listed(config: pytest.Config) -> frozenset[Path]:
+    """Return the scenarios that the ini file names."""
     if _LISTED not in config.stash:
-        globs = config.getini("cascade_scenarios")
-        found: set[Path] = set()
-        for glob in globs:
-            if Path(glob).is_absolute():
-                raise pytest.UsageError(f"cascade_scenarios: {glob} is not below {config.rootpath}")
-            files = {path for path in config.rootpath.glob(glob) if path.is_file()}
-            if not files:
-                raise pytest.UsageError(f"cascade_scenarios: no file is {glob}")
-            found |= files
-        config.stash[_LISTED] = frozenset(found)
+        found = [_matched(glob, config.rootpath) for glob in config.getini("cascade_scenarios")]
+        config.stash[_LISTED] = frozenset().union(*found)
     return config.stash[_LISTED]
 
 
+def _matched(glob: str, root: Path) -> set[Path]:
+    if Path(glob).is_absolute() or ".." in Path(glob).parts:
+        raise pytest.UsageError(f"cascade_scenarios: {glob} is not below {root}")
+    paths = [path / "scenario.yaml" if path.is_dir() else path for path in root.glob(glob)]
+    files = {path for path in paths if path.suffix in _SUFFIXES and path.is_file()}
+    if not files:
+        raise pytest.UsageError(
+            f"cascade_scenarios: no scenario is {glob}, neither a file *.yaml or *.yml nor a "
+            f"folder with scenario.yaml; sought from {root}"
+        )
+    return files
+
+
+def named(config: pytest.Config) -> frozenset[Path]:
+    """Return the scenarios that the ini file or the command line names."""
+    if _NAMED not in config.stash:
+        folder = config.invocation_params.dir
+        given = [folder / arg.partition("::")[0] for arg in config.args]
+        # As pytest does, without following links.
+        paths = [Path(os.path.abspath(path)) for path in given if _is_scenario(path)]  # noqa: PTH100
+        config.stash[_NAMED] = listed(config).union(paths)
+    return config.stash[_NAMED]
+
+
+def _is_scenario(path: Path) -> bool:
+    # On the command line may also stand the YAML of another plugin.
+    if path.suffix not in _SUFFIXES or not path.is_file():
+        return False
+    text = path.read_bytes()
+    return _STAGES.search(text) is not None and _OURS.search(text) is not None
+
+
+@pytest.hookimpl(tryfirst=True)  # before any is deselected
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep all tests that were collected."""
+    config.stash[_COLLECTED] = list(items)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which baselines were written, and which are out of date."""
-    notes = [
+    """Say which baselines were written, which are out of date, and which no test uses."""
+    told = [
         str(text)
         for reports in terminalreporter.stats.values()
         for report in reports
@@ -153,7 +219,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties
         if name == NOTE
     ]
+    # Reports of a test that was run again, or has subtests, all have its notes.
+    notes = [*dict.fromkeys(told), *_unused(terminalreporter)]
     if notes:
         terminalreporter.section("cascadesim baselines")
         for note in notes:
             terminalreporter.write_line(note)
+
+
+def _unused(terminalreporter: pytest.TerminalReporter) -> list[str]:
+    """Return notes on baselines that no test uses, where all tests of their files are known.
+
+    They are not where the command line names single tests, nor where pytest collects only what
+    failed last; and with pytest-xdist only the workers know.
+    """
+    config = terminalreporter.config
+    items = config.stash.get(_COLLECTED, [])
+    folders = {item.path.parent / "baselines" / item.path.stem for item in items}
+    if not any(folder.is_dir() for folder in folders):
+        return []
+    if any("::" in arg for arg in config.args) or config.getoption("lf", False):
+        return []
+    if "error" in terminalreporter.stats:  # perhaps of a class that could not be collected
+        return []
+    from cascadesim.pytest_plugin.unused import unused  # imports all of cascadesim
+
+    return unused(items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -11,24 +12,35 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import pytest
 
 from cascadesim import MOST_SEED
-from cascadesim.experiment.baseline import baseline_of, drift, read_baseline, write_baseline
+from cascadesim.experiment.baseline import (
+    baseline_of,
+    check_same,
+    drift,
+    read_baseline,
+    write_baseline,
+)
 from cascadesim.experiment.replicated import Replicated, Simulations, side_by_side
-from cascadesim.experiment.thresholds import change, parse_allowed, parse_thresholds
+from cascadesim.experiment.thresholds import (
+    change,
+    check_named,
+    parse_allowed,
+    parse_thresholds,
+    parse_tolerance,
+)
 from cascadesim.pytest_plugin import NOTE
 from cascadesim.pytest_plugin.loading import from_root, load_near
-from cascadesim.pytest_plugin.messages import drifted, missed, outdated, worsened
+from cascadesim.pytest_plugin.messages import drifted, missed, outdated, worsened, written
 from cascadesim.scenario.errors import ScenarioError, show, suggest
 from cascadesim.scenario.load import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _SIMULATIONS = pytest.StashKey[Simulations]()
 _MARKED = ["replications", "seed"]  # what the mark may say
-_NAMES = pytest.StashKey[set[Path]]()  # baselines that a test has used
 
 
 def _short(method: Callable[P, T]) -> Callable[P, T]:
@@ -56,6 +68,7 @@ class Cascade:
     def __init__(self, node: pytest.Item) -> None:
         self._node = node
         self._config = node.config
+        self._used: set[Path] = set()  # baselines; a test that is run again has a new fixture
 
     @_short
     def run(
@@ -72,6 +85,11 @@ class Cascade:
         is returned has `result` (the run of replication 0, with `summary` and `frame`),
         `replications`, and `percentiles` with intervals. Raises ScenarioError.
         """
+        _expect(scenario, str | Path | Scenario, "scenario", "a path, or a loaded scenario")
+        _expect(variant, str | None, "variant", 'the name of a variant such as "after"')
+        _expect(settings, Mapping | None, "settings", 'values by path such as {"a.work": "1s"}')
+        for path in settings or {}:
+            _expect(path, str, "settings", 'dotted paths such as "agent.deadline.timeout"')
         found = scenario if isinstance(scenario, Scenario) else load_near(self._node, scenario)
         if variant is not None:
             found = found.at(variant)
@@ -88,6 +106,7 @@ class Cascade:
         With neither, those of the scenario are checked. Over replications their means decide.
         """
         __tracebackhide__ = True
+        _expect_result(result, "cascade.check")
         if objectives or thresholds:
             chosen = parse_thresholds(objectives, thresholds, "cascade.check")
         else:
@@ -114,9 +133,11 @@ class Cascade:
         Both are what `run` returned, or variants of the `scenario`. Their replications met the same
         worlds, so the paired interval of the difference decides: all of it must lie beyond `by`,
         which is a share of the former mean or an amount such as "50ms"; for rates it is percentage
-        points. So a change inside the noise passes.
+        points. So a change inside the noise passes. Where unfinished requests could move a measure,
+        what is worse at best fails, what is no worse at worst passes, and all else is an error.
         """
         __tracebackhide__ = True
+        parse_tolerance(by, check_named(on, "cascade.no_worse: on"))  # before anything is simulated
         pair = side_by_side(self._taken(before, scenario), self._taken(after, scenario))
         found = change(*pair, on, by)
         if found.worse:
@@ -134,25 +155,32 @@ class Cascade:
         """Fail where a percentile is worse than in the baseline's file beside the test.
 
         The same settings and seed must give the same percentiles. After a change of settings the
-        interval of the difference decides; or the means do, with what is allowed: `absolute` such
-        as "50ms", `relative` such as "2%", or their sum. `name` tells several baselines of a test
-        apart. `pytest --cascade-update` writes the files, and nothing else does.
+        interval of the difference decides, for which it takes FEWEST replications; or the means do,
+        with what is allowed: `absolute` such as "50ms", `relative` such as "2%", or their sum.
+        Where unfinished requests hide a percentile that the file knows, it fails, too. `name` tells
+        several baselines of a test apart. `pytest --cascade-update` writes the files, and nothing
+        else does.
         """
         __tracebackhide__ = True
+        _expect_result(result, "cascade.baseline")
+        _expect(name, str, "name", "a text that tells this baseline from others", "baseline")
+        allowed = parse_allowed(absolute, relative)
         path = self._baseline_path(name)
         shown = from_root(self._node, path)
         result = result.told()
         if self._config.getoption("cascade_update"):
             write_baseline(path, baseline_of(result, self._test))
-            self._note(f"written: {shown}")
+            self._note(written(result, shown, by_interval=allowed is None))
             return
         if not path.is_file():
             raise AssertionError(
                 f"there is no baseline yet\n{shown}\n"
                 "`pytest --cascade-update` writes it; keep it with the test"
             )
-        found = drift(read_baseline(path), result, parse_allowed(absolute, relative))
-        if found.worse:
+        stored = read_baseline(path)
+        check_same(stored, result, shown)
+        found = drift(stored, result, allowed)
+        if found.failing:
             raise AssertionError(drifted(found, shown))
         if found.outdated:
             self._note(outdated(found, shown))
@@ -160,6 +188,9 @@ class Cascade:
     def _taken(self, given: str | Replicated, scenario: str | Path | Scenario | None) -> Replicated:
         if isinstance(given, Replicated):
             return given
+        if not isinstance(given, str):
+            message = f"expected what cascade.run returns, or a variant, got {show(given)}"
+            raise ScenarioError(message, "cascade.no_worse")
         if scenario is None:
             message = "needs scenario= to find the variant in"
             raise ScenarioError(message, "cascade.no_worse", given)
@@ -203,20 +234,29 @@ class Cascade:
         return self._node.nodeid.partition("::")[2]
 
     def _baseline_path(self, name: str) -> Path:
-        stem = _file_name("-".join(part for part in (self._test, name) if part))
+        stem = file_name("-".join(part for part in (self._test, name) if part))
         path = self._node.path.parent / "baselines" / self._node.path.stem / f"{stem}.yaml"
-        used = self._node.stash.setdefault(_NAMES, set())
-        if path in used:
+        if path in self._used:
             message = 'a test with several baselines needs to name them: baseline(result, "before")'
             raise ScenarioError(message, "cascade.baseline")
-        used.add(path)
+        self._used.add(path)
         return path
 
     def _note(self, text: str) -> None:
         self._node.user_properties.append((NOTE, text))
 
 
-def _file_name(test: str) -> str:
+def _expect(value: Any, kind: Any, name: str, right: str, call: str = "run") -> None:
+    if not isinstance(value, kind):
+        raise ScenarioError(f"expected {right}, got {show(value)}", f"cascade.{call}", name)
+
+
+def _expect_result(value: Any, source: str) -> None:
+    if not isinstance(value, Replicated):
+        raise ScenarioError(f"expected what cascade.run returns, got {show(value)}", source)
+
+
+def file_name(test: str) -> str:
     """Return a name of a file for a test, which no other test has."""
     plain = re.sub(r"\[(.*)\]$", r"-\1", test.replace("::", "-"))
     safe = re.sub(r"[^\w.-]+", "-", plain)[:100]

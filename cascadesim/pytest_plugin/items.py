@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import re
+import textwrap
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -10,14 +13,14 @@ from pydantic import BeforeValidator, Field
 
 from cascadesim.experiment.replicated import check_measure
 from cascadesim.experiment.thresholds import parse_allowed, parse_tolerance
+from cascadesim.pytest_plugin import listed, named
 from cascadesim.pytest_plugin.fixture import Cascade
-from cascadesim.pytest_plugin.loading import load_near
-from cascadesim.scenario.errors import ScenarioError, show, suggest
-from cascadesim.scenario.load import load
+from cascadesim.pytest_plugin.loading import error_from_root, from_root, load_near
+from cascadesim.scenario.errors import ScenarioError, one_line, show, suggest
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.paths import dotted
 from cascadesim.scenario.schema import Strict
-from cascadesim.scenario.source import read
+from cascadesim.scenario.source import flow, read
 from cascadesim.scenario.units import Count, Seed, Text
 from cascadesim.scenario.validate import validated
 
@@ -30,15 +33,27 @@ if TYPE_CHECKING:
     from cascadesim.scenario.source import Document, Location
 
     Check = Callable[[Cascade], None]
-    Run = Callable[..., Replicated]  # of a cascade, and of another variant
+    Run = Callable[[Cascade, Scenario], Replicated]
+
+
+WIDTH = 80  # of a terminal
+_TOGETHER = re.compile(r'`[^`]*`|"[^"]*"')  # what a reader may copy from an error
+_NONE = "0%"
+
+Settings = Annotated[dict[str, Any], Field(alias="set", default_factory=dict)]
 
 
 class NoWorse(Strict):
-    """A variant than which the tested one must not be worse."""
+    """What the tested variant with its settings must not be worse than.
 
-    than: Text
+    That is another variant or, where `than` is left out, the same one; as the file states it, or
+    with a `set` of its own. The tests' `set` does not reach it.
+    """
+
+    than: Text | None = None
+    settings: Settings
     on: Text = "p99"
-    by: Text = "0%"
+    by: Text = _NONE
 
 
 class Allowed(Strict):
@@ -53,11 +68,14 @@ def _asked(value: Any) -> Any:
 
 
 class Tests(Strict):
-    """What a file `test_*.cascade.yaml` says; with no checks, the scenario's own objectives."""
+    """What a file `test_*.cascade.yaml` says; with no checks, the scenario's own objectives.
+
+    `variant` and `set` say what is tested.
+    """
 
     scenario: Text
     variant: Text | None = None
-    settings: Annotated[dict[str, Any], Field(alias="set", default_factory=dict)]
+    settings: Settings
     replications: Count | None = None
     seed: Seed | None = None
     objectives: list[ObjectiveText] = Field(default_factory=list)
@@ -79,30 +97,40 @@ class CascadeItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return what is wrong, without a traceback."""
-        if isinstance(excinfo.value, AssertionError | ScenarioError):
+        if isinstance(excinfo.value, ScenarioError):
+            return _told(self, excinfo.value)
+        if isinstance(excinfo.value, AssertionError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return where the check stands."""
-        return self.path, None if self._line is None else self._line - 1, self.name
+        # `pytest -v` shows a name at the end of a node id with "::" for ".": such as p99.9.
+        name = f"{self.name} " if "." in self.name else self.name
+        return self.path, None if self._line is None else self._line - 1, name
 
 
 class _YamlFile(pytest.File):
     """A file whose errors are one line each."""
 
     def collect(self) -> Iterator[CascadeItem]:
+        items: dict[str, CascadeItem] = {}
         try:
-            yield from list(self._items())
+            for item in self._items():
+                items.setdefault(item.name, item)  # the same name is the same check, given twice
         except ScenarioError as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(_told(self, error)) from None
+        yield from items.values()
 
     def _items(self) -> Iterator[CascadeItem]:
         raise NotImplementedError
 
     def _item(self, name: str, check: Check, document: Document, at: Location) -> CascadeItem:
         line = document.mark(at).line
-        return CascadeItem.from_parent(self, name=name, check=check, line=line)
+        shown = one_line(name).replace("::", ": :")  # pytest would take a node id apart there
+        item: CascadeItem = CascadeItem.from_parent(self, name=shown, check=check, line=line)
+        item.extra_keyword_matches.add(str(at[0]))  # so that `-k no_worse` finds them
+        return item
 
 
 class TestsFile(_YamlFile):
@@ -111,54 +139,51 @@ class TestsFile(_YamlFile):
     def _items(self) -> Iterator[CascadeItem]:
         document = read(self.path)
         tests = validated(document, Tests)
-        scenario = self._scenario(tests, document)
-
-        def run(cascade: Cascade, variant: str | None = tests.variant) -> Replicated:
-            return cascade.run(scenario, variant, tests.settings, tests.replications, tests.seed)
-
-        yield from self._objectives(tests, document, scenario, run)
-        yield from self._comparisons(tests, document, run)
-        if tests.baseline is not None:
-            yield self._baseline(tests.baseline, document, run)
-
-    def _scenario(self, tests: Tests, document: Document) -> Scenario:
-        """Return the scenario; its variants and the settings are tried, too."""
         with _at(document, ("scenario",)):
             scenario = load_near(self, tests.scenario)
-        named: dict[Location, str | None] = {("variant",): tests.variant}
-        named |= {("no_worse", i, "than"): each.than for i, each in enumerate(tests.no_worse)}
-        for at, variant in named.items():
-            chosen = scenario
-            if variant is not None:
-                _check_variant(variant, scenario, document, at)
-                chosen = scenario.at(variant)
-            with _at(document, ("set",)):
-                chosen.override(tests.settings, "set")
-        return scenario
+        tested = _side(scenario, tests.variant, tests.settings, document, ("variant",))
+
+        def run(cascade: Cascade, side: Scenario) -> Replicated:
+            return cascade.run(side, replications=tests.replications, seed=tests.seed)
+
+        yield from self._objectives(tests, document, tested, run)
+        yield from self._comparisons(tests, document, scenario, tested, run)
+        if tests.baseline is not None:
+            yield self._baseline(tests.baseline, document, partial(run, side=tested))
 
     def _objectives(
-        self, tests: Tests, document: Document, scenario: Scenario, run: Run
+        self, tests: Tests, document: Document, tested: Scenario, run: Run
     ) -> Iterator[CascadeItem]:
         texts = tests.objectives
         if not texts and not tests.no_worse and tests.baseline is None:
-            texts = scenario.model.objectives
+            texts = tested.model.objectives
             if not texts:
                 message = "tests nothing: give objectives, no_worse or baseline"
                 raise ScenarioError(message, document.mark(()))
-        for i, text in enumerate(dict.fromkeys(texts)):
-            yield self._item(text, _objective(run, text), document, ("objectives", i))
+        for i, text in enumerate(texts):
+            yield self._item(text, _objective(run, tested, text), document, ("objectives", i))
 
-    def _comparisons(self, tests: Tests, document: Document, run: Run) -> Iterator[CascadeItem]:
+    def _comparisons(
+        self, tests: Tests, document: Document, scenario: Scenario, tested: Scenario, run: Run
+    ) -> Iterator[CascadeItem]:
         for i, each in enumerate(tests.no_worse):
             at: Location = ("no_worse", i)
             with _at(document, (*at, "on")):
                 check_measure(each.on, "on")
             with _at(document, (*at, "by")):
                 parse_tolerance(each.by, each.on)
-            name = f"no worse than {each.than} on {each.on}"
-            yield self._item(name, _comparison(run, each), document, at)
+            than = tests.variant if each.than is None else each.than
+            other = _side(scenario, than, each.settings, document, (*at, "than"))
+            if other.model == tested.model:
+                message = "both sides are the same; `variant` and `set` say what is tested, "
+                message += "and `than` what it is held against"
+                raise ScenarioError(message, document.mark(at), dotted(None, at))
+            check = _comparison(run, other, tested, each)
+            yield self._item(_compared(each), check, document, at)
 
-    def _baseline(self, given: Allowed, document: Document, run: Run) -> CascadeItem:
+    def _baseline(
+        self, given: Allowed, document: Document, run: Callable[[Cascade], Replicated]
+    ) -> CascadeItem:
         with _at(document, ("baseline",)):
             parse_allowed(given.absolute, given.relative)
 
@@ -172,45 +197,94 @@ class ScenarioFile(_YamlFile):
     """A scenario file; each objective of each of its variants is a test."""
 
     def _items(self) -> Iterator[CascadeItem]:
-        scenario = load(self.path)
-        for variant in self._variants(scenario):
-            for i, text in enumerate(scenario.model.objectives):
-                name = text if variant is None else f"{variant}: {text}"
-                check = _objective(_runner(scenario, variant), text)
-                yield self._item(name, check, scenario.document, ("objectives", i))
+        scenario = load_near(self, self.path)
+        taken = [scenario.at(name) for name in self._variants(scenario)] or [scenario]
+        if not any(each.model.objectives for each in taken):
+            message = "has no objectives to test; write some, such as `objectives: [p99 < 5s]`"
+            if self.path in listed(self.config):
+                message += ", or leave it out of `cascade_scenarios`"
+            raise ScenarioError(message, str(self.path))
+        for each in taken:
+            for i, text in enumerate(each.model.objectives):
+                name = text if each.variant is None else f"{each.variant}: {text}"
+                check = _objective(Cascade.run, each, text)
+                yield self._item(name, check, each.document, ("objectives", i))
 
-    def _variants(self, scenario: Scenario) -> list[str] | list[None]:
+    def _variants(self, scenario: Scenario) -> list[str]:
+        """Return the names of the variants that are to be tested."""
         option: str | None = self.config.getoption("cascade_variants")
         asked = [option] if option else self.config.getini("cascade_variants")
         names = [name for text in asked for name in text.replace(",", " ").split()]
-        if not scenario.variants:
-            return [None]
-        chosen = [name for name in names if name in scenario.variants]
-        if names and not chosen:
-            scenario.at(names[0])  # raises, with what it may have meant
+        source = "--cascade-variants" if option else "cascade_variants"
+        for name in names:
+            if name not in scenario.variants and name not in (known := self._known()):
+                raise ScenarioError(f"no variant {show(name)}; {suggest(name, known)}", source)
+        chosen = [name for name in scenario.variants if name in names]
+        if names and scenario.variants and not chosen:
+            message = f"{from_root(self, self.path)} has none of the variants {', '.join(names)}; "
+            raise ScenarioError(message + suggest(names[0], list(scenario.variants)), source)
         return chosen or list(scenario.variants)
 
-
-def _check_variant(name: str, scenario: Scenario, document: Document, at: Location) -> None:
-    known = list(scenario.variants)
-    if name not in known:
-        message = f"no variant {show(name)}; {suggest(name, known)}"
-        raise ScenarioError(message, document.mark(at), dotted(None, at))
-
-
-def _runner(scenario: Scenario, variant: str | None) -> Run:
-    return lambda cascade: cascade.run(scenario, variant)
+    def _known(self) -> list[str]:
+        """Return the variants of all scenarios that are named, as each may have others."""
+        known: dict[str, None] = {}
+        for path in sorted(named(self.config)):
+            with suppress(ScenarioError):  # which is that file's own
+                known |= dict.fromkeys(load_near(self, path).variants)
+        return list(known)
 
 
-def _objective(run: Run, text: str) -> Check:
-    return lambda cascade: cascade.check(run(cascade), text)
+def _side(
+    scenario: Scenario,
+    variant: str | None,
+    settings: dict[str, Any],
+    document: Document,
+    at: Location,
+) -> Scenario:
+    """Return a scenario at a variant that is named at `at`, with the settings that stand there."""
+    if variant is not None:
+        known = list(scenario.variants)
+        if variant not in known:
+            message = f"no variant {show(variant)}; {suggest(variant, known)}"
+            raise ScenarioError(message, document.mark(at), dotted(None, at))
+        scenario = scenario.at(variant)
+    with _at(document, (*at[:-1], "set")):
+        return scenario.override(settings, "set")
 
 
-def _comparison(run: Run, each: NoWorse) -> Check:
+def _compared(each: NoWorse) -> str:
+    """Return the name of a comparison, by all that is stated of it."""
+    settings = ", ".join(f"{path}={flow(value)}" for path, value in each.settings.items())
+    words = ["no worse than"]
+    if each.than is not None:
+        words.append(each.than)
+    if settings:
+        words.append(f"with {settings}")
+    elif each.than is None:
+        words.append("without set")
+    words.append(f"on {each.on}")
+    if each.by != _NONE:
+        words.append(f"by {each.by}")
+    return " ".join(words)
+
+
+def _objective(run: Run, tested: Scenario, text: str) -> Check:
+    return lambda cascade: cascade.check(run(cascade, tested), text)
+
+
+def _comparison(run: Run, other: Scenario, tested: Scenario, each: NoWorse) -> Check:
     def check(cascade: Cascade) -> None:
-        cascade.no_worse(run(cascade, each.than), run(cascade), on=each.on, by=each.by)
+        cascade.no_worse(run(cascade, other), run(cascade, tested), on=each.on, by=each.by)
 
     return check
+
+
+def _told(node: pytest.Item | pytest.Collector, error: ScenarioError) -> str:
+    """Return an error for a terminal, with no break inside of code and quotes."""
+    text = str(error_from_root(node, error))
+    whole = _TOGETHER.sub(lambda found: found[0].replace(" ", "\0"), text)
+    lines = textwrap.fill(whole, WIDTH, break_on_hyphens=False, break_long_words=False)
+    return lines.replace("\0", " ")
 
 
 @contextmanager
@@ -221,5 +295,5 @@ def _at(document: Document, at: Location) -> Iterator[None]:
     except ScenarioError as error:
         if error.mark.line is not None:
             raise
-        place = (*at, error.path) if at == ("set",) and error.path else at
+        place = (*at, error.path) if at[-1:] == ("set",) and error.path else at
         raise ScenarioError(error.problem, document.mark(place), dotted(None, place)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,10 @@ def load_near(node: Node, path: str | Path) -> Scenario:
     loaded = node.config.stash.setdefault(_LOADED, {})
     key = (found, found.stat().st_mtime_ns)
     if key not in loaded:
-        loaded[key] = load(found)
+        try:
+            loaded[key] = load(found)
+        except ScenarioError as error:
+            raise error_from_root(node, error) from None
     return loaded[key]
 
 
@@ -44,3 +48,9 @@ def from_root(node: Node, path: Path) -> str:
     """Return a path as it is read from the root directory."""
     root = node.config.rootpath
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def error_from_root(node: Node, error: ScenarioError) -> ScenarioError:
+    """Return an error whose file, if it is one, is read from the root directory."""
+    mark = replace(error.mark, source=from_root(node, Path(error.mark.source)))
+    return ScenarioError(error.problem, mark, error.path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import difference
 from cascadesim.analysis.summary import objective_outcomes
+from cascadesim.experiment.thresholds import FEWEST
 from cascadesim.model.outcome import ERRORS, Outcome
 from cascadesim.scenario.errors import cut, one_line
 from cascadesim.scenario.objectives import RATES
@@ -64,17 +65,23 @@ def _verdict(result: Replicated, each: Judged) -> str:
 
 
 def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> str:
-    """Return the text for a measure that is worse than it may be."""
+    """Return the text for a measure that is worse than it may be.
+
+    What unfinished requests could move is a lower bound, and the difference the least of it.
+    """
     labels = _labels(before, after)
     title = f"{change.measure} is worse in {labels[1]} than in {labels[0]}"
+    least = change.best or change
+    bound = ("> " if change.sign > 0 else "< ") if change.best else ""
+    mean, half = _both(change.measure, least.difference, "+")
     rows = [
         ("", "mean", "± half its 95% interval"),
         *(
-            (label, *_both(change.measure, each.measure(change.measure)))
+            (label, *_bounded(change.measure, each))
             for label, each in zip(labels, (before, after), strict=True)
         ),
-        ("difference", *_both(change.measure, change.difference, "+")),
-        (f"allowed (by {by})", _amount(change.measure, change.sign * change.tolerated, "+"), ""),
+        ("difference", f"{bound}{mean}", half),
+        (f"allowed (by {by})", _amount(change.measure, change.sign * least.tolerated, "+"), ""),
     ]
     worlds = f"{before.worlds}, in pairs"
     parts = [f"{title}\n{_said(f'{before.given.name}, {worlds}')}", "\n".join(_table(rows))]
@@ -115,21 +122,33 @@ def _ends(before: Replicated, after: Replicated, name: str, labels: Sequence[str
 
 def drifted(found: Drift, path: str) -> str:
     """Return the text for percentiles that are worse than in the baseline in a file."""
-    worse = found.worse
-    verb = "is" if len(worse) == 1 else "are"
-    word = "other" if found.same else "worse"
-    title = _titled(worse, "percentiles", f"{verb} {word} than in the baseline")
     lines = [found.now.title, f"{found.now.worlds}, {_pairing(found)}", path]
     if found.same:
         lines.append(
             "Settings and seed are the same, so that another version has brought it: of cascadesim "
             f"({found.baseline.cascadesim} then), or of what it rests on."
         )
+    if any(found.verdict(name) == "unfinished" for name in found.failing):
+        lines.append(
+            "Requests are unfinished at the end, so that nobody knows how slow they become; a "
+            "longer `drain` lets them end."
+        )
     lines.append("If it is meant, `pytest --cascade-update` writes the baseline anew.")
-    head = "\n".join([title, *map(_said, lines)])
+    head = "\n".join([_drift_title(found), *map(_said, lines)])
     table: list[tuple[str, ...]] = [("", "baseline", "now", "allowed", "")]
     table += [_drift_row(found, name) for name in found.changes]
-    return "\n\n".join([head, "\n".join(_table(table)), _causes(found)])
+    parts = [head, "\n".join(_table(table)), _causes(found)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _drift_title(found: Drift) -> str:
+    failing = found.failing
+    certain = [name for name in failing if found.verdict(name) != "unfinished"]
+    named = certain or failing
+    verb = ("is" if len(named) == 1 else "are") if certain else "may be"
+    return _titled(
+        named, "percentiles", f"{verb} {'other' if found.same else 'worse'} than in the baseline"
+    )
 
 
 def _pairing(found: Drift) -> str:
@@ -141,40 +160,84 @@ def _pairing(found: Drift) -> str:
 
 def _drift_row(found: Drift, name: str) -> tuple[str, ...]:
     one = found.changes[name]
-    unknown = found.now.at_least(name)
-    now = lower_bound(f"{one.after:.3f}", unknown)
-    word = ("unfinished" if unknown and not one.worse else "worse") if found.fails(name) else ""
-    if found.same and word == "worse":
-        word = "other"
+    now = lower_bound(f"{one.after:.3f}", found.now.at_least(name))
     then = lower_bound(f"{one.before:.3f}", found.baseline.percentiles[name].at_least)
     allowed = one.before if found.same else one.allowed
-    return (name, then, now, f"{allowed:.3f}", word)
+    return (name, then, now, f"{allowed:.3f}", found.verdict(name))
 
 
 def _causes(found: Drift) -> str:
-    """Return the change of each failing percentile by cause."""
-    names = found.worse
-    changes = [found.by_cause(name) for name in names]
+    """Return the change of each failing percentile by cause, "" where none is shown."""
+    names = found.failing
+    changes = [_in_milliseconds(found, name) for name in names]
     causes = sorted(
-        {cause for each in changes for cause, by in each.items() if abs(by) >= _LEAST},
-        key=lambda cause: -max(each.get(cause, 0.0) for each in changes),
+        {cause for each in changes for cause, by in each.items() if by},
+        key=lambda cause: -max(each.get(cause, 0) for each in changes),
     )
     rows = [
-        (_words(cause), *(_signed(each.get(cause, 0.0)) for each in changes)) for cause in causes
+        (_words(cause), *(_signed(each.get(cause, 0) / 1000) for each in changes))
+        for cause in causes
     ]
+    if not rows:
+        return ""
     # The tail says the most of a timeout, and the very last request the least of the others.
     most = "p99" if "p99" in names else names[0]
-    grown = changes[names.index(most)]
+    grown = found.by_cause(most)
     cause = max(grown, key=lambda each: grown[each])
     now = found.now.composition(most).of_cause(cause).by_setting
     table = _table([("change by cause, in s", *names), *rows])
     return "\n".join([*table, *_most(f"{_words(cause)} in {most} now", now, sign="")])
 
 
+def _in_milliseconds(found: Drift, name: str) -> dict[str, int]:
+    """Return the change of a percentile by cause, rounded so that it adds up to what is shown."""
+    one = found.changes[name]
+    return apportioned(
+        found.by_cause(name), round(1000 * round(one.after, 3)) - round(1000 * round(one.before, 3))
+    )
+
+
+def apportioned(seconds: dict[str, float], total: int) -> dict[str, int]:
+    """Return amounts in milliseconds, up or down, so that they add up to a total in milliseconds.
+
+    Those are rounded the other way that are closest to it.
+    """
+    exact = {name: 1000 * value for name, value in seconds.items()}
+    rounded = {name: round(value) for name, value in exact.items()}
+    missing = total - sum(rounded.values())
+    step = 1 if missing > 0 else -1
+    nearest = sorted(exact, key=lambda name: step * (rounded[name] - exact[name]))
+    for name in nearest[: abs(missing)]:
+        rounded[name] += step
+    return rounded
+
+
 def outdated(found: Drift, path: str) -> str:
-    """Return the lines on a baseline whose settings are other ones, and that still passes."""
-    better = f"{_listed(found.better)} better" if found.better else "nothing is worse"
-    return f"out of date: {path}\n  {better} since; `pytest --cascade-update` writes it anew"
+    """Return the lines on a baseline whose settings are other ones, and that still passes.
+
+    Where nothing is better, they say how much worse the p99 has to be for that to be seen, or the
+    next below it that is known.
+    """
+    known = [name for name in ("p99", "p95", "p90", "p50") if name not in found.unknown]
+    if found.better:
+        since = [f"{_listed(found.better)} better since"]
+    elif known:
+        least = max(found.changes[known[0]].visible, 0.001)
+        since = [f"nothing is seen to be worse; at {known[0]}, that takes {least:.3f} s more"]
+    else:
+        since = []
+    if found.unknown:
+        since.append(f"{_listed(found.unknown)} not known, as requests are unfinished")
+    since.append("`pytest --cascade-update` writes it anew")
+    return "\n".join([f"out of date: {path}", *(f"  {line}" for line in since)])
+
+
+def written(result: Replicated, path: str, *, by_interval: bool) -> str:
+    """Return the lines on a baseline that was written, also where its intervals will not do."""
+    if not by_interval or result.count >= FEWEST:
+        return f"written: {path}"
+    few = f"{result.count} replication{'s' * (result.count > 1)}"
+    return f"written: {path}\n  {few} cannot tell a later change from noise, {FEWEST} or more can"
 
 
 def _most(title: str, amounts: dict[str, float], sign: str = "+") -> list[str]:
@@ -241,6 +304,12 @@ def _amount(measure: str, value: float, sign: str = "") -> str:
 
 def _both(measure: str, interval: Interval, sign: str = "") -> tuple[str, str]:
     return _amount(measure, interval.estimate, sign), f"± {_amount(measure, interval.half_width)}"
+
+
+def _bounded(measure: str, of: Replicated) -> tuple[str, str]:
+    """Return the mean of a measure, after ">" where it is a lower bound, and half its interval."""
+    mean, half = _both(measure, of.measure(measure))
+    return lower_bound(mean, of.at_least(measure)), half
 
 
 def _plus_minus(measure: str, interval: Interval) -> str:

@@ -241,7 +241,7 @@ def test_one_replication_shows_no_difference(cli: Cli) -> None:
         (["old.yaml", "new.yaml", "--fail-on-worse", "p99=2"], "expected a tolerance such as"),
         (
             ["old.yaml", "new.yaml", "--fail-on-worse", "p99=2%", "--replications", "1"],
-            "--fail-on-worse: needs --replications 2 or more",
+            "--fail-on-worse: needs --replications 4 or more",
         ),
         (["--git", "HEAD~1..HEAD"], "--git: git says: not a git repository"),
     ],

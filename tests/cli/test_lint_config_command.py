@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -239,7 +240,14 @@ def test_bad_input_is_one_line_and_exit_code_2(
         ("agent.py", "\nTIMEOUT = far()", "agent.py:2:11: a.deadline.timeout: TIMEOUT = far(): is"),
         ("agent.py", "from b import T\nTIMEOUT = T", "TIMEOUT = T: is the name T, which is not"),
         ("agent.py", "TIMEOUT = '\x1b[31m'", "agent.py:1:11: a.deadline.timeout: TIMEOUT = "),
-        ("agent.py", b"\xff", "agent.py: a.deadline.timeout: is not UTF-8 text"),
+        ("agent.py", b"\xff", "agent.py:1:1: a.deadline.timeout: is not UTF-8 text; save the"),
+        (
+            "agent.py",
+            "é = 1\nB = 'é".encode() + b"\xff'",
+            "agent.py:2:7: a.deadline.timeout: is not",
+        ),
+        ("agent.py", "x = 1\n" * 200_000, "agent.py: a.deadline.timeout: is larger than 1024 KiB"),
+        ("agent.py", "TIMEOUT = float('inf')", "is .inf; where that means no limit, say so beside"),
         ("agent.py", "TIMEOUT = 'soon'", "is not a time: expected a duration such as"),
     ],
 )
@@ -255,6 +263,28 @@ def test_what_cannot_be_read_is_told_where_it_stands(
     assert "\x1b" not in err
 
 
+def test_what_is_no_file_is_not_waited_for(cli: Cli, service: Path) -> None:
+    (service / "src" / "folder.py").mkdir()
+    os.mkfifo(service / "src" / "pipe.py")
+    for file in ("folder.py", "pipe.py"):
+        path = mapping(service, f"settings: {{a.deadline.timeout: {file}:TIMEOUT}}")
+        code, _, err = cli("lint-config", path)
+        assert (code, err.count("\n")) == (2, 1)
+        assert f"{file}: a.deadline.timeout: is not a file" in err
+
+
+def test_values_settle_what_cannot_be_read(cli: Cli, service: Path) -> None:
+    (service / "src" / "agent.yaml").write_text("t: 010\nlimit: off\n", "utf-8")
+    at = "settings: {a.deadline.timeout: {at: 'agent.yaml:t'"
+    code, out, err = cli("lint-config", mapping(service, f"{at}}}}}"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(r"agent.yaml:1:4: a.deadline.timeout: t = 010: is 8 in YAML 1.1", err)
+    assert cli("lint-config", mapping(service, f"{at}, values: {{'010': 10s}}}}}}"))[0] == 0
+    code, out, _ = cli("lint-config", mapping(service, f"{at}, values: {{'010': 8s}}}}}}"))
+    assert code == 1
+    assert "- agent.yaml:1 says t = 010 (8 s), the scenario 10 s\n" in out
+
+
 def test_an_argument_that_is_left_out_needs_a_default(cli: Cli, service: Path) -> None:
     (service / "src" / "agent.py").write_text("run(work)\n", "utf-8")
     place = "agent.py:run(timeout)"
@@ -263,7 +293,7 @@ def test_an_argument_that_is_left_out_needs_a_default(cli: Cli, service: Path) -
     )
     assert code == 2
     assert "agent.py:1:1: a.deadline.timeout: timeout: the call of run does not give it" in err
-    assert "or say beside the place what default: it has" in err
+    assert err.endswith("does not give it; say beside the place what default: it has\n")
     path = mapping(service, f"settings: {{a.deadline.timeout: {{at: {place}, default: 10}}}}")
     assert cli("lint-config", path)[0] == 0
     assert lint_config(path).found == {}

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from cascadesim.experiment.baseline import (
     Drift,
     baseline_of,
     baseline_text,
+    check_same,
     drift,
     read_baseline,
     rounded,
@@ -30,12 +32,17 @@ from cascadesim.experiment.replications import MEASURES
 from cascadesim.experiment.thresholds import (
     Change,
     Tolerance,
+    bounded,
+    bounds_of,
     change,
+    paired_interval,
     parse_allowed,
     parse_thresholds,
     parse_tolerance,
     welch_interval,
 )
+from cascadesim.model.outcome import CAUSES
+from cascadesim.pytest_plugin.messages import apportioned
 from cascadesim.scenario.errors import ScenarioError
 
 DATA: dict[str, Any] = {
@@ -111,9 +118,9 @@ def test_rounding_keeps_six_digits(value: float) -> None:
 
 def test_the_same_settings_give_no_change() -> None:
     found = drift(kept(queue()), queue())
-    assert (found.same, found.worse, found.better, found.outdated) == (True, [], [], False)
+    assert (found.same, found.failing, found.better, found.outdated) == (True, [], [], False)
     fewer = drift(kept(queue()), queue(number=2))
-    assert (fewer.worse, fewer.paired) == ([], 2)
+    assert (fewer.failing, fewer.paired) == ([], 2)
 
 
 def test_other_results_of_the_same_settings_fail_in_both_directions() -> None:
@@ -122,7 +129,7 @@ def test_other_results_of_the_same_settings_fail_in_both_directions() -> None:
         data["percentiles"]["p90"]["replications_s"] = [
             value * factor for value in data["percentiles"]["p90"]["replications_s"]
         ]
-        assert drift(Baseline.model_validate(data), queue()).worse == ["p90"]
+        assert drift(Baseline.model_validate(data), queue()).failing == ["p90"]
 
 
 def test_a_worse_setting_fails_in_pairs_as_the_paired_t_test_says() -> None:
@@ -135,22 +142,22 @@ def test_a_worse_setting_fails_in_pairs_as_the_paired_t_test_says() -> None:
         low, high = test.confidence_interval(1 - 0.05 / len(PERCENTILES))
         one = found.changes[name]
         assert (one.difference.low, one.difference.high) == pytest.approx((low, high), rel=1e-3)
-        assert (name in found.worse) == (low > 1e-5 * one.before)
-    assert "p50" in found.worse
+        assert (name in found.failing) == (low > 1e-5 * one.before)
+    assert "p50" in found.failing
     # The other way round it is better, which passes.
     back = drift(kept(after), before)
-    assert (back.worse, set(back.better)) == ([], set(found.worse))
+    assert (back.failing, set(back.better)) == ([], set(found.failing))
 
 
 def test_another_seed_is_compared_by_welch() -> None:
     found = drift(kept(queue()), queue(seed=2))
-    assert (found.paired, found.worse, found.better) == (0, [], [])
+    assert (found.paired, found.failing, found.better) == (0, [], [])
     test = stats.ttest_ind(queue(seed=2).values("p99"), queue().values("p99"), equal_var=False)
     low, high = test.confidence_interval(1 - 0.05 / len(PERCENTILES))
     one = found.changes["p99"].difference
     assert (one.low, one.high) == pytest.approx((low, high), rel=1e-3)
     far = queue(seed=2, **{"a.work": {"exponential": {"mean": "20ms"}}})
-    assert set(drift(kept(far), queue(seed=1)).worse) >= {"p50", "p90", "p99"}
+    assert set(drift(kept(far), queue(seed=1)).failing) >= {"p50", "p90", "p99"}
 
 
 @given(
@@ -174,18 +181,25 @@ def test_what_is_allowed_replaces_the_interval() -> None:
     for name in PERCENTILES:
         share = grew[name] / before.percentiles[name].mean_s
         below, above = Tolerance(share=share - 1e-4), Tolerance(share=share + 1e-4)
-        assert name in drift(before, after, below).worse
-        assert name not in drift(before, after, above).worse
+        assert name in drift(before, after, below).failing
+        assert name not in drift(before, after, above).failing
         below, above = Tolerance(amount=grew[name] - 1e-3), Tolerance(amount=grew[name] + 1e-3)
-        assert name in drift(before, after, below).worse
-        assert name not in drift(before, after, above).worse
+        assert name in drift(before, after, below).failing
+        assert name not in drift(before, after, above).failing
 
 
-def test_one_replication_needs_to_be_told_what_is_allowed() -> None:
-    with pytest.raises(ScenarioError, match="needs 2 replications or more"):
-        drift(kept(queue(number=1)), slow(number=1))
-    assert drift(kept(queue(number=1)), queue(number=1)).worse == []
-    assert drift(kept(queue(number=1)), slow(number=1), Tolerance(share=0.9)).worse == []
+@pytest.mark.parametrize(("then", "now"), [(1, 1), (3, 8), (8, 3)])
+def test_few_replications_need_to_be_told_what_is_allowed(then: int, now: int) -> None:
+    says = f"needs 4 replications or more to tell a change from noise, .* has {then} and {now}; or"
+    for seed in (1, 2):
+        with pytest.raises(ScenarioError, match=says):
+            drift(kept(queue(number=then)), slow(number=now, seed=seed))
+    assert drift(kept(queue(number=4)), slow(number=4)).failing
+
+
+def test_one_replication_is_enough_where_it_is_told() -> None:
+    assert drift(kept(queue(number=1)), queue(number=1)).failing == []
+    assert drift(kept(queue(number=1)), slow(number=1), Tolerance(share=0.9)).failing == []
     assert "low_s" not in baseline_text(kept(queue(number=1)))
 
 
@@ -193,14 +207,170 @@ def test_the_causes_add_up_to_the_change() -> None:
     found = drift(kept(queue()), slow())
     for name in PERCENTILES:
         one = found.changes[name]
-        assert sum(found.by_cause(name).values()) == pytest.approx(one.after - one.before, abs=1e-4)
+        assert sum(found.by_cause(name).values()) == pytest.approx(one.after - one.before)
+
+
+@pytest.mark.parametrize(("then", "now"), [(4, 8), (8, 4), (8, 5)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_causes_add_up_where_not_all_replications_are_compared(
+    then: int, now: int, seed: int
+) -> None:
+    before, after = queue(number=then), slow(number=now, seed=seed)
+    found = drift(kept(before), after)
+    few = min(then, now) if seed == 1 else None
+    for name in PERCENTILES:
+        change = np.mean(after.values(name)[:few]) - np.mean(before.values(name)[:few])
+        causes = found.by_cause(name)
+        assert sum(causes.values()) == pytest.approx(change, rel=1e-4)
+        assert sum(apportioned(causes, round(1000 * change)).values()) == round(1000 * change)
+    if then == few:  # then they are those of these replications alone
+        same = drift(kept(before), slow(number=few, seed=seed))
+        assert found.by_cause("p99") == pytest.approx(same.by_cause("p99"))
+
+
+@given(
+    st.dictionaries(st.sampled_from(CAUSES), st.floats(-100, 100), min_size=1),
+    st.floats(-0.001, 0.001),
+)
+def test_rounded_parts_add_up_to_their_rounded_sum(parts: dict[str, float], off: float) -> None:
+    """Off by what rounding of the two means that are shown can do, too."""
+    total = round(1000 * (sum(parts.values()) + off))
+    found = apportioned(parts, total)
+    assert sum(found.values()) == total
+    # None is further from its value than two steps of the last digit that is shown.
+    assert all(abs(found[name] - 1000 * value) <= 2.5 for name, value in parts.items())
+
+
+OPEN = 4.0  # seconds
+NEVER = math.inf
+CORNERS = [(False, False), (False, True), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize("ends", [OPEN, NEVER])
+@pytest.mark.parametrize(("old_open", "new_open"), CORNERS)
+@pytest.mark.parametrize("by", [-9.0, -1.0, 1.0, 9.0])
+def test_bounds_decide_only_what_they_leave_no_doubt_about(
+    by: float, old_open: bool, new_open: bool, ends: float
+) -> None:
+    """Unfinished requests end within OPEN seconds, or never."""
+    old_more, new_more = (ends if is_open else 0.0 for is_open in (old_open, new_open))
+    noise = [0.0, 0.1, -0.1, 0.0]
+    old = [(10.0, 10.0 + old_more)] * 4
+    new = [(10.0 + by + x, 10.0 + by + x + new_more) for x in noise]
+    found = bounded("p99", old, new, Tolerance(), paired_interval)
+    least, most = by - old_more, by + new_more
+    assert found.worse is (least > 0)
+    assert found.better is (most < 0)
+    assert found.unknown is (least <= 0 < most)
+    # Where more is better, it is the other way round.
+    goods = [[(-high, -low) for low, high in each] for each in (old, new)]
+    mirrored = bounded("ok_rate", goods[0], goods[1], Tolerance(), paired_interval)
+    assert (mirrored.worse, mirrored.better) == (found.worse, found.better)
+    assert mirrored.unknown is found.unknown
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.floats(0, 10), st.floats(0, 10), st.floats(0, 2), st.floats(0, 2)]),
+        min_size=2,
+        max_size=8,
+    )
+)
+def test_bounds_are_no_surer_than_the_truth(
+    rows: list[tuple[float, float, float, float]],
+) -> None:
+    """A claim holds at every corner that is harsher, as all its values are further out."""
+    old = [(a, a + u) for a, _, u, _ in rows]
+    new = [(b, b + v) for _, b, _, v in rows]
+    found = bounded("mean", old, new, Tolerance(), paired_interval)
+    kindest = np.array([b - (a + u) for a, b, u, _ in rows])
+    harshest = np.array([b + v - a for a, b, _, v in rows])
+    reach = stats.t.ppf(0.975, len(rows) - 1) / math.sqrt(len(rows))
+    if found.worse:
+        assert kindest.mean() - reach * kindest.std(ddof=1) > -1e-9
+    if found.better:
+        assert harshest.mean() + reach * harshest.std(ddof=1) < 1e-9
+    assert [found.worse, found.better, found.unknown].count(True) <= 1
+
+
+def cut_off(**settings: Any) -> Replicated:
+    """Return a queue whose last requests are unfinished at the end."""
+    return queue(**{"drain": "0s"} | settings)
+
+
+def test_a_plain_improvement_passes_though_some_requests_are_unfinished() -> None:
+    """In the last half second of a minute nothing answers, which can move a p95 by little."""
+    hang = [{"on": "a", "from": "59.5s", "for": "60s", "partition": {}}]
+    quick: dict[str, Any] = {"a.work": {"exponential": {"mean": "20ms"}}}
+    busy: dict[str, Any] = {"a.work": {"exponential": {"mean": "115ms"}}}
+    before, after = side_by_side(queue(**busy), cut_off(faults=hang, **quick))
+    assert after.at_least("p95")
+    for name in ("p50", "p95"):
+        assert not change(before, after, name).worse
+    assert not change(before, after, "timed_out_rate", "2%").worse
+    # How long the last requests would have taken, nobody knows.
+    with pytest.raises(ScenarioError, match="could still move max up, so that nobody can tell"):
+        change(before, after, "max")
+    # And what is known to be worse fails, though it could be worse still; but not if that which
+    # was before could have been as bad.
+    late = cut_off(faults=hang, **busy)
+    quickest = queue(**quick)
+    assert change(*side_by_side(quickest, late), "max").worse
+    assert not change(*side_by_side(late, quickest), "max").worse
+    with pytest.raises(ScenarioError, match="could still move max up"):
+        change(*side_by_side(cut_off(faults=hang, **quick), queue(**busy)), "max")
+
+
+def test_a_percentile_is_bounded_by_the_requests_that_are_done() -> None:
+    busy: dict[str, Any] = {"a.work": {"exponential": {"mean": "115ms"}}, "horizon": "5min"}
+    now = cut_off(**busy)
+    for name in PERCENTILES:
+        for (low, high), result in zip(bounds_of(now, name), runs(now), strict=True):
+            one = result.summary.percentiles[name]
+            assert low == one.seconds
+            assert high == (one.at_most if one.at_least else one.seconds)
+    assert any(low < high < math.inf for name in PERCENTILES for low, high in bounds_of(now, name))
+
+
+def test_a_baseline_of_unfinished_requests_claims_nothing() -> None:
+    """With no drain the longest request is not known, neither then nor now."""
+    slower: dict[str, Any] = {"a.work": {"exponential": {"mean": "115ms"}}}
+    most = {"a.work": {"exponential": {"mean": "130ms"}}}
+    then = kept(cut_off(**slower))
+    assert then.percentiles["max"].at_least
+    now = cut_off(**most)
+    found = drift(then, now)
+    assert found.changes["max"].looks_worse
+    assert not found.changes["max"].worse
+    assert found.verdict("max") == "unfinished"
+    # The other way round it passes, and is said not to be known.
+    back = drift(kept(now), cut_off(**slower))
+    assert back.verdict("max") == ""
+    assert "max" in back.unknown
+    assert "max" not in back.better
+    # What was known must stay known.
+    known = drift(kept(queue(**most)), cut_off(**slower))
+    assert known.verdict("max") == "unfinished"
+
+
+def test_a_baseline_of_another_scenario_or_variant_is_noticed() -> None:
+    data = DATA | {"variants": {"a": {}, "b": {}}}
+    a, b = (Replicated(cascadesim.loads(json.dumps(data)).at(v), 1, 4, RUNS) for v in "ab")
+    check_same(kept(a), a, "x.yaml")
+    for then, now, says in (
+        (a, b, 'x.yaml: is of "queue" at the variant "a", and the test runs "queue" at the '),
+        (a, queue(), 'the test runs "queue"; if that is meant, `pytest --cascade-update` writes'),
+        (queue(data=DATA | {"name": "other"}), queue(), 'is of "other", and the test runs "queue"'),
+    ):
+        with pytest.raises(ScenarioError, match=re.escape(says)):
+            check_same(kept(then), now, "x.yaml")
 
 
 def test_requests_that_became_unfinished_are_worse() -> None:
     data = DATA | {"drain": "0s", "horizon": "4s"}
     hang = [{"on": "a", "from": "0s", "for": "60s", "partition": {}}]
     found = drift(kept(queue(data=data)), queue(data=data, faults=hang))
-    assert "p50" in found.worse
+    assert "p50" in found.failing
 
 
 def test_nothing_measured_is_said_and_not_compared() -> None:
@@ -264,7 +434,7 @@ def test_comparisons_that_cannot_be_made_say_why() -> None:
     with pytest.raises(ScenarioError, match="has seed 1 and the other 2"):
         side_by_side(queue(), queue(seed=2))
     pair = side_by_side(queue(number=1), queue(number=1))
-    with pytest.raises(ScenarioError, match="needs 2 replications or more"):
+    with pytest.raises(ScenarioError, match="needs 4 replications or more"):
         change(*pair, "p99")
     with pytest.raises(ScenarioError, match='unknown measure "p9"; did you mean "p99"'):
         change(*side_by_side(queue(), queue()), "p9")
@@ -321,6 +491,10 @@ def test_absolute_and_relative_are_not_mixed_up() -> None:
     assert parse_allowed("50ms", "2%") == Tolerance(0.02, 0.05)
     with pytest.raises(ScenarioError, match="the other way round"):
         parse_allowed("2%", None)
+    with pytest.raises(ScenarioError, match=r'relative="2%", got 0\.02'):
+        parse_allowed(None, 0.02)  # type: ignore[arg-type]
+    with pytest.raises(ScenarioError, match="expected a duration"):
+        parse_allowed("", None)
 
 
 def test_thresholds_are_objectives() -> None:
@@ -333,6 +507,8 @@ def test_thresholds_are_objectives() -> None:
     for texts, named in (([], {}), (["p99 < 5"], {}), ([], {"p99_x": "<5s"})):
         with pytest.raises(ScenarioError, match=r"^here: "):
             parse_thresholds(texts, named, "here")
+    with pytest.raises(ScenarioError, match='here: expected p99="<5s", with its relation and unit'):
+        parse_thresholds([], {"p99": 5}, "here")  # type: ignore[dict-item]
 
 
 def test_nothing_is_simulated_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,5 +549,5 @@ def test_the_digest_knows_settings_and_no_seed() -> None:
 
 def test_drift_names_percentiles_in_their_order() -> None:
     found: Drift = drift(kept(queue()), slow())
-    order = [PERCENTILES.index(name) for name in found.worse]
+    order = [PERCENTILES.index(name) for name in found.failing]
     assert all(a < b for a, b in pairwise(order))

@@ -1,9 +1,12 @@
 import json
+import re
 import string
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,8 +110,9 @@ def test_what_is_not_there_is_named_with_what_is(
         (find_yaml, "a: 1\nb: c: d", 2),
         (find_json, '{"a": 1,\n}', 2),
         (find_toml, "a = 1\nb = = 2", 2),
-        (find_yaml, "[" * 20_000, None),
+        (find_yaml, "a:\n" + "[" * 20_000, 2),
         (find_json, "[" * 200_000, None),
+        (find_yaml, "b: 1\na: \x01", 2),
     ],
 )
 def test_a_file_that_is_not_of_its_kind_says_where(
@@ -122,15 +126,82 @@ def test_a_file_that_is_not_of_its_kind_says_where(
 @pytest.mark.parametrize(
     ("finder", "text", "pattern", "reason"),
     [
-        (find_yaml, YAML, "service", "is not a single value"),
-        (find_toml, TOML, "pool", "is not a single value"),
-        (find_yaml, YAML, "secret", "has the tag !vault"),
+        (find_yaml, YAML, "service", "is not a single value; name one inside"),
+        (find_toml, TOML, "pool", "is not a single value; name one inside"),
+        (find_json, JSON, "pool", "is not a single value; name one inside"),
+        (find_json, '{"a": NaN}', "a", "is not a number of JSON; write one, or null"),
+        (find_json, '{"a": -Infinity}', "a", "is not a number of JSON; write one, or null"),
+        (find_yaml, YAML, "secret", "has the tag !vault; write a plain value"),
     ],
 )
 def test_what_is_no_plain_value_says_so(
     finder: Finder, text: str, pattern: str, reason: str
 ) -> None:
     assert finder("file", text, pattern)[0].reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "problem"),
+    [
+        ('{"a": 1,\n}', (2, 1), "a comma stands before }; leave it out"),
+        ('{"a": [1, 2, ]}', (1, 14), "a comma stands before ]; leave it out"),
+        ('{"a": 1, // seconds\n"b": 2}', (1, 10), "which has no comments"),
+        ("{'a': 1}", (1, 2), "in double quotes"),
+        (" ", (1, 2), "the file is empty"),
+        ('{"a": 010}', (1, 8), "Expecting ',' delimiter"),
+        ('{"a": 1} x', (1, 10), "Extra data"),
+        ('\ufeff{"a": 1}', (1, 1), "BOM"),
+        ('{"a": 1,\n "b": 2, "a": 3}', (2, 10), '"a" stands here twice, first on line 1'),
+        ('{"a": {"b": 1},\n "a": {"b": 2}}', (2, 2), '"a" stands here twice, first on line 1'),
+    ],
+)
+def test_json_that_parsers_differ_on_says_what_would_be_right(
+    text: str, place: tuple[int, int], problem: str
+) -> None:
+    with pytest.raises(NotReadable) as error:
+        find_json("file", text, "a.b" if '"b": 1}' in text else "a")
+    assert problem in str(error.value)
+    assert (error.value.line, error.value.column) == place
+
+
+def test_a_key_that_stands_twice_elsewhere_is_not_in_the_way() -> None:
+    (find,) = find_json("file", '{"x": 1, "x": 2, "a": {"b": 3}}', "a.b")
+    assert find.value == 3
+    (find,) = find_yaml("file", "x: 1\nx: 2\na: {b: 3}", "a.b")
+    assert find.value == 3
+
+
+def test_a_key_of_yaml_stands_once_but_may_replace_what_is_merged() -> None:
+    with pytest.raises(NotReadable, match='"b" stands here twice, first on line 2') as error:
+        find_yaml("file", "a:\n  b: 1\n  b: 2", "a.b")
+    assert (error.value.line, error.value.column) == (3, 3)
+    (find,) = find_yaml("file", YAML, "service.retries")
+    assert find.value == 2
+
+
+def test_what_is_left_empty_stands_at_its_key() -> None:
+    (find,) = find_yaml("file", "a:\n  b:\n\nc: 1", "a.b")
+    assert (find.mark.line, find.mark.column, find.value) == (2, 3, None)
+
+
+@pytest.mark.parametrize(
+    ("finder", "text"),
+    [(find_json, '{{"a": {}}}'), (find_toml, "a = {}"), (find_yaml, "a: {}")],
+)
+def test_what_python_refuses_for_its_limits_is_no_crash(finder: Finder, text: str) -> None:
+    digits = text.format("9" * 5000)
+    with suppress(NotReadable):
+        assert "a number" in finder("file", digits, "a")[0].reason
+    for depth in (50, 200) if finder is find_yaml else range(50, 1100, 10):
+        with suppress(NotReadable):
+            finds = finder("file", text.format("[" * depth + "]" * depth), "a" + ".0" * (depth - 1))
+            assert finds[0].reason == "is not a single value; name one inside"
+
+
+def test_json_has_keys_of_any_length() -> None:
+    key = "k" * 5000
+    (find,) = find_json("file", json.dumps({"a": 0, key: {"t": 60}}), f"{key}.t")
+    assert find.value == 60
 
 
 WORDS = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=8)
@@ -155,3 +226,68 @@ def test_toml_is_found_at_its_line(keys: list[str], value: int, before: int) -> 
     lines = ["# nothing"] * before + header + [f"{key} = {value}"]
     (find,) = find_toml("file", "\n".join(lines), ".".join(keys))
     assert (find.mark.line, find.value) == (len(lines), value)
+
+
+def yaml_find(text: str) -> Find:
+    (find,) = find_yaml("file", f"a: {text}", "a")
+    return find
+
+
+AMBIGUOUS = {  # in YAML 1.1, and in 1.2, by the tables of the two specifications
+    "off": (False, "off"),
+    "On": (True, "On"),
+    "yes": (True, "yes"),
+    "NO": (False, "NO"),
+    "y": (True, "y"),
+    "010": (8, 10),
+    "08": ("08", 8),
+    "0o10": ("0o10", 8),
+    "0b11": (3, "0b11"),
+    "1_000": (1000, "1_000"),
+    "1:30": (90, "1:30"),
+    "-1:30:00": (-5400, "-1:30:00"),
+    "1:30.5": (90.5, "1:30.5"),
+    "1e3": ("1e3", 1000.0),
+    "1.5e3": ("1.5e3", 1500.0),
+    "-.5": ("-.5", -0.5),
+}
+
+
+@pytest.mark.parametrize("text", AMBIGUOUS)
+def test_what_two_versions_of_yaml_read_differently_is_not_taken_either_way(text: str) -> None:
+    old, new = AMBIGUOUS[text]
+    reason = yaml_find(text).reason
+    words = [f'"{v}"' if isinstance(v, str) else json.dumps(v) for v in (old, new)]
+    assert f"is {words[0]} in YAML 1.1" in reason
+    assert f"and {words[1]} in YAML 1.2; write {words[0]} or {words[1]}" in reason
+    if text != "y":  # text to PyYAML, a boolean in its specification
+        assert yaml.safe_load(text) == old
+    for word in words:  # both of what is advised can be read, and as it is meant
+        assert not yaml_find(word).reason
+        assert yaml_find(word).value in (old, new)
+
+
+@pytest.mark.parametrize("text", ['"off"', "'010'", "!!str 1_000", "|\n  1:30", "!!str yes"])
+def test_what_is_written_as_text_is_text(text: str) -> None:
+    assert yaml_find(text).value == yaml.safe_load(text)
+
+
+SCALARS = st.text("0123456789_:.+-eExobnyfaAF", min_size=1, max_size=7) | st.from_regex(
+    r"[-+]?(0[box]?)?[0-9_]{1,4}(:[0-9]{1,2})?(\.[0-9_]{0,3})?(e[-+]?[0-9]{1,2})?", fullmatch=True
+)
+
+
+@given(SCALARS)
+def test_what_is_taken_is_what_pyyaml_takes(text: str) -> None:
+    """Dates are text to us, and y and n booleans as in YAML 1.1; both are no numbers."""
+    try:
+        (find,) = find_yaml("file", f"[{text}]", "0")
+        (theirs,) = yaml.safe_load(f"[{text}]")
+    except (NotReadable, NotFound, yaml.YAMLError, ValueError):
+        return
+    if not find.reason and isinstance(theirs, str | int | float | None):
+        assert repr(find.value) == repr(theirs)
+    if find.reason and text.lower() not in ("y", "n") and "cannot be read" not in find.reason:
+        advice = re.search(r"^is (.+) in YAML 1.1, .*; write \1 or .+$", find.reason)
+        assert advice is not None
+        assert repr(yaml.safe_load(advice[1])) == repr(theirs)

@@ -2,6 +2,7 @@ import ast
 import operator
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -108,6 +109,8 @@ def test_columns_count_characters() -> None:
         ("def runs(timeout)", 'no function "runs"; did you mean "run"?'),
         ("def run", "expected a pattern such as"),
         ("f(a, b)", "expected a pattern such as"),
+        ("def run(time)", 'no parameter "time" of run; did you mean "timeout"?'),
+        ("half", 'no constant "half"; did you mean "Settings.half"?'),
     ],
 )
 def test_what_is_not_there_is_named_with_what_is(pattern: str, problem: str) -> None:
@@ -126,15 +129,217 @@ def test_what_is_not_there_is_named_with_what_is(pattern: str, problem: str) -> 
         ("A = 1\nA = 2\nB = A", "B", "A, which is assigned more than once"),
         ("T = 1\ndef f(T):\n    g(t=T)", "g(t)", "takes T from the function around it"),
         ("T = 1\ndef f():\n    T = 5\n    g(t=T)", "g(t)", "takes T from the function around it"),
-        ("g(tim=1)", "g(time)", 'the call of g does not give it; did you mean "tim"?'),
-        ("g(**far)", "g(time)", "may be given by **"),
+        ("g(tim=1)", "g(time)", 'default: it has, or did you mean "tim"?'),
+        ("g(1)", "g(5)", "the call of g does not give it; say beside the place what default: it"),
+        ("g(1)", "g(5)", "default: it has, or name what it gives: 0"),
+        ("g(*far, 15)", "g(1)", "may be given by * or **"),
+        ("def f():\n    P = {'t': 1}\n    g(**P)\nP = {'t': 2}", "g(t)", "may be given by"),
+        ("if X:\n    P = {'t': 1}\nelse:\n    P = {'t': 2}\ng(**P)", "g(t)", "more than once"),
+        ("g(**far)", "g(time)", "may be given by * or **"),
         ("def f(time): ...", "def f(time)", "has no default"),
-        ("def f(tim=1): ...", "def f(time)", 'did you mean "tim"?'),
         ("A = 'x' * 10 ** 9", "A", "is arithmetic with"),
     ],
 )
 def test_a_value_that_is_not_written_out_says_why(source: str, pattern: str, reason: str) -> None:
     assert reason in find_python("app.py", source, pattern)[-1].reason
+
+
+ASSIGNMENTS = """\
+A, B = 10, 60
+(C, [D, E]), F = (1, (2, 3)), 4
+PAIR = (5, [6, {"t": 7}])
+G, H = PAIR
+I = J = K = 8
+L: Final[int] = 9
+if (M := 11) > N:
+    O = (P := 12)
+Q = dict(size=13, inner={"t": 14})
+R = {"size": 15, 3: 16}
+R["limit"] = 17
+X = Y = Breaker(recovery=18)
+Z, W = Breaker(recovery=19), [Breaker(recovery=20), Breaker(recovery=21)]
+first, *rest = 22, 23
+
+
+class S:
+    a, b = 24, 25
+    c = d = 26
+    e: int = 27
+    table = {"t": e}
+    if (w := 28):
+        pass
+
+    def __init__(self):
+        self.f, self.g = 29, 30
+        self.options = {"t": 31}
+        local = 32
+        wait(self.table["t"], PAIR[1][1]["t"])
+
+
+def change():
+    global CHANGED
+    CHANGED = 33
+"""
+
+
+@pytest.mark.parametrize("name", [*"ABCDEFGIJKLMOP"])
+def test_every_form_of_assignment_binds_as_python_does(name: str) -> None:
+    """Python itself runs the statements, but for the annotation's import."""
+    known: dict[str, object] = {"Final": list, "N": 0}
+    exec("".join(ASSIGNMENTS.splitlines(keepends=True)[:8]), known)
+    assert [value for _, value in found(name, ASSIGNMENTS)] == [known[name]]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "value"),
+    [
+        ("PAIR.0", 3, 5),
+        ("PAIR.1.1.t", 3, 7),
+        ("Q.size", 9, 13),
+        ("Q.inner.t", 9, 14),
+        ("R.size", 10, 15),
+        ("R.3", 10, 16),
+        ("R.limit", 11, 17),
+        ("X.Breaker(recovery)", 12, 18),
+        ("Y.Breaker(recovery)", 12, 18),
+        ("Z.Breaker(recovery)", 13, 19),
+        ("W.1.Breaker(recovery)", 13, 21),
+        ("S.a", 18, 24),
+        ("S.b", 18, 25),
+        ("S.c", 19, 26),
+        ("S.d", 19, 26),
+        ("S.e", 20, 27),
+        ("S.table.t", 21, 27),
+        ("S.w", 22, 28),
+        ("S.f", 26, 29),
+        ("S.g", 26, 30),
+        ("S.options.t", 27, 31),
+        ("S.wait(0)", 29, 27),
+        ("S.wait(1)", 29, 7),
+        ("CHANGED", 34, 33),
+    ],
+)
+def test_targets_and_entries_are_found_by_name(pattern: str, line: int, value: int) -> None:
+    assert found(pattern, ASSIGNMENTS) == [(line, value)]
+
+
+def test_an_item_of_what_is_imported_is_a_name_of_its_own() -> None:
+    assert found("B", "from far import P\nA, B = P") == [(2, Symbol("P.1"))]
+
+
+SCOPES = """\
+size = limit = 60
+POOL = {"size": 5, "max": size, "limits": [limit, {"limit": 7, "more": limit}]}
+
+
+def note(**given):
+    noted.update(given)
+
+
+class Settings:
+    limit = 6
+    twice = limit * 2
+    inner = {"limit": 8, "more": limit}
+
+    def __init__(self, size=limit):
+        note(in_method=limit, by_self=self.limit, **POOL)
+
+
+TWICE = Settings.twice
+Settings()
+"""
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "POOL.max",
+        "POOL.limits.0",
+        "POOL.limits.1.more",
+        "Settings.twice",
+        "Settings.inner.more",
+        "TWICE",
+        "note(in_method)",
+        "note(by_self)",
+        "note(max)",
+        "def __init__(size)",
+    ],
+)
+def test_a_name_stands_for_what_it_does_in_python(pattern: str) -> None:
+    known: dict[str, Any] = {"noted": {}}
+    exec(SCOPES, known)
+    if pattern.startswith("note"):
+        value = known["noted"][pattern[5:-1]]
+    elif pattern.startswith("def"):
+        (value,) = known["Settings"].__init__.__defaults__
+    else:
+        first, *rest = pattern.split(".")
+        value = known[first]
+        for key in rest:
+            is_entry = isinstance(value, dict | list)
+            value = value[int(key) if key.isdecimal() else key] if is_entry else getattr(value, key)
+    assert [each for _, each in found(pattern, SCOPES)] == [value]
+
+
+def test_a_parameter_is_no_constant() -> None:
+    source = "limit = 5\nclass S:\n    def __init__(self, limit):\n        self.limit = limit"
+    (find,) = find_python("app.py", source, "S.limit")
+    assert find.reason == "takes limit from the function around it"
+
+
+def test_locals_are_no_constants() -> None:
+    with pytest.raises(NotFound):
+        find_python("app.py", ASSIGNMENTS, "local")
+
+
+@pytest.mark.parametrize(
+    ("source", "pattern", "reason"),
+    [
+        ("A, B = far()", "B", "is not a constant that is written out"),
+        ("A, *B = P = (1, 2)", "B", "is not a constant"),
+        ("A, B = 'ab'", "A", "is not a constant"),
+        ("P = {'a': 1}\nP['a'] += 1", "P.a", "is changed after it was assigned"),
+        ("P = {'a': 1}\nP |= {'a': 2}", "P.a", "is changed after it was assigned"),
+        ("P = {'a': 1}\nP.update(a=2)", "P.a", "is changed after it was assigned"),
+        ("P = {'a': 1}\ndef f():\n    P.update(far())", "P.a", "is changed after"),
+        ("P = {'a': 1, **far}", "P.a", "is not a constant"),
+        ("P = {'a': 1}", "P", "is a group of values; name one inside"),
+        ("import os\nA = float(os.environ['T'])", "A", "map the file that sets it, as in .env:T"),
+        ("import os\nA = os.getenv('T')", "A", "an environment variable without a default"),
+        ("A = f'{60}s'", "A", "is not a constant that is written out; map the place"),
+        ("A: int = Field(..., gt=0)", "A", "is not a constant that is written out"),
+        ("A = [60][0]", "A", "is not a constant that is written out"),
+    ],
+)
+def test_what_is_assigned_elsewhere_or_changed_says_so(
+    source: str, pattern: str, reason: str
+) -> None:
+    *before, last = find_python("app.py", source, pattern)
+    assert reason in last.reason
+    assert [find.value for find in before] == [1] * ("changed" in reason)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("A = P['a']\nP = {'a': 1, 'b': 2}\nP.update(b=3)", 1),
+        ("A = {**far, 'a': 5}['a']\nA = 5", 5),
+        ("A = int(os.getenv('T') or 60)", 60),
+        ("A = os.environ.get('T', '60')", "60"),
+        ("B = os.environ.get('T')\nA = B or C or 61\nC = 0", 61),
+        ("A = Field(default=60, gt=0)", 60),
+        ("A = field(default=60)", 60),
+        ("A = timedelta(seconds=60)", timedelta(seconds=60)),
+        ("A = 60 * 1000", 60_000),
+    ],
+)
+def test_usual_ways_to_write_a_setting_are_understood(source: str, value: object) -> None:
+    assert value in [find.value for find in find_python("app.py", source, "A")]
+
+
+def test_other_entries_and_locals_change_nothing() -> None:
+    source = "P = {'a': 1, 'b': 2}\nP.update(b=3)\ndef f(P):\n    P['a'] = 2\n    P |= {}"
+    assert found("P.a", source) == [(1, 1)]
 
 
 def test_a_constant_that_is_changed_is_no_constant() -> None:

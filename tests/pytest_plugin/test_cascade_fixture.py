@@ -1,6 +1,7 @@
 """The fixture `cascade`: what passes, what fails, and what a person reads then."""
 
 import pytest
+import scipy.stats
 from plugin_suite import agrees, fill, run, said
 
 import cascadesim
@@ -227,7 +228,7 @@ def test_tolerances_on_request(pytester: pytest.Pytester) -> None:
     fill(pytester, body.format('relative="30%", absolute="1s"'), stages=slower, variants={})
     run(pytester).assert_outcomes(passed=1)
     fill(pytester, body.format("name=''"), stages=slower, variants={})
-    assert "needs 2 replications or more" in " ".join(said(run(pytester)))
+    assert "needs 4 replications or more" in " ".join(said(run(pytester)))
 
 
 def test_several_baselines_of_a_test_need_names(pytester: pytest.Pytester) -> None:
@@ -273,11 +274,31 @@ def test_names_of_files_are_those_of_tests_and_never_shared(pytester: pytest.Pyt
         ("cascade.no_worse('before', 'slow')", "needs scenario= to find the variant in"),
         ("cascade.no_worse('before', 'slow', scenario=Q, by='2')", '"2" has no unit'),
         ("cascade.no_worse('before', 'slow', scenario=Q, on='p9')", 'did you mean "p99"'),
+        ("cascade.run(5)", "cascade.run: scenario: expected a path, or a loaded scenario, got 5"),
+        ("cascade.run(Q, 5)", 'variant: expected the name of a variant such as "after", got 5'),
+        ("cascade.run(Q, settings=['a'])", "settings: expected values by path such as {"),
+        ("cascade.run(Q, settings={5: 1})", "settings: expected dotted paths such as "),
+        ("cascade.check(Q)", 'check: expected what cascade.run returns, got "scenarios/queue.yaml'),
+        (
+            "r = cascade.run(Q)\ncascade.check(r, p99=5)",
+            'expected p99="<5s", with its relation and',
+        ),
+        ("r = cascade.run(Q)\ncascade.check(r, 5)", "expected an objective such as"),
+        ("cascade.no_worse('before', 5, scenario=Q)", "returns, or a variant, got 5"),
+        ("cascade.no_worse('before', 'slow', scenario=Q, on=5)", "expected a measure such as"),
+        ("cascade.no_worse('before', 'slow', scenario=Q, by=5)", "expected a tolerance such as"),
+        ("cascade.baseline(Q)", "baseline: expected what cascade.run returns, got "),
+        ("cascade.baseline(cascade.run(Q), name=5)", "name: expected a text that tells this"),
+        ("cascade.baseline(cascade.run(Q), relative=2)", 'expected relative="2%", got 2'),
+        ("cascade.baseline(cascade.run(Q), absolute='2')", '"2" has no unit'),
     ],
 )
 def test_an_error_of_the_user_shows_their_line_and_one_of_ours(
-    pytester: pytest.Pytester, body: str, says: str
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, body: str, says: str
 ) -> None:
+    """And it is said before anything is simulated, but where another check went before."""
+    if "cascade.check(cascade.run(Q))" not in body:
+        monkeypatch.delattr("cascadesim.experiment.replicated.simulate")
     result = run(fill(pytester, body))
     result.assert_outcomes(failed=1)
     text = result.stdout.str().partition("short test summary")[0]
@@ -298,3 +319,170 @@ cascade.no_worse(cascade.run(Q, settings=open_end), hung, on="{measure}")
     result = run(fill(pytester, body))
     result.assert_outcomes(failed=1)
     assert "unfinished" in result.stdout.str()
+
+
+def test_no_drain_is_named_where_unfinished_requests_hide_the_answer(
+    pytester: pytest.Pytester,
+) -> None:
+    more = {"drain": "0s", "stages": {"a": {"work": {"exponential": {"mean": "115ms"}}}}}
+    more["stages"]["a"]["concurrency"] = 1
+    variants = {"slow": {}, "quick": {"a.work": {"exponential": {"mean": "40ms"}}}}
+    body = "cascade.no_worse('slow', 'quick', scenario=Q)"
+    run(fill(pytester, body, variants=variants, **more)).assert_outcomes(passed=1)
+    body = "cascade.no_worse('slow', 'slow', scenario=Q, on='max')"
+    (line,) = said(run(fill(pytester, body, variants=variants, **more)))
+    assert line.endswith(
+        "on max: requests unfinished at the end could still move max up, so that nobody can tell; "
+        "a longer `drain` lets them end"
+    )
+    # What is worse for certain is so, though it could be worse still.
+    body = "cascade.no_worse('quick', 'slow', scenario=Q)"
+    agrees(
+        said(run(fill(pytester, body, variants=variants, **more)))[3:8],
+        """
+        mean ± half its 95% interval
+        quick > # s ± # s
+        slow > # s ± # s
+        difference > # s ± # s
+        allowed (by 0%) # s
+        """,
+    )
+
+
+def test_percentiles_that_may_be_worse_are_told_from_those_that_are(
+    pytester: pytest.Pytester,
+) -> None:
+    """Of a queue that answers nobody any more, nothing is known but that they waited."""
+    fill(pytester, "cascade.baseline(cascade.run(Q))", variants={})
+    run(pytester, "--cascade-update").assert_outcomes(passed=1)
+    hang = [{"on": "a", "from": "59.9s", "for": "10min", "partition": {}}]
+    work = {"a": {"work": {"exponential": {"mean": "50ms"}}, "concurrency": 1}}
+    fill(pytester, variants={}, stages=work, faults=hang, drain="100ms")
+    lines = said(run(pytester))
+    assert lines[0] == "p99.9 and max may be worse than in the baseline"
+    assert " ".join(lines[4:6]) == (
+        "Requests are unfinished at the end, so that nobody knows how slow they become; a longer "
+        "`drain` lets them end."
+    )
+    assert [line.split()[0] for line in lines if line.endswith("unfinished")] == ["p99.9", "max"]
+    assert [line.split()[-1] for line in lines if line.startswith("p50 ")] == ["0.058"]
+
+
+SUBTESTS = """
+def test_it(cascade, subtests):
+    with subtests.test('kept'):
+        cascade.baseline(cascade.run('scenarios/queue.yaml', replications=2))
+    for i in range(3):
+        with subtests.test(i=i):
+            pass
+"""
+
+
+def test_a_baseline_is_noted_once_for_all_subtests(pytester: pytest.Pytester) -> None:
+    fill(pytester)
+    (pytester.path / "tests" / "test_ours.py").write_text(SUBTESTS, "utf-8")
+    lines = run(pytester, "--cascade-update").outlines
+    assert lines.count("written: tests/baselines/test_ours/test_it.yaml") == 1
+    few = "  2 replications cannot tell a later change from noise, 4 or more can"
+    assert lines.count(few) == 1
+
+
+AGAIN = """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    for _ in range(2):
+        if hasattr(item, "_initrequest"):
+            item._initrequest()  # as pytest-rerunfailures does
+        for report in runtestprotocol(item, nextitem=nextitem, log=False):
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+
+
+def test_a_test_may_run_again_in_the_same_process(pytester: pytest.Pytester) -> None:
+    fill(pytester, "cascade.baseline(cascade.run(Q))")
+    (pytester.path / "tests" / "test_ours.cascade.yaml").write_text(
+        "scenario: scenarios/queue.yaml\nbaseline: true\n", "utf-8"
+    )
+    (pytester.path / "conftest.py").write_text(AGAIN, "utf-8")
+    result = run(pytester, "--cascade-update")
+    result.assert_outcomes(passed=4)
+    assert result.outlines.count("written: tests/baselines/test_ours/test_it.yaml") == 1
+    run(pytester).assert_outcomes(passed=4)
+
+
+def test_a_baseline_of_another_variant_is_one_line(pytester: pytest.Pytester) -> None:
+    run(fill(pytester, "cascade.baseline(cascade.run(Q, 'slow'))"), "--cascade-update")
+    (line,) = said(run(fill(pytester, "cascade.baseline(cascade.run(Q, 'before'))")))
+    assert line.endswith(
+        'tests/baselines/test_ours/test_it.yaml: is of "queue" at the variant "slow", and the test '
+        'runs "queue" at the variant "before"; if that is meant, `pytest --cascade-update` writes '
+        "it anew"
+    )
+    run(pytester, "--cascade-update").assert_outcomes(passed=1)
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_what_passes_says_how_much_worse_would_have_been_seen(pytester: pytest.Pytester) -> None:
+    fill(pytester, "cascade.baseline(cascade.run(Q))", variants={})
+    run(pytester, "--cascade-update")
+    # Another seed meets other worlds, in which a tenth more is not seen.
+    fill(pytester, "cascade.baseline(cascade.run(Q, seed=2))", variants={}, horizon="61s")
+    lines = run(pytester).outlines
+    at = lines.index("out of date: tests/baselines/test_ours/test_it.yaml")
+    agrees(
+        lines[at + 1 : at + 3],
+        """
+        nothing is seen to be worse; at p99, that takes # s more
+        `pytest --cascade-update` writes it anew
+        """,
+    )
+    now, then = (
+        cascadesim.experiment.replicated.Replicated(
+            cascadesim.load(pytester.path / "scenarios" / "queue.yaml").override({"horizon": h}),
+            seed,
+            8,
+        ).values("p99")
+        for h, seed in (("61s", 2), ("60s", 1))
+    )
+    low, high = scipy.stats.ttest_ind(now, then, equal_var=False).confidence_interval(1 - 0.05 / 6)
+    assert float(lines[at + 1].split()[-3]) == pytest.approx((high - low) / 2, abs=1e-3)
+
+
+def test_a_baseline_whose_test_is_gone_is_unused(pytester: pytest.Pytester) -> None:
+    fill(pytester)
+    file = pytester.path / "tests" / "test_ours.py"
+    body = (
+        "import pytest\n\n"
+        "@pytest.mark.parametrize('x', ['a', 'b/b'])\n"
+        "def test_{}(cascade, x):\n"
+        "    if {}:\n"
+        "        cascade.baseline(cascade.run('scenarios/queue.yaml', replications=1))\n"
+    )
+    file.write_text(body.format("old", "True"), "utf-8")
+    run(pytester, "--cascade-update").assert_outcomes(passed=2)
+    folder = pytester.path / "tests" / "baselines" / "test_ours"
+    assert len(list(folder.iterdir())) == 2
+    # A test that is there and merely uses none, or does not run, may use it another time.
+    file.write_text(body.format("old", "False"), "utf-8")
+    for arguments in ((), ("-k", "nothing"), ("--deselect", "tests/test_ours.py::test_old")):
+        assert "unused: " not in run(pytester, *arguments).stdout.str()
+    file.write_text(body.format("new", "False"), "utf-8")
+    result = run(pytester, "-k", "nothing")
+    lines = [line for line in result.outlines if "test_old" in line]
+    assert lines[0] == "unused: tests/baselines/test_ours/test_old-a.yaml"
+    assert lines[1] == "  test_ours.py has no test test_old[a] any more"
+    assert lines[3] == "  test_ours.py has no test test_old[b/b] any more"
+    # Nobody knows all tests of the file where only some are collected.
+    file.write_text(file.read_text("utf-8") + "\ndef test_last():\n    pass\n", "utf-8")
+    few = run(pytester, "tests/test_ours.py::test_last")
+    spread = pytester.runpytest_subprocess("-p", "xdist", "-n", "1")
+    for result, passed in ((few, 1), (spread, 3)):
+        result.assert_outcomes(passed=passed)
+        assert "unused: " not in result.stdout.str()
+    # One that moved with its test is in use, whatever it says inside.
+    (folder / "test_old-a.yaml").rename(folder / "test_new-a.yaml")
+    text = run(pytester).stdout.str()
+    assert "unused: tests/baselines/test_ours/test_old-b-b" in text
+    assert "test_new-a" not in text

@@ -10,11 +10,14 @@ from plugin_suite import run
 pytest_plugins = ("pytester",)
 
 
+def section() -> str:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    return readme.partition("## In your tests\n")[2].partition("\n## ")[0]
+
+
 def blocks() -> list[tuple[str, str]]:
     """Return the kind and the text of every block of the section."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    section = readme.partition("## In your tests\n")[2].partition("\n## ")[0]
-    return re.findall(r"^```(\w*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```(\w*)\n(.*?)^```$", section(), re.MULTILINE | re.DOTALL)
 
 
 def test_the_examples_pass_until_a_setting_is_made_worse(pytester: pytest.Pytester) -> None:
@@ -24,6 +27,8 @@ def test_the_examples_pass_until_a_setting_is_made_worse(pytester: pytest.Pytest
     (tests / "test_incident.py").write_text(python, "utf-8")
     (tests / "test_incident.cascade.yaml").write_text(yaml, "utf-8")
     run(pytester, "--cascade-update").assert_outcomes(passed=4)
+    (name,) = re.findall(r'`pytest "(.*?)"`', section())
+    run(pytester, name).assert_outcomes(passed=1)
     file = pytester.path / "scenarios" / "incident-60s" / "scenario.yaml"
     after = "    agent.breaker.recovery_timeout: 10s"
     file.write_text(file.read_text("utf-8").replace(after, after[:-3] + "60s", 1), "utf-8")

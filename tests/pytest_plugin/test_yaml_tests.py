@@ -1,5 +1,7 @@
 """Tests without Python: what is collected, what fails, and what a person reads then."""
 
+import re
+
 import pytest
 from plugin_suite import agrees, fill, run
 
@@ -8,7 +10,7 @@ pytest_plugins = ("pytester",)
 TESTS = """
 scenario: scenarios/queue.yaml
 variant: slow
-set: {a.concurrency: 1}
+set: {a.deadline.timeout: 2s}
 replications: 4
 seed: 3
 objectives: [p99 < 10s, p50 < 1ms]
@@ -26,20 +28,20 @@ def write(pytester: pytest.Pytester, text: str, name: str = "test_queue.cascade.
 
 def outcomes(result: pytest.RunResult) -> dict[str, str]:
     """Return the outcome of every test by its name, from `-v`."""
-    rows = [line.rsplit(" ", 2) for line in result.outlines if "::" in line and "[" in line]
-    return {name.partition("::")[2]: word for name, word, _ in (r for r in rows if len(r) == 3)}
+    rows = [re.match(r"\S+?::(.*?) (PASSED|FAILED)( |$)", line) for line in result.outlines]
+    return {row[1]: row[2] for row in rows if row}
 
 
 def failure(result: pytest.RunResult, name: str) -> list[str]:
     """Return the lines below the heading of a failed test, up to the next one.
 
-    Those of an error may be longer than a terminal, as they begin with the path of a file.
+    They fit a terminal.
     """
     lines = result.outlines
     start = next(i for i, line in enumerate(lines) if line.strip("_ ") == name and "__" in line)
     rest = lines[start + 1 :]
     end = next(i for i, line in enumerate(rest) if line.startswith(("____", "====")))
-    assert name.startswith("ERROR") or max(map(len, rest[:end])) <= 80
+    assert max(map(len, rest[:end])) <= 80
     return rest[:end]
 
 
@@ -62,7 +64,7 @@ def test_every_check_is_a_test(pytester: pytest.Pytester) -> None:
         queue wait #
         """,
     )
-    assert failure(result, "no worse than before on p90")[0] == (
+    assert failure(result, "no worse than before on p90 by 2%")[0] == (
         "p90 is worse in slow than in before"
     )
     assert failure(result, "baseline") == [
@@ -84,7 +86,7 @@ def test_the_line_of_a_check_is_where_it_stands(pytester: pytest.Pytester) -> No
     assert lines == {
         "p99 < 10s": 5,
         "p50 < 1ms": 5,
-        "no worse than before on p90": 7,
+        "no worse than before on p90 by 2%": 7,
         "no worse than slow on p99": 8,
         "baseline": 9,
     }
@@ -96,6 +98,12 @@ def test_without_checks_the_objectives_of_the_scenario_are_tests(
     write(pytester, "scenario: scenarios/queue.yaml\n", "test_all.cascade.yml")
     items, _ = pytester.inline_genitems()
     assert [item.name for item in items] == ["p99 < 1s", "error_rate < 1%"]
+
+
+def test_a_file_of_any_name_is_taken_where_it_is_named(pytester: pytest.Pytester) -> None:
+    write(pytester, "scenario: scenarios/queue.yaml\n", "queue.cascade.yaml")
+    run(pytester).assert_outcomes()
+    run(pytester, "tests/queue.cascade.yaml").assert_outcomes(passed=2)
 
 
 def test_tolerances_of_a_baseline(pytester: pytest.Pytester) -> None:
@@ -123,20 +131,111 @@ def test_tolerances_of_a_baseline(pytester: pytest.Pytester) -> None:
         ("no_worse: [{than: before, on: p9}]", '2:31: no_worse.0.on: unknown measure "p9"'),
         ("no_worse: [{than: before, by: 2}]", "2:31: no_worse.0.by: expected text, got 2"),
         ("no_worse: [{than: before, by: '2'}]", '2:31: no_worse.0.by: "2" has no unit'),
+        ("no_worse: [{set: {a.x: 1}}]", '2:24: no_worse.0.set.a.x: the stage "a" has no "x"'),
+        ("no_worse: [{set: 1}]", "2:18: no_worse.0.set: expected a mapping, got 1"),
         ("baseline: {relative: 5ms}", "2:11: baseline: "),
         ("baseline: 3", "2:11: baseline: expected a mapping, got 3"),
         ("replications: 0", "2:15: replications: must be at least 1, got 0"),
         ("a: [", "is not YAML"),
     ],
 )
-def test_a_wrong_file_is_one_line(pytester: pytest.Pytester, text: str, says: str) -> None:
+def test_a_wrong_file_is_one_sentence(pytester: pytest.Pytester, text: str, says: str) -> None:
     write(pytester, f"scenario: scenarios/queue.yaml\n{text}\n")
     result = run(pytester)
     result.assert_outcomes(errors=1)
     lines = failure(result, "ERROR collecting tests/test_queue.cascade.yaml")
-    assert len(lines) == 1
-    assert "test_queue.cascade.yaml:" in lines[0]
-    assert says in lines[0]
+    assert lines[0].startswith("tests/test_queue.cascade.yaml:")
+    assert says in " ".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no_worse: [{than: before}]",  # the variant is forgotten, and `before` changes nothing
+        "variant: slow\nno_worse: [{than: slow}]",
+        "variant: slow\nno_worse: [{}]",
+        "variant: slow\nset: {a.work: {exponential: {mean: 70ms}}}\nno_worse: [{on: p50}]",
+        "variant: slow\nno_worse: [{than: before, set: {a.work: {exponential: {mean: 0.07s}}}}]",
+        "set: &load {a.concurrency: 2}\nno_worse: [{set: *load}]",
+    ],
+)
+def test_a_comparison_with_itself_is_refused(pytester: pytest.Pytester, text: str) -> None:
+    write(pytester, f"scenario: scenarios/queue.yaml\n{text}\n")
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    lines = failure(result, "ERROR collecting tests/test_queue.cascade.yaml")
+    assert lines[0].startswith("tests/test_queue.cascade.yaml:")
+    assert " ".join(lines).partition(": no_worse.0: ")[2] == (
+        "both sides are the same; `variant` and `set` say what is tested, "
+        "and `than` what it is held against"
+    )
+
+
+SETTINGS = """
+scenario: scenarios/queue.yaml
+variant: before
+set: {a.work: {exponential: {mean: 80ms}}}
+no_worse:
+  - {on: p90}
+  - {than: before, on: p90}
+  - {than: slow, on: p90}
+  - {than: slow, set: {a.work: {exponential: {mean: 100ms}}}, on: p90}
+  - {set: {a.work: {exponential: {mean: 100ms}}}, on: p90}
+"""
+
+
+def test_settings_are_of_the_tested_side_and_each_other_side_has_its_own(
+    pytester: pytest.Pytester,
+) -> None:
+    write(pytester, SETTINGS)
+    result = run(pytester, "-v")
+    assert outcomes(result) == {
+        "no worse than without set on p90": "FAILED",
+        "no worse than before on p90": "FAILED",
+        "no worse than slow on p90": "FAILED",
+        "no worse than slow with a.work={exponential: {mean: 100ms}} on p90": "PASSED",
+        "no worse than with a.work={exponential: {mean: 100ms}} on p90": "PASSED",
+    }
+    # What a test in Python finds of the same two sides.
+    fill(
+        pytester,
+        "set = {'a.work': {'exponential': {'mean': '80ms'}}}\n"
+        "cascade.no_worse(cascade.run(Q, 'slow'), cascade.run(Q, 'before', set), on='p90')",
+    )
+    python = run(pytester, "tests/test_ours.py")
+    rows = [line.removeprefix("E").split() for line in python.outlines if "difference" in line]
+    yaml = failure(result, "no worse than slow on p90")
+    assert rows == [line.split() for line in yaml if line.startswith("difference")] != []
+
+
+def test_names_are_unique_and_each_runs_one_test(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        "scenario: scenarios/queue.yaml\nvariant: slow\nobjectives: [p99 < 9s, p99 < 9s]\n"
+        "no_worse:\n"
+        "  - {than: before, by: 90s}\n  - {than: before, by: 80s}\n  - {than: before, by: 90s}\n"
+        "  - {than: before, set: {a.queue_limit: 9}, by: 90s}\n"
+        "  - {than: 'x::y[1]', by: 90s}\n"
+        "baseline: true\n",
+    )
+    fill(pytester, variants={"before": {}, "slow": {"a.queue_limit": 30}, "x::y[1]": {}})
+    items, _ = pytester.inline_genitems()
+    names = [item.name for item in items]
+    assert names == [
+        "p99 < 9s",
+        "no worse than before on p99 by 90s",
+        "no worse than before on p99 by 80s",
+        "no worse than before with a.queue_limit=9 on p99 by 90s",
+        "no worse than x: :y[1] on p99 by 90s",
+        "baseline",
+    ]
+    for item in items[:-1]:
+        run(pytester, item.nodeid).assert_outcomes(passed=1)
+    for words, number in (("no_worse", 4), ("objectives", 1), ("80s", 1), ("not no_worse", 2)):
+        result = run(pytester, "--collect-only", "-k", words)
+        result.stdout.fnmatch_lines([f"*{number}/6 tests collected*"])
+    run(pytester).assert_outcomes(passed=5, failed=1)
+    run(pytester, "--lf").assert_outcomes(failed=1)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +253,7 @@ def test_a_file_without_a_scenario_is_one_line(
     write(pytester, text)
     result = run(pytester)
     result.assert_outcomes(errors=1)
-    assert says in result.stdout.str()
+    assert says in " ".join(result.outlines)
 
 
 def test_objectives_of_a_scenario_that_is_named_are_tests(pytester: pytest.Pytester) -> None:
@@ -192,7 +291,12 @@ def test_scenarios_and_variants_may_stand_in_the_ini_file(pytester: pytest.Pytes
 
 @pytest.mark.parametrize(
     ("glob", "says"),
-    [("scenn/*.yaml", "no file is scenn/*.yaml"), ("/x/*.yaml", "/x/*.yaml is not below")],
+    [
+        ("scenn/*.yaml", "no scenario is scenn/*.yaml, neither a file"),
+        ("tests", "no scenario is tests, neither a file *.yaml or *.yml nor a folder with"),
+        ("/x/*.yaml", "/x/*.yaml is not below"),
+        ("../x/*.yaml", "../x/*.yaml is not below"),
+    ],
 )
 def test_an_ini_file_that_names_no_scenario_is_an_error(
     pytester: pytest.Pytester, glob: str, says: str
@@ -202,6 +306,109 @@ def test_an_ini_file_that_names_no_scenario_is_an_error(
     result = run(pytester)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert says in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+def test_a_plain_pytest_collects_listed_scenarios_wherever_they_stand(
+    pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    fill(pytester, "pass")
+    folder = pytester.mkdir("build") / "queue"  # where pytest does not look
+    folder.mkdir()
+    (pytester.path / "scenarios" / "queue.yaml").rename(folder / "scenario.yaml")
+    ini = "[pytest]\ncascade_scenarios = build/*\ncascade_variants = before\n"
+    pytester.makeini(f"{ini}testpaths = tests\n")
+    if arguments:  # workers are processes, each of which collects by itself
+        pytest.importorskip("xdist")
+        result = pytester.runpytest_subprocess("-v", *arguments)
+    else:
+        result = run(pytester, "-v")
+    result.assert_outcomes(passed=3)
+    assert "build/queue/scenario.yaml::before: p99 < 1s" in result.stdout.str()
+    pytester.makeini(ini)
+    result = run(pytester)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "build/queue/scenario.yaml is in build, into which" in result.stderr.str()
+    run(pytester, "build/queue/scenario.yaml").assert_outcomes(passed=2)
+
+
+def test_what_pytest_is_told_to_collect_has_no_more(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(pytester, "pass")
+    pytester.makeini("[pytest]\ntestpaths = tests\ncascade_scenarios = scenarios/*.yaml\n")
+    for number, arguments in (
+        (1, ["tests/test_ours.py"]),
+        (1, ["tests"]),
+        (8, ["scenarios"]),
+        (9, ["."]),
+        (9, []),
+        (1, ["--ignore", "scenarios"]),
+        (1, ["--ignore", "scenarios/queue.yaml"]),
+        (1, ["--ignore-glob", "scen*"]),
+    ):
+        result = run(pytester, "--collect-only", "-q", *arguments)
+        result.stdout.fnmatch_lines([f"{number} test* collected in *"])
+    monkeypatch.chdir(pytester.path / "tests")
+    run(pytester, "--collect-only").stdout.fnmatch_lines(["* 1 test collected in *"])
+
+
+def test_a_scenario_without_objectives_is_an_error(pytester: pytest.Pytester) -> None:
+    fill(pytester, objectives=[])
+    says = (
+        "scenarios/queue.yaml: has no objectives to test; write some, such as\n"
+        "`objectives: [p99 < 5s]`"
+    )
+    for file in (pytester.path / "scenarios").iterdir():
+        file.write_text(file.read_text("utf-8").replace("objectives: []\n", ""), "utf-8")
+    result = run(pytester, "scenarios/queue.yaml")
+    result.assert_outcomes(errors=1)
+    heading = "ERROR collecting scenarios/queue.yaml"
+    assert "\n".join(failure(result, heading)) == says
+    pytester.makeini("[pytest]\ncascade_scenarios = scenarios/*.yaml\n")
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    assert "\n".join(failure(result, heading)) == f"{says}, or leave it out of `cascade_scenarios`"
+
+
+def test_a_variant_may_have_objectives_of_its_own(pytester: pytest.Pytester) -> None:
+    fill(pytester, objectives=[], variants={"one": {}, "two": {"objectives": ["p50 < 9s"]}})
+    items, _ = pytester.inline_genitems("scenarios/queue.yaml")
+    assert [item.name for item in items] == ["two: p50 < 9s"]
+    text = "scenario: scenarios/queue.yaml\nvariant: two\n"
+    (pytester.path / "tests" / "test_queue.cascade.yaml").write_text(text, "utf-8")
+    run(pytester, "tests").assert_outcomes(passed=1)
+
+
+def test_a_variant_that_no_scenario_has_is_an_error(pytester: pytest.Pytester) -> None:
+    fill(pytester)
+    text = (pytester.path / "scenarios" / "queue.yaml").read_text("utf-8")
+    other = pytester.path / "scenarios" / "other.yaml"
+    other.write_text(text.replace("  slow:", "  swift:"), "utf-8")
+    names = ("--collect-only", "-q", "--cascade-variants")
+    both = ("scenarios/queue.yaml", "scenarios/../scenarios/other.yaml")
+    result = run(pytester, *names, "slow,swift", *both)
+    result.stdout.fnmatch_lines(["4 tests collected in *"])  # each those that it has
+    heading = "ERROR collecting scenarios/queue.yaml"
+    result = run(pytester, *names, "before,slwo", *both)
+    result.assert_outcomes(errors=2)
+    says = '--cascade-variants: no variant "slwo"; did you mean "slow"?'
+    assert failure(result, heading) == [says]
+    result = run(pytester, *names, "swift", *both)
+    result.assert_outcomes(errors=1)
+    assert " ".join(failure(result, heading)) == (
+        "--cascade-variants: scenarios/queue.yaml has none of the variants swift; "
+        "known: before, slow, same, rejecting"
+    )
+    ini = "[pytest]\ncascade_scenarios = scenarios/*.yaml\ncascade_variants = "
+    pytester.makeini(f"{ini}slow swift\n")
+    result = run(pytester, "--collect-only", "-q", both[0])  # whose file the other is not
+    result.stdout.fnmatch_lines(["2 tests collected in *"])
+    pytester.makeini(f"{ini}slow siwft\n")
+    result = run(pytester, both[0])
+    assert failure(result, heading) == [
+        'cascade_variants: no variant "siwft"; did you mean "swift"?'
+    ]
 
 
 def test_other_yaml_is_left_to_others(pytester: pytest.Pytester) -> None:

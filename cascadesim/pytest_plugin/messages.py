@@ -16,6 +16,7 @@ from cascadesim.experiment.thresholds import FEWEST
 from cascadesim.model.outcome import ERRORS, Outcome
 from cascadesim.scenario.errors import cut, one_line
 from cascadesim.scenario.objectives import RATES
+from cascadesim.scenario.source import flow
 from cascadesim.shown import lower_bound
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _LEAST = 0.0005  # seconds, what rounds to nothing
 _TITLE = 56  # characters
 _FEW = 3  # settings that are named
 _LABEL = 24  # characters of a name in a table
+_SETTINGS = ("without", "with")  # labels of sides that differ in settings given beside them
 
 
 def missed(result: Replicated, judged: Sequence[Judged]) -> str:
@@ -70,7 +72,11 @@ def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> 
     What unfinished requests could move is a lower bound, and the difference the least of it.
     """
     labels = _labels(before, after)
-    title = f"{change.measure} is worse in {labels[1]} than in {labels[0]}"
+    if labels == _SETTINGS:
+        given = ", ".join(f"{path}={flow(value)}" for path, value in after.given.overrides.items())
+        title = f"{change.measure} is worse with settings than without\n{_said(given)}"
+    else:
+        title = f"{change.measure} is worse in {labels[1]} than in {labels[0]}"
     least = change.best or change
     bound = ("> " if change.sign > 0 else "< ") if change.best else ""
     mean, half = _both(change.measure, least.difference, "+")
@@ -84,7 +90,8 @@ def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> 
         (f"allowed (by {by})", _amount(change.measure, change.sign * least.tolerated, "+"), ""),
     ]
     worlds = f"{before.worlds}, in pairs"
-    parts = [f"{title}\n{_said(f'{before.given.name}, {worlds}')}", "\n".join(_table(rows))]
+    name = before.title if labels == _SETTINGS else before.given.name
+    parts = [f"{title}\n{_said(f'{name}, {worlds}')}", "\n".join(_table(rows))]
     if change.measure in RATES or change.measure == "goodput":
         parts.append(_ends(before, after, change.measure, labels))
     else:
@@ -251,6 +258,9 @@ def _most(title: str, amounts: dict[str, float], sign: str = "+") -> list[str]:
 
 
 def _labels(before: Replicated, after: Replicated) -> tuple[str, str]:
+    same = (before.given.name, before.given.variant) == (after.given.name, after.given.variant)
+    if same and after.given.overrides and not before.given.overrides:
+        return _SETTINGS
     for one, other in (
         (before.given.variant, after.given.variant),
         (before.title, after.title),

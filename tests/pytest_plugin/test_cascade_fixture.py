@@ -97,6 +97,20 @@ def test_a_worse_variant_says_which_cause_grew(pytester: pytest.Pytester) -> Non
     )
 
 
+def test_settings_that_do_harm_are_named(pytester: pytest.Pytester) -> None:
+    body = """
+slower = {"a.work": {"exponential": {"mean": "70ms"}}}
+cascade.no_worse(cascade.run(Q, "before"), cascade.run(Q, "before", slower), on="p90")
+"""
+    lines = said(run(fill(pytester, body)))
+    assert lines[:3] == [
+        "p90 is worse with settings than without",
+        "a.work={exponential: {mean: 70ms}}",
+        "queue, before, 8 replications from seed 1, in pairs",
+    ]
+    assert "p90 by cause, in s without with change" in (" ".join(each.split()) for each in lines)
+
+
 def test_a_worse_rate_says_what_ended_the_requests(pytester: pytest.Pytester) -> None:
     body = 'cascade.no_worse("before", "rejecting", scenario=Q, on="error_rate", by="1%")'
     agrees(

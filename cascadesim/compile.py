@@ -20,10 +20,15 @@ from cascadesim.randomness import Distribution
 
 if TYPE_CHECKING:
     from cascadesim.model.stage import PolicyPlan
-    from cascadesim.scenario import schema
+    from cascadesim.scenario.schema.faults import Fault
+    from cascadesim.scenario.schema.policies import PolicyChoice
+    from cascadesim.scenario.schema.scenario import ScenarioModel
+    from cascadesim.scenario.schema.stages import Pool, Stage
+    from cascadesim.scenario.schema.work import Work
+    from cascadesim.scenario.schema.workload import Arrivals
 
 
-def compile_plan(model: schema.ScenarioModel) -> Plan:
+def compile_plan(model: ScenarioModel) -> Plan:
     """Return the plan of a scenario."""
     faults: dict[str, list[FaultPlan]] = {}
     for fault in model.faults:
@@ -42,18 +47,16 @@ def compile_plan(model: schema.ScenarioModel) -> Plan:
     return replace(plan, observed=observed, drain=model.drain)
 
 
-def _gaps(arrivals: schema.Arrivals) -> Distribution:
+def _gaps(arrivals: Arrivals) -> Distribution:
     kind = "exponential" if arrivals.kind == "poisson" else "constant"
     return Distribution(kind, (1 / arrivals.chosen.rate,))
 
 
-def _stages(
-    stages: dict[str, schema.Stage], faults: dict[str, list[FaultPlan]]
-) -> tuple[StagePlan, ...]:
+def _stages(stages: dict[str, Stage], faults: dict[str, list[FaultPlan]]) -> tuple[StagePlan, ...]:
     return tuple(_stage(name, stage, faults) for name, stage in stages.items())
 
 
-def _stage(name: str, stage: schema.Stage, faults: dict[str, list[FaultPlan]]) -> StagePlan:
+def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> StagePlan:
     return StagePlan(
         name=name,
         is_agent=stage.kind == "agent",
@@ -75,7 +78,7 @@ def _or_infinite(value: float | None) -> float:
     return math.inf if value is None else value
 
 
-def distribution(work: schema.Work) -> Distribution:
+def distribution(work: Work) -> Distribution:
     """Return the distribution that is described, lognormal ones by mu and sigma.
 
     A quantile q of a lognormal is median * exp(sigma * z(q)), z that of the standard normal.
@@ -97,7 +100,7 @@ def distribution(work: schema.Work) -> Distribution:
     return Distribution("lognormal", (math.log(settings.median), sigma))
 
 
-def _pool(pool: schema.Pool) -> PoolPlan:
+def _pool(pool: Pool) -> PoolPlan:
     return PoolPlan(
         kind=pool.kind,
         connect_time=pool.connect_time,
@@ -113,7 +116,7 @@ def _outcomes(words: list[Any]) -> frozenset[Outcome]:
     return frozenset(Outcome[word.upper()] for word in words)
 
 
-def _policy(policy: schema.PolicyChoice) -> PolicyPlan:
+def _policy(policy: PolicyChoice) -> PolicyPlan:
     settings = policy.chosen
     if policy.kind == "deadline":
         return DeadlinePlan(policy.name, settings.timeout, settings.on_timeout == "abandon")
@@ -144,7 +147,7 @@ def _policy(policy: schema.PolicyChoice) -> PolicyPlan:
     )
 
 
-def _fault(fault: schema.Fault, start: float) -> FaultPlan:
+def _fault(fault: Fault, start: float) -> FaultPlan:
     settings = getattr(fault, fault.kind)
     return FaultPlan(
         kind=fault.kind,

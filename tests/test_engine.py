@@ -16,7 +16,7 @@ from cascadesim.engine import OBSERVED, simulate
 from cascadesim.model.outcome import Outcome
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
-from cascadesim.scenario.schema import Work
+from cascadesim.scenario.schema.work import Work
 
 OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, UNFINISHED = (o.word for o in Outcome)
 

@@ -31,7 +31,7 @@ from cascadesim.experiment.thresholds import (
     welch_interval,
 )
 from cascadesim.scenario.errors import ScenarioError, show
-from cascadesim.scenario.schema import Strict
+from cascadesim.scenario.schema.base import Strict
 from cascadesim.scenario.source import read
 from cascadesim.scenario.units import Count, Seed
 from cascadesim.scenario.validate import validated

@@ -19,7 +19,7 @@ from cascadesim.pytest_plugin.loading import error_from_root, from_root, load_ne
 from cascadesim.scenario.errors import ScenarioError, one_line, show, suggest
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.paths import dotted
-from cascadesim.scenario.schema import Strict
+from cascadesim.scenario.schema.base import Strict
 from cascadesim.scenario.source import flow, read
 from cascadesim.scenario.units import Count, Seed, Text
 from cascadesim.scenario.validate import validated

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from cascadesim.scenario.schema import ScenarioModel
+from cascadesim.scenario.schema.scenario import ScenarioModel
 
 
 class _Untitled(GenerateJsonSchema):

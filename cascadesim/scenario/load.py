@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from cascadesim.scenario.errors import Mark, ScenarioError, closest, cut, one_line, show, suggest
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.paths import UnknownPath, dotted, locate
-from cascadesim.scenario.schema import ScenarioModel
+from cascadesim.scenario.schema.scenario import ScenarioModel
 from cascadesim.scenario.source import Document, Location, flow, parse, read
 from cascadesim.scenario.vary import varied
 from cascadesim.shown import Shown

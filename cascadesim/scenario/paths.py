@@ -10,7 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.scenario.errors import show, suggest
-from cascadesim.scenario.schema import NAME_PATTERN, PolicyChoice, ScenarioModel, Stage
+from cascadesim.scenario.schema.base import NAME_PATTERN
+from cascadesim.scenario.schema.policies import PolicyChoice
+from cascadesim.scenario.schema.scenario import ScenarioModel
+from cascadesim.scenario.schema.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from cascadesim.scenario.errors import ScenarioError, show
 from cascadesim.scenario.load import located
-from cascadesim.scenario.schema import Strict
+from cascadesim.scenario.schema.base import Strict
 
 if TYPE_CHECKING:
     from cascadesim.scenario.source import Document

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.json_schema import json_schema
 from cascadesim.scenario.load import loads
-from cascadesim.scenario.schema import Choice
+from cascadesim.scenario.schema.base import Choice
 from cascadesim.scenario.source import parse
 
 SCHEMA = json_schema()

@@ -1,0 +1,219 @@
+"""A whole scenario: what is sent through which stages, what befalls them, and its variants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from cascadesim.scenario.errors import show, suggest
+from cascadesim.scenario.objectives import ObjectiveText
+from cascadesim.scenario.samples import SampleText
+from cascadesim.scenario.schema.base import DOTTED_PATTERN, NO_OTHERS, Name, Strict, problem
+from cascadesim.scenario.schema.faults import Fault
+from cascadesim.scenario.schema.stages import Stage
+from cascadesim.scenario.schema.workload import Workload
+from cascadesim.scenario.units import (
+    Clock,
+    Count,
+    Duration,
+    Instant,
+    PositiveDuration,
+    Seed,
+    Text,
+    Warmup,
+    duration_text,
+    parse_clock,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.config import JsonDict
+
+MOST_REQUESTS = 20_000_000  # several gigabytes of records
+
+
+class Observation(Strict):
+    """A recorded latency; the simulation sends such a request among the background traffic."""
+
+    at: Instant = Field(description="when the latency was recorded")
+    latency: PositiveDuration = Field(description="the recorded latency")
+    stamp: Literal["reply", "arrival"] = Field(
+        "reply", description="whether `at` is the instant of the reply or of the arrival"
+    )
+    work: dict[str, Duration] = Field(
+        {}, description="the request's own work by stage, where it is fitted and not drawn"
+    )
+
+
+class Variant(Strict):
+    """Settings of a variant, by dotted path; `extends` names a variant to start from."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "propertyNames": {"pattern": DOTTED_PATTERN},
+            "additionalProperties": True,
+        },
+    )
+
+    extends: Text | None = Field(None, description="a variant whose settings this one starts from")
+
+    @classmethod
+    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
+        """Take any: dotted paths are checked where they are applied."""
+
+
+def _varied(value: Any) -> Any:
+    if (isinstance(value, list) and value) or (isinstance(value, str) and ".." in value):
+        return value
+    got = "an empty list" if value == [] else show(value)
+    message = f'expected a list such as [5s, 10s] or a range such as "1s..60s", got {got}'
+    raise problem(message)
+
+
+_VARIED: JsonDict = {
+    "anyOf": [
+        {"type": "array", "minItems": 1, "items": {}},
+        {"type": "string", "pattern": r"^.+\.\..+$", "examples": ["1s..60s", "5..20:5"]},
+    ]
+}
+Varied = Annotated[list[Any] | str, BeforeValidator(_varied), WithJsonSchema(_VARIED)]
+
+
+class Sweep(Strict):
+    """What `cascadesim sweep` does: `{vary: {agent.deadline.timeout: 1s..30s}, sample: lhs:64}`."""
+
+    vary: Annotated[dict[Text, Varied], Field(min_length=1)] = Field(
+        description="settings by dotted path, each over a list of values (`[5s, 10s]`), steps "
+        "(`5..20:5`) or, for a sample, a range (`1s..60s`; `0.0..1.0` for numbers that are not "
+        "whole)",
+        json_schema_extra={"propertyNames": {"pattern": DOTTED_PATTERN}},
+    )
+    sample: SampleText | None = Field(
+        None,
+        description="a sample in place of all combinations: `sobol:256`, `lhs:100`, or "
+        "`saltelli:64` for Sobol indices (64 times the settings and 2)",
+    )
+    replications: Annotated[Count, Field(le=10_000)] = Field(
+        1, description="worlds that each setting meets"
+    )
+
+
+class ScenarioModel(Strict):
+    """One scenario: workload, stages, faults, observations, objectives, variants and a sweep."""
+
+    name: Annotated[Text, Field(min_length=1)] = Field(description="what reports call it")
+    summary: Text = Field("", description="one sentence on what it is about")
+    clock: Clock | None = Field(None, description="what t = 0 is called, such as 23:29:00")
+    horizon: PositiveDuration = Field(description="how long to simulate")
+    drain: Duration = Field(
+        "0s",
+        validate_default=True,
+        description="how long requests under way at the horizon are followed; none arrive",
+    )
+    warmup: Warmup = Field(
+        "0s",
+        validate_default=True,
+        description="requests that arrive earlier are not measured; auto finds it by MSER-5",
+    )
+    seed: Seed = Field(1, description="of all random draws")
+    workload: Workload = Field(description="the requests that are sent")
+    stages: Annotated[dict[Name, Stage], Field(min_length=1)] = Field(
+        description="in the order in which a request passes them", json_schema_extra=NO_OTHERS
+    )
+    faults: list[Fault] = Field([], description="timed changes of stages")
+    observations: list[Observation] = Field([], description="recorded latencies to replay")
+    objectives: list[ObjectiveText] = Field(
+        [], description="thresholds to keep", examples=[["p99 < 5s", "error_rate < 1%"]]
+    )
+    variants: dict[Name, Variant] = Field(
+        {}, description="named settings, by dotted path", json_schema_extra=NO_OTHERS
+    )
+    sweep: Sweep | None = Field(
+        None, description="settings to try side by side; `cascadesim sweep` says which one matters"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        stages = self._stages_by_name()
+        if self.fixed_warmup >= self.horizon:
+            raise problem("warmup must be shorter than the horizon", "warmup")
+        self._check_size()
+        for i, fault in enumerate(self.faults):
+            self._check_has_work(stages, fault.on, "faults", i, "on")
+            self.seconds(fault.start, "faults", i, "from")
+        for i, seen in enumerate(self.observations):
+            for stage in seen.work:
+                self._check_has_work(stages, stage, "observations", i, "work", stage, key=True)
+            arrival = self.observed_arrival(i)
+            if not 0 <= arrival < self.horizon:
+                message = (
+                    f"the request would arrive at t = {duration_text(arrival)}; "
+                    f"expected from 0 s to below the horizon, {duration_text(self.horizon)}"
+                )
+                raise problem(message, "observations", i, "at")
+        return self
+
+    def _check_size(self) -> None:
+        arrivals = self.workload.arrivals
+        rate = arrivals.chosen.rate
+        if rate * self.horizon > MOST_REQUESTS:
+            message = (
+                f"sends about {rate * self.horizon:.3g} requests within the horizon, and a run "
+                f"holds at most {MOST_REQUESTS / 1e6:g} million; lower the rate or shorten "
+                "the horizon"
+            )
+            raise problem(message, "workload", "arrivals", arrivals.kind, "rate")
+
+    def _check_has_work(
+        self, stages: dict[str, Stage], name: str, *at: str | int, key: bool = False
+    ) -> None:
+        if name not in stages:
+            raise problem(f"no stage {show(name)}; {suggest(name, list(stages))}", *at, key=key)
+        if stages[name].work is None:
+            inside = ", ".join(stages[name].stages)
+            message = f"{show(name)} has no work of its own; name a stage inside it: {inside}"
+            raise problem(message, *at, key=key)
+
+    def _stages_by_name(self) -> dict[str, Stage]:
+        names: dict[str, Stage] = {}
+
+        def visit(stages: dict[str, Stage], *at: str) -> None:
+            for name, stage in stages.items():
+                here = (*at, "stages", name)
+                if name in names:
+                    message = f"there is another stage {show(name)}; names must differ"
+                    raise problem(message, *here, key=True)
+                if name in type(self).known_keys():
+                    message = f'"{name}" is a key of the scenario; name the stage otherwise'
+                    raise problem(message, *here, key=True)
+                names[name] = stage
+                visit(stage.stages, *here)
+
+        visit(self.stages)
+        return names
+
+    @property
+    def fixed_warmup(self) -> float:
+        """Return the warm-up in seconds, 0 where it is yet to be found."""
+        return 0.0 if isinstance(self.warmup, str) else self.warmup
+
+    def seconds(self, instant: str | float, *at: str | int) -> float:
+        """Return an instant in seconds after t = 0; `at` is its place, for the error."""
+        if not isinstance(instant, str):
+            return instant
+        if self.clock is None:
+            raise problem('a clock time needs "clock", what t = 0 is called', *at)
+        day = 86_400
+        after = ((parse_clock(instant) or 0.0) - (parse_clock(self.clock) or 0.0)) % day
+        if after >= self.horizon and after > day / 2:  # nearer to t = 0 from before
+            raise problem(f"{instant} is before t = 0, which is {self.clock}", *at)
+        return after
+
+    def observed_arrival(self, i: int) -> float:
+        """Return when the request of observation `i` arrives, in seconds after t = 0."""
+        seen = self.observations[i]
+        at = self.seconds(seen.at, "observations", i, "at")
+        return at if seen.stamp == "arrival" else at - seen.latency

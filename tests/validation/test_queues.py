@@ -134,11 +134,52 @@ def test_mean_wait_of_m_d_1() -> None:
 
 def test_share_of_lost_calls_is_erlang_b() -> None:
     plan = queue(2.0, 3, 3000, EXPONENTIAL, queue_limit=0)
-    lost = []
+    agrees(shares(plan, Outcome.REJECTED), erlang_b(3, 2.0))
+
+
+def shares(plan: Plan, outcome: Outcome) -> Floats:
+    """Return the share of measured requests with an outcome, by replication."""
+    runs = (simulate(plan, seed=7, replication=i) for i in range(REPLICATIONS))
+    return np.array([(run.outcome[run.measured] == outcome).mean() for run in runs])
+
+
+def test_share_of_calls_that_a_full_queue_refuses_is_that_of_m_m_1_k() -> None:
+    load, room = 1.2, 3
+    size = room + 1  # with the one in service
+    refused = (1 - load) * load**size / (1 - load ** (size + 1))
+    plan = queue(load, 1, 5000, EXPONENTIAL, queue_limit=room)
+    agrees(shares(plan, Outcome.REJECTED), refused)
+
+
+def test_share_of_deadlines_that_pass_is_that_of_m_m_1_with_reneging() -> None:
+    """Whoever is not done `timeout` after its arrival leaves, from the queue or from service.
+
+    Below the timeout the work found at arrival has the density of M/M/1 (level crossings, Brill,
+    "Level Crossing Methods in Stochastic Models", 2nd ed., ch. 3), f(x) = load * p0 *
+    exp(-(1 - load) x); it and p0, the chance of none, add up to 1.
+    """
+    load, timeout = 1.2, 3
+    free = 1 - load
+    idle = 1 / (1 + load * (1 - math.exp(-free * timeout)) / free)
+    plan = queue(load, 1, 5000, EXPONENTIAL, policies=[{"deadline": {"timeout": f"{timeout}s"}}])
+    agrees(shares(plan, Outcome.TIMED_OUT), idle * math.exp(-free * timeout))
+
+
+@pytest.mark.slow
+def test_mean_wait_of_m_g_1() -> None:
+    # Pollaczek-Khinchine, for lognormal work with a mean of one second.
+    load, sigma = 0.5, 0.6
+    work = {"lognormal": {"median": f"{math.exp(-(sigma**2) / 2):.12f}s", "sigma": sigma}}
+    plan = queue(load, 1, 15_000, work)
+    rows = []
     for i in range(REPLICATIONS):
         records = simulate(plan, seed=7, replication=i)
-        lost.append((records.outcome[records.measured] == Outcome.REJECTED).mean())
-    agrees(np.array(lost), erlang_b(3, 2.0))
+        measured = records.measured
+        wait = waits(records)[measured]
+        gap = np.diff(records.arrival[measured]).mean()
+        rows.append((wait.mean(), (records.latency[measured] - wait).mean() - 1, gap - 1 / load))
+    mean, *chance = np.array(rows, dtype=float).T
+    agrees(mean, load * math.exp(sigma**2) / (2 * (1 - load)), *chance)
 
 
 @pytest.mark.parametrize("servers", [1, 2, 5])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from cascadesim.model.arrivals import Closed, Gaps, Recorded
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
@@ -15,17 +16,22 @@ from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
 from cascadesim.model.retry import RetryPlan
 from cascadesim.model.stage import StagePlan
+from cascadesim.model.window import WindowPlan
 from cascadesim.plan import ObservedPlan, Plan
 from cascadesim.randomness import Distribution
+from cascadesim.scenario.schema.breakers import LONGEST_EJECTION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cascadesim.model.arrivals import Arrivals
     from cascadesim.model.stage import PolicyPlan
+    from cascadesim.scenario.schema.breakers import Window
     from cascadesim.scenario.schema.faults import Fault
-    from cascadesim.scenario.schema.policies import PolicyChoice
+    from cascadesim.scenario.schema.policies import Breaker, PolicyChoice
     from cascadesim.scenario.schema.scenario import ScenarioModel
     from cascadesim.scenario.schema.stages import Pool, Stage
-    from cascadesim.scenario.schema.work import Work
-    from cascadesim.scenario.schema.workload import Arrivals
+    from cascadesim.scenario.schema.work import Gamma, Lognormal, Work
 
 
 def compile_plan(model: ScenarioModel) -> Plan:
@@ -35,7 +41,7 @@ def compile_plan(model: ScenarioModel) -> Plan:
         start = model.seconds(fault.start)
         faults.setdefault(fault.on, []).append(_fault(fault, start))
     stages = _stages(model.stages, faults)
-    plan = Plan(model.horizon, model.fixed_warmup, _gaps(model.workload.arrivals), stages)
+    plan = Plan(model.horizon, model.fixed_warmup, _arrivals(model), stages)
     index = {stage.name: i for i, stage in enumerate(plan.walk())}
     observed = tuple(
         ObservedPlan(
@@ -47,9 +53,17 @@ def compile_plan(model: ScenarioModel) -> Plan:
     return replace(plan, observed=observed, drain=model.drain)
 
 
-def _gaps(arrivals: Arrivals) -> Distribution:
+def _arrivals(model: ScenarioModel) -> Arrivals:
+    closed, arrivals = model.workload.closed, model.workload.arrivals
+    if closed is not None:
+        return Closed(closed.clients, distribution(closed.think))
+    assert arrivals is not None
+    if arrivals.piecewise is not None:
+        return model.rates(arrivals.piecewise)
+    if arrivals.replay is not None:
+        return Recorded(arrivals.replay.instants, arrivals.replay.share)
     kind = "exponential" if arrivals.kind == "poisson" else "constant"
-    return Distribution(kind, (1 / arrivals.chosen.rate,))
+    return Gaps(Distribution(kind, (1 / arrivals.chosen.rate,)))
 
 
 def _stages(stages: dict[str, Stage], faults: dict[str, list[FaultPlan]]) -> tuple[StagePlan, ...]:
@@ -79,36 +93,55 @@ def _or_infinite(value: float | None) -> float:
 
 
 def distribution(work: Work) -> Distribution:
-    """Return the distribution that is described, lognormal ones by mu and sigma.
+    """Return the distribution that is described."""
+    if work.mixture is None:
+        return Distribution(work.kind, _PARAMETERS[work.kind](work.chosen))
+    weights = tuple(part.weight for part in work.mixture.values())
+    parts = tuple((name, distribution(part)) for name, part in work.mixture.items())
+    return Distribution("mixture", weights, parts)
+
+
+def _lognormal(settings: Lognormal) -> tuple[float, float]:
+    """Return mu and sigma.
 
     A quantile q of a lognormal is median * exp(sigma * z(q)), z that of the standard normal.
     """
-    settings: Any = work.chosen
-    if work.kind == "constant":
-        return Distribution("constant", (settings,))
-    if work.kind == "exponential":
-        return Distribution("exponential", (settings.mean,))
-    if work.kind == "uniform":
-        return Distribution("uniform", (settings.low, settings.high))
-    (spread,) = settings.model_fields_set - {"median"}
-    value = getattr(settings, spread)
-    if spread == "sigma":
-        sigma = value
-    else:
-        z = NormalDist().inv_cdf(float(spread[1:]) / 100)
-        sigma = math.log(value / settings.median) / z
-    return Distribution("lognormal", (math.log(settings.median), sigma))
+    mu = math.log(settings.median)
+    if settings.kind == "sigma":
+        return mu, settings.chosen
+    z = NormalDist().inv_cdf(float(settings.kind[1:]) / 100)
+    return mu, math.log(settings.chosen / settings.median) / z
+
+
+def _gamma(settings: Gamma) -> tuple[float, float]:
+    """Return shape and scale; the mean is their product, the variation 1 / sqrt(shape)."""
+    shape = settings.chosen if settings.kind == "shape" else settings.chosen**-2
+    return shape, settings.mean / shape
+
+
+_PARAMETERS: dict[str, Callable[[Any], tuple[float, ...]]] = {
+    "constant": lambda seconds: (seconds,),
+    "exponential": lambda settings: (settings.mean,),
+    "lognormal": _lognormal,
+    "uniform": lambda settings: (settings.low, settings.high),
+    "gamma": _gamma,
+    "pareto": lambda settings: (*settings.parameters, _or_infinite(settings.cap)),
+    "empirical": lambda settings: tuple(sorted(settings.seconds)),
+}
 
 
 def _pool(pool: Pool) -> PoolPlan:
     return PoolPlan(
         kind=pool.kind,
-        connect_time=pool.connect_time,
+        connect_time=distribution(pool.connect_time),
         max_connections=_or_infinite(pool.max_connections),
         size=pool.size,
         max_overflow=pool.max_overflow,
         timeout=pool.timeout,
         recycle=_or_infinite(pool.recycle),
+        use_lifo=pool.use_lifo,
+        pre_ping=pool.pre_ping,
+        ping_time=pool.ping_time,
     )
 
 
@@ -122,16 +155,7 @@ def _policy(policy: PolicyChoice) -> PolicyPlan:
         return DeadlinePlan(policy.name, settings.timeout, settings.on_timeout == "abandon")
     outcomes = _outcomes(settings.outcomes)
     if policy.kind == "breaker":
-        return BreakerPlan(
-            policy.name,
-            settings.failure_threshold,
-            settings.recovery_timeout,
-            settings.half_open_permits,
-            settings.successes_to_close,
-            settings.when_open == "wait",
-            settings.max_recoveries,
-            outcomes,
-        )
+        return _breaker(policy.name, settings, outcomes)
     if policy.kind == "fallback":
         return FallbackPlan(policy.name, outcomes, distribution(settings.work))
     return RetryPlan(
@@ -144,6 +168,41 @@ def _policy(policy: PolicyChoice) -> PolicyPlan:
         _or_infinite(settings.cap),
         settings.jitter,
         settings.budget,
+    )
+
+
+def _breaker(name: str, settings: Breaker, outcomes: frozenset[Outcome]) -> BreakerPlan:
+    window = None if settings.window is None else _window(settings.window)
+    longest = settings.max_recovery_timeout or LONGEST_EJECTION
+    return BreakerPlan(
+        name=name,
+        failure_threshold=settings.failure_threshold if window is None else window.minimum,
+        recovery_timeout=settings.recovery_timeout,
+        half_open_permits=_or_all(settings.half_open_permits),
+        successes_to_close=settings.successes_to_close,
+        waits=settings.when_open == "wait",
+        max_recoveries=settings.max_recoveries,
+        outcomes=outcomes,
+        window=window,
+        preset=settings.preset,
+        max_recovery_timeout=longest if settings.preset == "envoy" else 0.0,
+        interval=settings.interval or 0.0,
+    )
+
+
+def _or_all(permits: int | Literal["all"]) -> float:
+    return math.inf if permits == "all" else permits
+
+
+def _window(window: Window) -> WindowPlan:
+    calls = window.calls or 0
+    return WindowPlan(
+        calls=calls,
+        time=_or_infinite(window.time),
+        minimum=window.minimum or calls,
+        failure_rate=_or_infinite(window.failure_rate),
+        slow_call=_or_infinite(window.slow_call),
+        slow_rate=_or_infinite(window.slow_rate),
     )
 
 

@@ -6,21 +6,32 @@ Stages are built into layers once, outermost first; a request is one call throug
 from __future__ import annotations
 
 import math
+from functools import partial
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.model.breaker import BreakerLayer, BreakerPlan, CircuitBreaker
+from cascadesim.model.arrivals import Closed
+from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
+from cascadesim.model.breaker_presets import breaker_of, layer_of
 from cascadesim.model.deadline import AbandoningDeadline, Deadline, DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
 from cascadesim.model.kernel import ARRIVES, Alarm, Kernel, Task
 from cascadesim.model.outcome import Outcome
-from cascadesim.model.pool import Pool, SessionLayer
+from cascadesim.model.pool import (
+    Connector,
+    DoubtingConnector,
+    Pool,
+    PoolPlan,
+    SessionLayer,
+    StaticPool,
+)
 from cascadesim.model.request import Layer, Request, TracedRequest
 from cascadesim.model.retry import Retry
 from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
-from cascadesim.randomness import UNIFORM, Distribution, Stream, arrival_times
+from cascadesim.randomness import UNIFORM, Distribution, Stream
 from cascadesim.records import Part, Records, Transition
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
 
@@ -31,10 +42,13 @@ if TYPE_CHECKING:
     from cascadesim.model.stage import PolicyPlan
     from cascadesim.plan import Plan
 
+    Finish = Callable[[int, Request, Outcome], None]  # of a row's request
+
 Timeouts = tuple[tuple[str, float], ...]  # dotted paths and seconds
 
 # Observed requests are numbered from here, so that they take no draw of the background traffic.
 OBSERVED = 1 << 40
+_ROWS = 1024  # that there is room for at first, where their number is not known
 _SLICES = 200  # how often a run reports its progress
 
 
@@ -74,8 +88,9 @@ def watch(
 ) -> Records:
     """Run the plan as `simulate` does, and `show` it after `every` so many simulated seconds."""
     run = _Run(plan, seed, replication)
-    for i in range(1, math.ceil(plan.end / every)):
-        run.kernel.env.run(until=i * every)
+    # Not by dividing: a quotient that rounds up would have an instant at the end itself.
+    for at in takewhile(lambda at: at < plan.end, (i * every for i in count(1))):
+        run.kernel.env.run(until=at)
         show(run.snapshot())
     run.kernel.env.run(until=plan.end)
     show(run.snapshot())
@@ -152,15 +167,31 @@ class _Builder:
     def _session(self, plan: StagePlan, inner: Layer) -> Layer:
         assert plan.pool is not None
         where = f"{plan.name}.pool"
-        timeout, connect = f"{where}.timeout", f"{where}.connect_time"
-        parts = self._part(where, "pool_wait", timeout), self._part(where, "connect", connect)
+        timeout = f"{where}.timeout"
+        part = self._part(where, "pool_wait", timeout)
         full, lifetime = f"{where}.max_connections", f"{plan.name}.session.lifetime"
         ends = self._end(timeout), self._end(full), self._end(lifetime)
         leaks = self._stream(f"{plan.name}.leak", UNIFORM) if plan.session.leak else None
-        pool = Pool(plan.pool)
-        layer = SessionLayer(inner, self.kernel, pool, plan.session, parts, ends, leaks)
+        pool = StaticPool(plan.pool) if plan.pool.kind == "static" else Pool(plan.pool)
+        connector = self._connector(plan, plan.pool, pool)
+        session = plan.session
+        layer = SessionLayer(inner, self.kernel, pool, connector, session, part, ends, leaks)
         self.levels[where] = layer.levels
         return layer
+
+    def _connector(self, stage: StagePlan, plan: PoolPlan, pool: Pool) -> Connector:
+        where = f"{stage.name}.pool"
+        part = self._part(where, "connect", f"{where}.connect_time")
+        draws = self._stream(f"{stage.name}.connect", plan.connect_time)
+        restarts = tuple(fault for fault in stage.faults if fault.kind == "restart")
+        if not restarts and not plan.pre_ping:
+            return Connector(self.kernel, pool, part, draws)
+        pinging = part
+        if plan.pre_ping:
+            pinging = self._part(f"{where}.pre_ping", "connect", f"{where}.ping_time")
+        ends = self._end(stage.name), self._end(f"{where}.pre_ping")
+        parts = part, pinging
+        return DoubtingConnector(self.kernel, pool, parts, ends, draws, restarts)
 
     def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
         where = f"{stage}.{plan.name}"
@@ -168,12 +199,12 @@ class _Builder:
             deadline = AbandoningDeadline if plan.abandon else Deadline
             return deadline(inner, self.kernel, plan.timeout, self._end(f"{where}.timeout"))
         if isinstance(plan, BreakerPlan):
-            breaker = CircuitBreaker(plan)
+            breaker = breaker_of(plan)
             self.breakers.append((where, breaker))
             setting = f"{where}.recovery_timeout"
             part = self._part(where, "breaker_wait", setting) if plan.waits else 0
             end = self._end(setting if plan.waits else f"{where}.when_open")
-            layer = BreakerLayer(inner, self.kernel, breaker, part, end)
+            layer = layer_of(plan)(inner, self.kernel, breaker, part, end)
             self.levels[where] = layer.levels
             return layer
         if isinstance(plan, FallbackPlan):
@@ -206,7 +237,11 @@ class _Run:
         builder = _Builder(self.kernel, seed, replication)
         self._root = builder.sequence(plan.stages)
         self._builder = builder
-        self._arrivals = arrival_times(seed, replication, plan.gaps, plan.horizon)
+        arrivals = plan.arrivals
+        if isinstance(arrivals, Closed):
+            self._arrivals = np.empty(0)  # none is known before
+        else:
+            self._arrivals = arrivals.times(seed, replication, plan.horizon)
         n = len(self._arrivals) + len(plan.observed)
         # Columns: arrival, latency, retries, ended_by, then the parts. An arrival that rounding
         # moves to the horizon is not sent, so rows begin as unfinished requests.
@@ -216,16 +251,21 @@ class _Run:
         self._rows[:, 1] = plan.end - self._rows[:, 0]
         self._rows[:, 3] = -1
         self._outcomes = bytearray([Outcome.UNFINISHED]) * n
+        self._used = n  # rows, of which clients add more
         self._live: dict[int, Request] = {}
         self._sent = 0
         self._send_next()
         for i, observed in enumerate(plan.observed):
             row = len(self._arrivals) + i
             Alarm(self.kernel.env, observed.arrival, ARRIVES, self._observed(row, i))
+        if isinstance(arrivals, Closed):
+            self._thinking = Stream(seed, replication, "workload.closed.think", arrivals.think)
+            for client in range(arrivals.clients):
+                self._think(client, 0, arrivals.clients)
 
     def _observed(self, row: int, index: int) -> Callable[[object], None]:
         work = dict(self._plan.observed[index].work)
-        return lambda _: self._send(row, OBSERVED + index, work)
+        return lambda _: self._send(row, OBSERVED + index, work, self._finish)
 
     def _send_next(self) -> None:
         if self._sent < len(self._arrivals):
@@ -235,14 +275,40 @@ class _Run:
     def _arrive(self, _: object) -> None:
         number = self._sent
         self._sent += 1
-        self._send(number, number, None)
+        self._send(number, number, None, self._finish)
         self._send_next()
 
-    def _send(self, row: int, number: int, work: dict[int, float] | None) -> None:
+    def _think(self, client: int, turn: int, clients: int) -> None:
+        """Let a client think, and send its next request if the horizon is not reached by then.
+
+        A request's number is that of the client and of its turn, so that its draws do not depend on
+        how long others take.
+        """
+        number = turn * clients + client
+
+        def finish(row: int, request: Request, outcome: Outcome) -> None:
+            self._finish(row, request, outcome)
+            self._think(client, turn + 1, clients)
+
+        seconds = self._thinking.at(number)
+        if self.kernel.now + seconds < self._plan.horizon:
+            send = partial(self._send_more, number, finish)
+            Alarm(self.kernel.env, seconds, ARRIVES, send)
+
+    def _send_more(self, number: int, finish: Finish, _: object) -> None:
+        row = self._used
+        if row == len(self._rows):
+            more = max(_ROWS, row)
+            self._rows = np.concatenate((self._rows, np.zeros((more, self._rows.shape[1]))))
+            self._outcomes += bytearray([Outcome.UNFINISHED]) * more
+        self._used += 1
+        self._send(row, number, None, finish)
+
+    def _send(self, row: int, number: int, work: dict[int, float] | None, finish: Finish) -> None:
         kernel = self.kernel
         request = self.request(number, kernel.env.now, len(self._builder.parts), work)
         self._live[row] = request
-        request.task = Task(kernel, lambda outcome: self._finish(row, request, outcome))
+        request.task = Task(kernel, lambda outcome: finish(row, request, outcome))
         request.task.start(self._root.call(request))
         kernel.run_ready()
 
@@ -268,9 +334,10 @@ class _Run:
             request.catch_up()
             request.ended_by = -1
             self._write(row, request)
-        rows = self._rows
+        rows = self._rows[: self._used]
         observation = np.full(len(rows), -1, dtype=np.int32)
-        observation[len(self._arrivals) :] = np.arange(len(self._plan.observed))
+        first, n = len(self._arrivals), len(self._plan.observed)
+        observation[first : first + n] = np.arange(n)
         transitions = [
             Transition(at, where, state.value)
             for where, breaker in self._builder.breakers
@@ -280,7 +347,7 @@ class _Run:
             parts=tuple(self._builder.parts),
             arrival=rows[:, 0],
             latency=rows[:, 1],
-            outcome=np.frombuffer(self._outcomes, dtype=np.uint8),
+            outcome=np.frombuffer(self._outcomes, dtype=np.uint8)[: self._used],
             retries=rows[:, 2].astype(np.int32),
             observation=observation,
             ends=tuple(self._builder.ends),
@@ -304,10 +371,13 @@ class _Run:
     def snapshot(self) -> Snapshot:
         """Return how the run stands now."""
         outcomes = np.frombuffer(self._outcomes, dtype=np.uint8)
-        ended = (outcomes != Outcome.UNFINISHED) & (self._rows[:, 0] >= self._plan.warmup)
+        ended = outcomes != Outcome.UNFINISHED
+        arrived = int(ended.sum()) + len(self._live)
+        ended &= self._rows[:, 0] >= self._plan.warmup
         return Snapshot(
             at=self.kernel.now,
-            arrived=self._sent,
+            arrived=arrived,
+            arrival=self._rows[ended, 0],
             latency=self._rows[ended, 1],
             outcome=outcomes[ended],
             breakers={where: breaker.state.value for where, breaker in self._builder.breakers},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from cascadesim.model.arrivals import Closed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cascadesim.model.arrivals import Arrivals
     from cascadesim.model.stage import PolicyPlan, StagePlan
-    from cascadesim.randomness import Distribution
 
     Around = tuple[tuple[str, PolicyPlan], ...]  # dotted paths and policies
 
@@ -31,7 +34,7 @@ class Plan:
 
     horizon: float
     warmup: float
-    gaps: Distribution  # between arrivals of the background traffic
+    arrivals: Arrivals  # of the background traffic
     stages: tuple[StagePlan, ...]
     observed: tuple[ObservedPlan, ...] = ()
     drain: float = 0.0  # after the horizon requests under way are followed, and none arrive
@@ -40,6 +43,17 @@ class Plan:
     def end(self) -> float:
         """Return when the run ends."""
         return self.horizon + self.drain
+
+    @property
+    def mean_gap(self) -> float:
+        """Return the mean seconds between arrivals of the background traffic.
+
+        Of clients it is the least, where they wait for nothing but work.
+        """
+        if not isinstance(self.arrivals, Closed):
+            return self.arrivals.mean_gap(self.horizon)
+        work = math.fsum(stage.work.mean for stage in self.walk() if stage.work is not None)
+        return (self.arrivals.think.mean + work) / self.arrivals.clients
 
     @property
     def first_fault(self) -> float:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+    Sampler = Callable[[np.random.Generator], NDArray[Any]]  # makes a block of draws
 
 BLOCK = 1024  # draws made at once
 _KEPT = 64  # blocks kept per stream; a dropped one is drawn again when asked for
@@ -24,39 +28,100 @@ _KEPT = 64  # blocks kept per stream; a dropped one is drawn again when asked fo
 class Distribution:
     """A distribution of seconds: `kind` and its parameters.
 
-    constant (value), exponential (mean), lognormal (mu, sigma of the logarithm),
-    uniform (low, high).
+    constant (value), exponential (mean), lognormal (mu, sigma of the logarithm), uniform (low,
+    high), gamma (shape, scale), pareto (minimum, alpha, and a cap that longer values are cut to),
+    empirical (the samples in ascending order), mixture (the weight of each of the components, which
+    have names).
     """
 
     kind: str
     parameters: tuple[float, ...]
+    components: tuple[tuple[str, Distribution], ...] = ()
 
     @property
     def mean(self) -> float:
         """Return the expected value in seconds."""
-        if self.kind == "lognormal":
-            mu, sigma = self.parameters
-            return math.exp(mu + sigma**2 / 2)
-        return sum(self.parameters) / len(self.parameters)
+        parameters = self.parameters
+        match self.kind:
+            case "lognormal":
+                mu, sigma = parameters
+                return math.exp(mu + sigma**2 / 2)
+            case "gamma":
+                shape, scale = parameters
+                return shape * scale
+            case "pareto":
+                return _pareto_mean(*parameters)
+            case "mixture":
+                weighed = zip(parameters, self.components, strict=True)
+                total = math.fsum(weight * part.mean for weight, (_, part) in weighed)
+                return total / math.fsum(parameters)
+        return math.fsum(parameters) / len(parameters)
 
     @property
     def upper(self) -> float:
         """Return the largest possible value in seconds, infinite where there is none."""
-        return self.parameters[-1] if self.kind in ("constant", "uniform") else math.inf
+        if self.kind == "mixture":
+            weighed = zip(self.parameters, self.components, strict=True)
+            return max(part.upper for weight, (_, part) in weighed if weight)
+        bounded = ("constant", "uniform", "pareto", "empirical")
+        return self.parameters[-1] if self.kind in bounded else math.inf
 
 
-def _sample(distribution: Distribution, rng: np.random.Generator) -> NDArray[np.float64]:
-    # Standard variates, then scaled: another median or mean meets the same underlying draws.
-    parameters = distribution.parameters
-    if distribution.kind == "constant":
-        return np.full(BLOCK, parameters[0])
-    if distribution.kind == "exponential":
-        return parameters[0] * rng.standard_exponential(BLOCK)
-    if distribution.kind == "lognormal":
-        return np.exp(parameters[0] + parameters[1] * rng.standard_normal(BLOCK))
-    return parameters[0] + (parameters[1] - parameters[0]) * rng.random(BLOCK)
+def _pareto_mean(minimum: float, alpha: float, cap: float) -> float:
+    """Return the mean of a Pareto variable cut to `cap`: minimum + the integral of P(X > x).
+
+    Johnson, Kotz, Balakrishnan, "Continuous Univariate Distributions", vol. 1, 2nd ed., ch. 20.
+    """
+    span = math.log(cap / minimum)
+    if alpha == 1:
+        return minimum * (1 + span)
+    return minimum * (1 + math.expm1((1 - alpha) * span) / (1 - alpha))
 
 
+# How draws are made. The same variates are taken from the generator whatever the parameters are,
+# and a draw grows with its variate: another median, mean or shape meets the same underlying draws.
+
+
+def _gamma(shape: float, scale: float) -> Sampler:
+    # By the inverse of its distribution function: NumPy's `standard_gamma`, which rejects, takes as
+    # many variates as it happens, and others for another shape.
+    from scipy.special import gammaincinv  # slow to import, and seldom needed
+
+    return lambda rng: scale * gammaincinv(shape, rng.random(BLOCK))
+
+
+def _pareto(minimum: float, alpha: float, cap: float) -> Sampler:
+    most = math.log(cap / minimum)
+
+    def sample(rng: np.random.Generator) -> NDArray[np.float64]:
+        # The logarithm of a Pareto variable is exponential.
+        powers = np.minimum(rng.standard_exponential(BLOCK) / alpha, most)
+        return np.minimum(minimum * np.exp(powers), cap)
+
+    return sample
+
+
+def _empirical(*parameters: float) -> Sampler:
+    samples = np.array(parameters)
+    return lambda rng: samples[(len(samples) * rng.random(BLOCK)).astype(np.intp)]
+
+
+def _mixture(*weights: float) -> Sampler:
+    """Return what draws positions of components."""
+    sums = np.cumsum(weights)
+    return lambda rng: np.searchsorted(sums, sums[-1] * rng.random(BLOCK), side="right")
+
+
+_SAMPLERS: dict[str, Callable[..., Sampler]] = {
+    "constant": lambda value: lambda _: np.full(BLOCK, value),
+    "exponential": lambda mean: lambda rng: mean * rng.standard_exponential(BLOCK),
+    "lognormal": lambda mu, sigma: lambda rng: np.exp(mu + sigma * rng.standard_normal(BLOCK)),
+    "uniform": lambda low, high: lambda rng: low + (high - low) * rng.random(BLOCK),
+    "gamma": _gamma,
+    "pareto": _pareto,
+    "empirical": _empirical,
+    "mixture": _mixture,
+}
 UNIFORM = Distribution("uniform", (0.0, 1.0))
 
 
@@ -65,7 +130,12 @@ class Stream:
 
     def __init__(self, seed: int, replication: int, name: str, distribution: Distribution) -> None:
         self._address = f"{seed}/{replication}/{name}"
-        self._distribution = distribution
+        # No other stream has a space in its name.
+        self._components = [
+            Stream(seed, replication, f"{name} {component}", part)
+            for component, part in distribution.components
+        ]
+        self._sample = _SAMPLERS[distribution.kind](*distribution.parameters)
         self._blocks: dict[tuple[int, int], list[float]] = {}
 
     def block(self, index: int, attempt: int = 0) -> NDArray[np.float64]:
@@ -73,7 +143,13 @@ class Stream:
         digest = hashlib.blake2b(f"{self._address}/{attempt}".encode(), digest_size=16).digest()
         key = np.frombuffer(digest, dtype="<u8")
         generator = np.random.Philox(key=key, counter=np.array([0, 0, 0, index], dtype=np.uint64))
-        return _sample(self._distribution, np.random.Generator(generator))
+        draws: NDArray[np.float64] = self._sample(np.random.Generator(generator))
+        if not self._components:
+            return draws
+        # Every component draws for every request, at an address of its own.
+        parts = np.stack([component.block(index, attempt) for component in self._components])
+        chosen: NDArray[np.float64] = parts[draws.astype(np.intp), np.arange(BLOCK)]
+        return chosen
 
     def at(self, request: int, attempt: int = 0) -> float:
         """Return the draw of one request's call number `attempt`."""

@@ -1,6 +1,7 @@
 """Shown: what an object looks like at a prompt and in a notebook, a title above a table.
 
-And how figures are written, there and by the commands.
+Where there are runs, its last row is latency over time. And how figures are written, there and by
+the commands.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from cascadesim.analysis.intervals import Interval
     from cascadesim.analysis.percentiles import Percentile
     from cascadesim.analysis.summary import Summary
+    from cascadesim.sparkline import Sparkline
 
 WIDTH = 100  # columns of text; wider tables go on below
 SECONDS = "latencies in seconds"
+OVER_TIME = "latency over time"
 
 
 class Shown(ABC):
@@ -41,22 +44,54 @@ class Shown(ABC):
     def _table(self) -> pd.DataFrame:
         """Return short texts, their labels as the index."""
 
+    def _sparklines(self) -> Mapping[str, Sparkline]:
+        """Return latency over time for each column of the table that has it."""
+        return {}
+
+    def _sparklines_of(self) -> str:
+        """Return the label of their row."""
+        return OVER_TIME
+
     def __repr__(self) -> str:
         """Return the title and the table as plain text."""
-        table = self._table()
+        lines = {name: each.blocks for name, each in self._sparklines().items()}
+        table = _with_row(self._table(), self._sparklines_of(), lines)
         title = one_line(self._title())
         return title if table.empty else f"{title}\n\n{table.to_string(line_width=WIDTH)}"
 
     def _repr_html_(self) -> str:
         """Return the same as HTML, for notebooks."""
-        import pandas as pd  # slow to import, and not every command needs it
+        lines = {name: each.svg for name, each in self._sparklines().items()}
+        return titled_html(self._title(), self._table(), self._sparklines_of(), lines)
 
-        table = self._table()
-        title = f"<p>{escape(one_line(self._title()))}</p>"
-        if table.empty:
-            return title
-        with pd.option_context("display.max_colwidth", None):  # or pandas cuts texts off
-            return f"{title}\n{table.to_html(escape=True)}"
+
+def titled_html(
+    title: str, table: pd.DataFrame, label: str = "", drawn: Mapping[str, str] | None = None
+) -> str:
+    """Return a title above a table of texts, as HTML; see `table_html`."""
+    paragraph = f"<p>{escape(one_line(title))}</p>"
+    return paragraph if table.empty else f"{paragraph}\n{table_html(table, label, drawn)}"
+
+
+def table_html(table: pd.DataFrame, label: str = "", drawn: Mapping[str, str] | None = None) -> str:
+    """Return a table of texts as HTML, with a last row of what is `drawn`, HTML by column."""
+    import pandas as pd  # slow to import, and not every command needs it
+
+    cells = {escape(name): each for name, each in (drawn or {}).items()}
+    table = table.map(escape).rename(index=escape, columns=escape)
+    with pd.option_context("display.max_colwidth", None):  # or pandas cuts texts off
+        return str(_with_row(table, label, cells).to_html(escape=False))
+
+
+def _with_row(table: pd.DataFrame, label: str, cells: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table with a row of cells by column below it, if there are any."""
+    import pandas as pd
+
+    if not cells:
+        return table
+    by_column = {one_line(name): cell for name, cell in cells.items()}
+    row = [by_column.get(name, "") for name in table.columns]
+    return pd.concat([table, pd.DataFrame([row], index=[label], columns=table.columns)])
 
 
 def table(columns: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
@@ -91,9 +126,9 @@ def lower_bound(text: str, at_least: bool) -> str:
     return f"> {text}" if at_least and text != "-" else text
 
 
-def percent(value: float | None) -> str:
+def percent(value: float | None, sign: str = "") -> str:
     """Return a share in percent, "-" where there is none."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:.2%}"
+    return "-" if value is None or not math.isfinite(value) else f"{value:{sign}.2%}"
 
 
 def plus_minus(interval: Interval, sign: str = "") -> str:

@@ -50,12 +50,14 @@ class Trace:
 class Snapshot:
     """A run as it stands at one instant, `at` in seconds.
 
-    latency, outcome: of the requests that have ended after the warm-up, shape (n,), seconds and
-    Outcome codes. breakers: the state of each, as "open". levels: as a Trace has them.
+    arrived: requests so far, observed ones included. arrival, latency, outcome: of those that have
+    ended and arrived after the warm-up, shape (n,), seconds and Outcome codes. breakers: the state
+    of each, as "open". levels: as a Trace has them.
     """
 
     at: float
     arrived: int
+    arrival: NDArray[np.float64]
     latency: NDArray[np.float64]
     outcome: NDArray[np.uint8]
     breakers: dict[str, str]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ Data = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 HORIZON = 20  # seconds
+LATENCIES = Path(__file__).parent / "data" / "latencies.csv"
 
 
 def plan_of(data: Data) -> Plan:
@@ -61,18 +63,80 @@ def lognormals(draw: Draw) -> Data:
 
 @cache
 def works(bounded: bool) -> st.SearchStrategy[Data]:
+    kinds = _works(bounded)
+    weighed = merged(st.fixed_dictionaries({"weight": st.integers(1, 9)}), st.one_of(kinds))
+    parts = st.fixed_dictionaries({"usual": weighed, "other": weighed})
+    return st.one_of(*kinds, st.fixed_dictionaries({"mixture": parts}))
+
+
+def _works(bounded: bool) -> list[st.SearchStrategy[Data]]:
+    again = {"file": str(LATENCIES), "column": "latency_ms", "unit": "ms"}
+    pareto = {"minimum": ms(1, 50), "alpha": st.floats(0.5, 3), "cap": ms(51, 500)}
     kinds: list[st.SearchStrategy[Data]] = [
         st.fixed_dictionaries({"constant": ms(0, 400)}),
         st.fixed_dictionaries(
             {"uniform": st.fixed_dictionaries({"low": ms(0, 50), "high": ms(51, 600)})}
         ),
+        st.fixed_dictionaries({"pareto": st.fixed_dictionaries(pareto)}),
+        st.just({"empirical": again}),
     ]
     if not bounded:
+        cv = st.floats(0.1, 3)
         kinds += [
             st.fixed_dictionaries({"exponential": st.fixed_dictionaries({"mean": ms(1, 300)})}),
             st.fixed_dictionaries({"lognormal": lognormals()}),
+            st.fixed_dictionaries({"gamma": st.fixed_dictionaries({"mean": ms(1, 300), "cv": cv})}),
         ]
-    return st.one_of(kinds)
+    return kinds
+
+
+@st.composite
+def windows(draw: Draw, *sizes: str) -> Data:
+    if draw(st.sampled_from(sizes)) == "calls":
+        calls = draw(st.integers(1, 8))
+        window: Data = {"calls": calls} | draw(maybe("minimum", st.integers(1, calls)))
+    else:
+        window = {"time": f"{draw(st.integers(1, 5))}s", "minimum": draw(st.integers(1, 5))}
+    return window | {"failure_rate": draw(st.integers(1, 100).map(lambda n: f"{n}%"))}
+
+
+def slow_windows() -> st.SearchStrategy[Data]:
+    slow = {"slow_call": ms(1, 500), "slow_rate": st.integers(1, 100).map(lambda n: f"{n}%")}
+    return merged(windows("calls", "time"), st.fixed_dictionaries(slow))
+
+
+def own_breakers() -> st.SearchStrategy[Data]:
+    threshold = st.fixed_dictionaries({"failure_threshold": st.integers(1, 4)})
+    window = st.one_of(windows("calls", "time"), slow_windows())
+    return merged(
+        st.one_of(threshold, threshold, st.fixed_dictionaries({"window": window})),
+        st.fixed_dictionaries({"recovery_timeout": ms(50, 8000)}),
+        maybe("half_open_permits", st.sampled_from([1, 2, 3, "all"])),
+        maybe("successes_to_close", st.integers(1, 3)),
+    )
+
+
+def library_breakers() -> st.SearchStrategy[Data]:
+    count, recovery = st.integers(1, 4), ms(50, 8000)
+    own: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+        "pybreaker": {"failure_threshold": count, "successes_to_close": st.integers(1, 3)},
+        "purgatory": {"failure_threshold": count},
+        "resilience4j": {"window": slow_windows(), "half_open_permits": count},
+        "polly": {"window": windows("time")},
+        "envoy": {
+            "failure_threshold": count,
+            "interval": ms(100, 3000),
+            "max_recovery_timeout": ms(8000, 20_000),
+        },
+    }
+    return st.one_of(
+        *(
+            st.fixed_dictionaries(
+                {"preset": st.just(name), "recovery_timeout": recovery} | settings
+            )
+            for name, settings in own.items()
+        )
+    )
 
 
 @cache
@@ -80,10 +144,7 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
     enabled = maybe("enabled", st.sampled_from([True, True, False]))
     breaker = merged(
         enabled,
-        st.fixed_dictionaries({"failure_threshold": st.integers(1, 4)}),
-        st.fixed_dictionaries({"recovery_timeout": ms(50, 8000)}),
-        maybe("half_open_permits", st.integers(1, 3)),
-        maybe("successes_to_close", st.integers(1, 3)),
+        st.one_of(own_breakers(), library_breakers()),
         maybe("when_open", st.sampled_from(["reject", "wait"])),
         maybe("max_recoveries", st.integers(0, 3)),
         maybe("outcomes", errors),
@@ -124,14 +185,20 @@ def _named(chosen: list[Data]) -> list[Data]:
 
 
 @st.composite
-def pools(draw: Draw) -> Data:
-    pool: Data = {"connect_time": draw(ms(0, 100))}
-    pool |= draw(maybe("max_connections", st.integers(1, 6)))
-    if draw(st.booleans()):
-        return pool | {"kind": "null"}
-    pool |= {"size": draw(st.integers(1, 3)), "max_overflow": draw(st.integers(0, 2))}
+def pools(draw: Draw, bounded: bool) -> Data:
+    pool: Data = {"connect_time": draw(st.one_of(ms(0, 100), works(bounded)))}
+    kind = draw(st.sampled_from(["queue", "queue", "queue", "null", "static"]))
+    if kind != "static":
+        pool |= draw(maybe("max_connections", st.integers(1, 6)))
+    if kind != "null" and draw(st.booleans()):
+        pool |= {"pre_ping": True} | draw(maybe("ping_time", ms(0, 50)))
+    if kind != "queue":
+        return pool | {"kind": kind}
+    pool["size"] = draw(st.integers(0, 3))
+    if pool["size"]:
+        pool["max_overflow"] = draw(st.integers(-1, 2))
     pool |= draw(merged(maybe("timeout", ms(50, 3000)), maybe("recycle", ms(100, 5000))))
-    return pool
+    return pool | draw(maybe("use_lifo", st.booleans()))
 
 
 @st.composite
@@ -151,8 +218,8 @@ def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
     if "concurrency" in stage:
         stage |= draw(maybe("queue_limit", st.integers(0, 6)))
     stage |= draw(maybe("startup", st.fixed_dictionaries({"timeout": ms(50, 5000)})))
-    stage |= draw(maybe("pool", pools()))
-    if "pool" in stage:
+    stage |= draw(maybe("pool", pools(bounded)))
+    if "pool" in stage and stage["pool"].get("kind") != "static":
         session = merged(maybe("lifetime", ms(50, 3000)), maybe("leak", percent))
         stage |= draw(maybe("session", session))
     stage["policies"] = draw(policies(bounded))
@@ -192,6 +259,25 @@ def observations(names: list[str]) -> st.SearchStrategy[Data]:
     )
 
 
+@st.composite
+def workloads(draw: Draw) -> Data:
+    rates = st.integers(1, 12).map(lambda n: f"{n}/s")
+    kind = draw(st.sampled_from(["constant", "poisson", "piecewise", "replay"]))
+    if kind == "replay":
+        times = {"file": str(LATENCIES), "column": "latency_ms", "unit": "s"}
+        return {kind: times | {"speed": draw(st.integers(5, 20)), "share": "80%"}}
+    if kind != "piecewise":
+        return {kind: {"rate": draw(rates)}}
+    pieces = [
+        {"from": draw(ms(0, 3000)), "rate": draw(rates)},
+        {"from": draw(ms(3001, 6000)), "rate": draw(st.just("0/s") | rates), "to": draw(rates)},
+        {"from": draw(ms(6001, 9000)), "rate": draw(rates)},
+    ]
+    period = maybe("period", st.just("9500ms"))
+    spacing = maybe("spacing", st.sampled_from(["poisson", "even"]))
+    return {kind: {"rates": pieces} | draw(merged(period, spacing))}
+
+
 def working(drawn: Data) -> list[str]:
     """Return the names of the stages that have work of their own, which faults can befall."""
     inside = [name for stage in drawn.values() for name in working(stage.get("stages", {}))]
@@ -203,7 +289,7 @@ def scenarios(draw: Draw, bounded: bool = False) -> Data:
     """Draw a scenario; `bounded` leaves out work without a longest value."""
     names: list[str] = []
     drawn = draw_stages(draw, bounded, names, draw(st.integers(1, 3)), 0)
-    rate = {"rate": f"{draw(st.integers(1, 12))}/s"}
+    arrivals = draw(workloads())
     names = working(drawn)
     return {
         "name": "drawn",
@@ -211,7 +297,7 @@ def scenarios(draw: Draw, bounded: bool = False) -> Data:
         "horizon": f"{HORIZON}s",
         "drain": draw(ms(0, 5000)),
         "warmup": draw(ms(0, 5000)),
-        "workload": {"arrivals": {draw(st.sampled_from(["constant", "poisson"])): rate}},
+        "workload": {"arrivals": arrivals},
         "stages": drawn,
         "faults": draw(st.lists(faults(names), max_size=3)),
         "observations": draw(st.lists(observations(names), max_size=3)),

@@ -18,6 +18,7 @@ from cascadesim.model.fallback import FallbackPlan
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cascadesim.model.pool import PoolPlan
     from cascadesim.model.stage import PolicyPlan, StagePlan
     from cascadesim.plan import Plan
 
@@ -74,9 +75,7 @@ def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
         bound += stage_bound(inner, given)
     if stage.pool is not None:
         bound = bound.capped(f"{stage.name}.session.lifetime", stage.session.lifetime)
-        bound += Bound({f"{stage.name}.pool.connect_time": stage.pool.connect_time})
-        if stage.pool.kind == "queue":
-            bound += Bound({f"{stage.name}.pool.timeout": stage.pool.timeout})
+        bound += _connection(f"{stage.name}.pool", stage.pool)
     if stage.concurrency < math.inf:
         # First come first served: each round of `concurrency` calls takes one bound at most.
         rounds = stage.queue_limit / stage.concurrency
@@ -85,6 +84,16 @@ def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
         bound += Bound({f"{stage.name}.concurrency": wait})
     if stage.startup > 0:
         bound += Bound({f"{stage.name}.startup.timeout": stage.startup})
+    return bound
+
+
+def _connection(where: str, pool: PoolPlan) -> Bound:
+    """Return the bound of getting a connection: wait for it, ping it, and make another."""
+    bound = Bound({f"{where}.connect_time": pool.connect_time.upper})
+    if pool.pre_ping:
+        bound += Bound({f"{where}.ping_time": pool.ping_time})
+    if pool.limit < math.inf:
+        bound += Bound({f"{where}.timeout": pool.timeout})
     return bound
 
 
@@ -124,7 +133,16 @@ def _breaker(where: str, breaker: BreakerPlan, inner: Bound) -> Bound:
     `successes_to_close` succeed one after the other before the breaker closes or one fails. Each
     trial takes as long as the caller's own call at most.
     """
-    recoveries = breaker.max_recoveries
-    trials = (recoveries + 1) * breaker.successes_to_close
-    waits = Bound({f"{where}.recovery_timeout": recoveries * breaker.recovery_timeout})
-    return inner.times(trials + 1) + waits
+    trials = (breaker.max_recoveries + 1) * breaker.successes_to_close
+    return inner.times(trials + 1) + recoveries(where, breaker)
+
+
+def recoveries(where: str, breaker: BreakerPlan) -> Bound:
+    """Return how long a caller can wait for recoveries."""
+    longest = breaker.longest_recovery
+    grows = longest > breaker.recovery_timeout
+    setting = "max_recovery_timeout" if grows else "recovery_timeout"
+    bound = Bound({f"{where}.{setting}": breaker.max_recoveries * longest})
+    if breaker.interval:
+        bound += Bound({f"{where}.interval": breaker.max_recoveries * breaker.interval})
+    return bound

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.analysis.bounds import Bound
+from cascadesim.analysis.bounds import Bound, recoveries
+from cascadesim.model.arrivals import Closed
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
@@ -116,7 +117,7 @@ def _inner_beyond_outer(plan: Plan) -> Iterator[Contradiction]:
 def _pool_beyond_caller(plan: Plan) -> Iterator[Contradiction]:
     for stage, outer, own in plan.walk_policies():
         caller = _tightest(outer + own)
-        if stage.pool is None or stage.pool.kind == "null" or caller is None:
+        if stage.pool is None or stage.pool.limit == math.inf or caller is None:
             continue
         if stage.pool.timeout > caller[1]:
             yield Contradiction(
@@ -129,7 +130,7 @@ def _pool_beyond_caller(plan: Plan) -> Iterator[Contradiction]:
 def _sessions_outlive_waiters(plan: Plan) -> Iterator[Contradiction]:
     for stage in plan.walk():
         pool, session = stage.pool, stage.session
-        if pool is None or pool.kind == "null" or session.lifetime <= pool.timeout:
+        if pool is None or pool.limit == math.inf or session.lifetime <= pool.timeout:
             continue
         if session.lifetime < math.inf:
             freed = f"before the reaper frees one after {duration_text(session.lifetime)}"
@@ -145,7 +146,9 @@ def _sessions_outlive_waiters(plan: Plan) -> Iterator[Contradiction]:
 
 
 def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
-    offered = 1 / plan.gaps.mean
+    if isinstance(plan.arrivals, Closed):
+        return  # clients that wait offer no more than is taken
+    offered = 1 / plan.mean_gap
     for stage, outer, own in plan.walk_policies():
         retries = [path for path, p in outer + own if isinstance(p, RetryPlan)]
         load, sustained = _load(outer + own)
@@ -174,11 +177,10 @@ def _recoveries_beyond(plan: Plan, limit: float) -> Iterator[Contradiction]:
     waits = sum((_recoveries(stage) for stage in plan.stages), Bound())
     if waits.total <= limit:
         return
-    breakers = [path for path in waits.terms if path.endswith(".recovery_timeout")]
+    breakers = [path for path in waits.terms if path.endswith("recovery_timeout")]
     if breakers:
-        chain = (
-            "recoveries along the chain add up to" if len(waits.terms) > 1 else "a recovery takes"
-        )
+        policies = {path.rpartition(".")[0] for path in waits.terms}
+        chain = "recoveries along the chain add up to" if len(policies) > 1 else "a recovery takes"
         yield Contradiction(
             tuple(waits.terms),
             f"callers wait while these are open: {chain} {duration_text(waits.total)}, beyond the "
@@ -194,6 +196,5 @@ def _recoveries(stage: StagePlan) -> Bound:
         if isinstance(policy, DeadlinePlan):
             bound = bound.capped(f"{where}.timeout", policy.timeout)
         elif isinstance(policy, BreakerPlan) and policy.waits and policy.max_recoveries:
-            seconds = policy.recovery_timeout * policy.max_recoveries
-            bound += Bound({f"{where}.recovery_timeout": seconds})
+            bound += recoveries(where, policy)
     return bound

@@ -16,6 +16,7 @@ from cascadesim.analysis.contradictions import (
 from cascadesim.analysis.summary import latency_limit
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
+from cascadesim.model.arrivals import Gaps
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.faults import FaultPlan
@@ -149,9 +150,10 @@ def _opening(plan: Plan, seed: int, stage: str, around: Around, i: int, dead: st
     opening = Opening(path, breaker.failure_threshold, dead, None, None)
     if dead == "silent" and not _ever_ends(target, around, i):
         return replace(opening, never=True)  # a call that never ends never counts as a failure
+    gap = plan.mean_gap
     requests, most = 100, _most_requests(plan, breaker)
     while True:
-        records = simulate(replace(plan, horizon=requests * plan.gaps.mean), seed)
+        records = simulate(replace(plan, horizon=requests * gap), seed)
         for transition in records.transitions:
             if transition.breaker == path:
                 after, reached = _reached(plan, seed, transition.at, target)
@@ -174,12 +176,13 @@ def _ever_ends(target: StagePlan, around: Around, i: int) -> bool:
 
 def _most_requests(plan: Plan, breaker: BreakerPlan) -> int:
     """Return how many requests to try: enough for every wait of the plan several times over."""
-    waits = [breaker.failure_threshold * plan.gaps.mean]
+    gap = plan.mean_gap
+    waits = [breaker.failure_threshold * gap]
     for stage in plan.walk():
         waits += [stage.tracker, stage.startup, stage.session.lifetime]
         waits += [p.timeout for p in stage.policies if isinstance(p, DeadlinePlan)]
         waits += [p.recovery_timeout for p in stage.policies if isinstance(p, BreakerPlan)]
-    several = 3 * sum(wait for wait in waits if wait < math.inf) / plan.gaps.mean
+    several = 3 * sum(wait for wait in waits if wait < math.inf) / gap
     return int(min(_MOST_REQUESTS, max(5_000, several)))
 
 
@@ -209,7 +212,7 @@ def _probe(plan: Plan, target: str, dead: str) -> Plan:
         plan,
         warmup=0.0,
         drain=0.0,
-        gaps=Distribution("constant", (plan.gaps.mean,)),
+        arrivals=Gaps(Distribution("constant", (plan.mean_gap,))),
         stages=changed(plan.stages, inside=False),
         observed=(),
     )

@@ -16,6 +16,7 @@ from cascadesim.experiment.judged import plain
 from cascadesim.experiment.replications import MEASURES, at_least, interval
 from cascadesim.experiment.run import write_files
 from cascadesim.experiment.search import Tunable
+from cascadesim.scenario.beside import moved
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.objectives import RATES, Objective
 from cascadesim.scenario.source import flow, write
@@ -296,7 +297,7 @@ class Optimization(Shown):
             f"Written by cascadesim {__version__}; these variants were compared by\n"
             f"`cascadesim compare` on this file with {again}, after\n{command}"
         )
-        document = self.proposed.document
+        document = moved(self.proposed.document, file.parent)
         write_files(
             file.parent, {file.name: lambda at: at.write_text(write(document, comment), "utf-8")}
         )

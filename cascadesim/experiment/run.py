@@ -8,29 +8,36 @@ import os
 import shlex
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
+from cascadesim.analysis.composition import composition
 from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.engine import trace as run_traced
 from cascadesim.experiment.warmup import settled
+from cascadesim.scenario.beside import with_data
 from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.load import without_variants
 from cascadesim.scenario.source import flow, write
 from cascadesim.shown import SECONDS, Shown, figures, table
+from cascadesim.sparkline import Sparkline, sparklines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import pandas as pd
+    from matplotlib.axes import Axes
 
+    from cascadesim.analysis.composition import Composition
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.source import Document
     from cascadesim.trace import Trace
 
 FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  # of a saved run
@@ -49,6 +56,10 @@ class Result(Shown):
         """Return percentiles, outcomes, goodput and verdicts."""
         return summarize(self.records, self.scenario.objectives)
 
+    def composition(self, name: str = "p99") -> Composition:
+        """Return what a percentile, or the mean, is made of, by stage and cause."""
+        return composition(self.records, name)
+
     @cached_property
     def trace(self) -> Trace:
         """Return when each request was where, and levels; see `Trace`. It is simulated again."""
@@ -65,7 +76,14 @@ class Result(Shown):
         return f"{self.scenario.name}{at}{given and f', {given}'}, seed {self.seed}; {SECONDS}"
 
     def _table(self) -> pd.DataFrame:
-        return table({self.scenario.variant or self.scenario.name: figures(self.summary)})
+        return table({self._label: figures(self.summary)})
+
+    def _sparklines(self) -> dict[str, Sparkline]:
+        return sparklines({self._label: self.records})
+
+    @property
+    def _label(self) -> str:
+        return self.scenario.variant or self.scenario.name
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as plain data.
@@ -89,20 +107,45 @@ class Result(Shown):
         The scenario is the one that ran, variant, overrides and seed applied, so that `cascadesim
         run FOLDER` repeats the run; the comment at its top is the command that made it. To a
         repeat it is a scenario like any other: its summary has the same figures, but names no
-        variant and no overrides, and its scenario names this one as its origin. Raises
-        ScenarioError where the folder cannot be written; then nothing in it has changed.
+        variant and no overrides, and its scenario names this one as its origin. What the scenario
+        has read from files stands beside it in data-1.csv, …. Raises ScenarioError where the folder
+        cannot be written; then nothing in it has changed.
         """
         comment = (
             f"Written by cascadesim {__version__}; `cascadesim run` on this file repeats\n"
             f"{self._command()}"
         )
+        document, texts = self._repeatable()
         writers: tuple[Callable[[Path], object], ...] = (
             lambda path: self.frame.to_parquet(path, index=False),
             lambda path: self.frame.to_csv(path, index=False),
             lambda path: path.write_text(json_text(self.to_dict()), "utf-8"),
-            lambda path: path.write_text(write(self._repeatable().document, comment), "utf-8"),
+            lambda path: path.write_text(write(document, comment), "utf-8"),
         )
-        write_files(Path(folder), dict(zip(FILES, writers, strict=True)))
+        data: dict[str, Callable[[Path], object]] = {
+            name: partial(Path.write_text, data=text, encoding="utf-8")
+            for name, text in texts.items()
+        }
+        write_files(Path(folder), data | dict(zip(FILES, writers, strict=True)))
+
+    def plot(self, kind: str = "latency", ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw one of the figures of `cascadesim.plots.kinds.KINDS`.
+
+        `options` are those of the figure: `request` of a timeline, `name` of a pool. Raises
+        ScenarioError where there is no such figure, or nothing to draw.
+        """
+        from cascadesim.plots.kinds import draw  # matplotlib is slow to import
+
+        return draw(kind, self, ax, **options)
+
+    def export(self, kind: str, path: str | Path) -> None:
+        """Write every request as a trace: `kind` is "otlp-json" or "chrome-trace".
+
+        Raises ScenarioError for another kind, and where the file cannot be written.
+        """
+        from cascadesim.export import export  # which writes files by this module
+
+        export(self, kind, path)
 
     def _command(self) -> str:
         words = ["cascadesim", "run", self.scenario.document.source]
@@ -112,8 +155,11 @@ class Result(Shown):
             words += ["--set", f"{path}={flow(value)}"]
         return shlex.join([*words, "--seed", str(self.seed)])
 
-    def _repeatable(self) -> Scenario:
-        return self.scenario.override({"seed": self.seed}).resolved()
+    def _repeatable(self) -> tuple[Document, dict[str, str]]:
+        """Return the document of what ran, and the texts of its data files by name."""
+        document, texts = with_data(self.scenario)
+        document = without_variants(document)
+        return replace(document, data=document.data | {"seed": self.seed}), texts
 
 
 def run(

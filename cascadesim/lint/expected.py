@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from cascadesim.lint.values import Kind, Value
 from cascadesim.scenario.errors import ScenarioError, show, suggest
 from cascadesim.scenario.paths import UnknownPath, locate
+from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import DURATION_PATTERN, RATE_PATTERN, SHARE_PATTERN
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def expected(scenario: Scenario, path: str, mark: Mark) -> tuple[Value, Kind]:
             here = here[key]  # type: ignore[index]
         else:
             raise ScenarioError(f"the scenario has none, up to {show(key)}", mark, path)
+    if kind is Kind.TIME and isinstance(here, Work) and here.kind == "constant":
+        here = here.constant  # a time that may be a distribution, and is written as a duration
     if isinstance(here, BaseModel | dict | list):
         within = _settings(here)
         hint = f"; name one inside, such as {path}.{within[0]}" if within else ""

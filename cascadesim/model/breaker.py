@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cascadesim.model.kernel import Call, Cancelled, Kernel, Waiter, WaitQueue
 from cascadesim.model.outcome import ERRORS, Outcome
+from cascadesim.model.window import WindowPlan, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from cascadesim.model.request import Layer, Request
+
+Ticket = Any  # what a breaker gives with a call, and wants back with its outcome
 
 
 class State(Enum):
@@ -28,17 +31,28 @@ class BreakerPlan:
     """Settings of one breaker, times in seconds.
 
     `waits` makes callers wait out an open state instead of being rejected; each sits through
-    at most `max_recoveries` recoveries before it is rejected after all.
+    at most `max_recoveries` recoveries before it is rejected after all. `preset` names the library
+    that it behaves like; recoveries that grow do so up to `max_recovery_timeout`, and end at a
+    multiple of `interval`.
     """
 
     name: str
-    failure_threshold: int  # consecutive failures that open it
+    failure_threshold: int  # consecutive failures that open it; with a window, its minimum of calls
     recovery_timeout: float  # how long it stays open
-    half_open_permits: int = 1  # trial calls let through at once
+    half_open_permits: float = 1  # trial calls let through at once
     successes_to_close: int = 1  # trial successes that close it
     waits: bool = False
     max_recoveries: int = 1
     outcomes: frozenset[Outcome] = frozenset(ERRORS)  # that count as failures
+    window: WindowPlan | None = None  # opens it by rates, in place of consecutive failures
+    preset: str | None = None
+    max_recovery_timeout: float = 0.0
+    interval: float = 0.0
+
+    @property
+    def longest_recovery(self) -> float:
+        """Return the longest that it stays open, `interval` aside."""
+        return max(self.recovery_timeout, self.max_recovery_timeout)
 
 
 class CircuitBreaker:
@@ -62,7 +76,7 @@ class CircuitBreaker:
         self._trials = 0
         self._epoch = 0  # counts transitions, so that late outcomes are told apart
 
-    def admit(self, now: float) -> int | None:
+    def admit(self, now: float) -> Ticket | None:
         """Return a ticket for the call, or None if it may not pass at `now`."""
         if self.state is State.CLOSED:
             return self._epoch
@@ -75,7 +89,7 @@ class CircuitBreaker:
         self._trials += 1
         return self._epoch
 
-    def settle(self, ticket: int, *, ok: bool, now: float) -> None:
+    def settle(self, ticket: Ticket, *, ok: bool, now: float) -> None:
         """Take the outcome of the call that `admit` gave this ticket."""
         if ticket != self._epoch:
             return
@@ -88,7 +102,7 @@ class CircuitBreaker:
             if self._failures == self.plan.failure_threshold:
                 self._open(now)
 
-    def take_back(self, ticket: int) -> None:
+    def take_back(self, ticket: Ticket) -> None:
         """Let another call have the ticket of one that was never made."""
         if ticket == self._epoch and self.state is State.HALF_OPEN:
             self._trials -= 1
@@ -111,6 +125,48 @@ class CircuitBreaker:
         self.history.append((now, state))
         self._failures = self._successes = self._trials = 0
         self._epoch += 1
+
+
+class WindowBreaker(CircuitBreaker):
+    """Opens where, over a window of calls, the failures or the slow calls reach a rate.
+
+    Both count once the window holds its minimum of calls, and are looked at after every call, be
+    it a success (as in resilience4j). In half-open a slow trial is a failed one, or a breaker that
+    slow calls had opened would close upon them. The window is empty after every transition.
+    """
+
+    def __init__(self, plan: BreakerPlan) -> None:
+        super().__init__(plan)
+        assert plan.window is not None
+        self._slow_call = plan.window.slow_call
+        self._window = window_of(plan.window)
+
+    def admit(self, now: float) -> Ticket | None:
+        """Return a ticket for the call, or None if it may not pass at `now`."""
+        epoch = super().admit(now)
+        return None if epoch is None else (epoch, now)
+
+    def settle(self, ticket: Ticket, *, ok: bool, now: float) -> None:
+        """Take the outcome of the call that `admit` gave this ticket."""
+        if ticket[0] != self._epoch:
+            return
+        slow = self._is_slow(ticket, now)
+        if self.state is State.HALF_OPEN:
+            self._settle_trial(ok and not slow, now)
+        elif self._window.record(now, failed=not ok, slow=slow):
+            self._open(now)
+
+    def take_back(self, ticket: Ticket) -> None:
+        """Let another call have the ticket of one that was never made."""
+        super().take_back(ticket[0])
+
+    def _is_slow(self, ticket: Ticket, now: float) -> bool:
+        # A sum rounds as the clock does: a call that takes `slow_call` to the dot is not slower.
+        return bool(now > ticket[1] + self._slow_call)
+
+    def _enter(self, state: State, now: float) -> None:
+        super()._enter(state, now)
+        self._window.clear()
 
 
 class BreakerLayer:
@@ -148,12 +204,12 @@ class BreakerLayer:
         try:
             outcome = yield from self._inner.call(request)
         except Cancelled:
-            self._settle(ticket, ok=Outcome.TIMED_OUT not in breaker.plan.outcomes)
+            self._settle_cancelled(ticket)
             raise
         self._settle(ticket, ok=outcome not in breaker.plan.outcomes)
         return outcome
 
-    def _wait(self, request: Request) -> Generator[None, int | None, int | None]:
+    def _wait(self, request: Request) -> Generator[None, Ticket | None, Ticket | None]:
         now = self._kernel.now
         is_open = self._breaker.state is State.OPEN
         if is_open and self._breaker.plan.max_recoveries == 0:
@@ -162,10 +218,9 @@ class BreakerLayer:
         if is_open and not self._queue:
             self._recover_later()
         # The waiter's note counts the recoveries it sits through.
-        ticket: int | None = yield from self._queue.wait(request, self._give_back, int(is_open))
-        return ticket
+        return (yield from self._queue.wait(request, self._give_back, int(is_open)))
 
-    def _give_back(self, ticket: int | None) -> None:
+    def _give_back(self, ticket: Ticket | None) -> None:
         if ticket is not None:
             self._breaker.take_back(ticket)
             self._admit_waiting()
@@ -180,7 +235,10 @@ class BreakerLayer:
                 return
             self._queue.grant(ticket)
 
-    def _settle(self, ticket: int, *, ok: bool) -> None:
+    def _settle_cancelled(self, ticket: Ticket) -> None:
+        self._settle(ticket, ok=Outcome.TIMED_OUT not in self._breaker.plan.outcomes)
+
+    def _settle(self, ticket: Ticket, *, ok: bool) -> None:
         state = self._breaker.state
         self._breaker.settle(ticket, ok=ok, now=self._kernel.env.now)
         if not self._queue:

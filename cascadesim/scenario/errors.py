@@ -41,6 +41,10 @@ class ScenarioError(Exception):
         """Let the error cross process borders whole."""
         return (ScenarioError, (self.problem, self.mark, self.path))
 
+    def _render_traceback_(self) -> list[str]:
+        """Show the one line in notebooks, as IPython asks errors how."""
+        return [f"ScenarioError: {self}"]
+
 
 def one_line(text: str) -> str:
     """Return text with all that does not print on one line escaped, such as line breaks."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from cascadesim.scenario.errors import Mark, ScenarioError, closest, cut, one_line, show, suggest
+from cascadesim.scenario.listing import listed, setting
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.paths import UnknownPath, dotted, locate
 from cascadesim.scenario.schema.scenario import ScenarioModel
 from cascadesim.scenario.source import Document, Location, flow, parse, read
 from cascadesim.scenario.vary import varied
-from cascadesim.shown import Shown
+from cascadesim.shown import Shown, table, table_html, titled_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _CELL = 40  # characters of a setting that a table of them shows
+_FEW = 20  # settings that are shown at once
+_STANDING = "as it stands"  # a column that no variant is called, as it has spaces
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,9 +118,7 @@ class Scenario(Shown):
 
         It has no sweep either, which may vary what only some of them have.
         """
-        others = ("variants", "sweep")
-        data = {key: value for key, value in self.document.data.items() if key not in others}
-        document = replace(self.document, data=data)
+        document = without_variants(self.document)
         return Scenario(_validate(document), document)
 
     def _title(self) -> str:
@@ -128,17 +129,33 @@ class Scenario(Shown):
     def _table(self) -> pd.DataFrame:
         import pandas as pd  # slow to import, and not every command needs it
 
-        names = self.variants if self.variant is None else (self.variant,)
-        changes = [(name, self.changed(name)) for name in names]
-        if self.overrides:
-            changes.append(("with overrides", self.overrides))
         rows = {
             (one_line(name), path): cut(flow(settings[path]), _CELL) if path else ""
-            for name, settings in changes
+            for name, settings in self._changes().items()
             for path in (settings or [""])
         }
         index = pd.MultiIndex.from_tuples(rows) if rows else None
         return pd.DataFrame({"set to": list(rows.values())}, index)
+
+    def _changes(self) -> dict[str, dict[str, Any]]:
+        """Return the settings of each variant, and the overrides, by dotted path."""
+        names = self.variants if self.variant is None else (self.variant,)
+        changes = {name: self.changed(name) for name in names}
+        return changes | ({"with overrides": self.overrides} if self.overrides else {})
+
+    def _repr_html_(self) -> str:
+        """Return what variants change, side by side, and below it all settings to unfold."""
+        columns, data = self._changes(), self.document.data
+        paths = dict.fromkeys(path for settings in columns.values() for path in settings)
+        if self.variant is None:
+            columns = {_STANDING: {path: setting(data, path) for path in paths}} | columns
+        everything = listed(data)
+        changed = titled_html(self._title(), _settings_table(columns if paths else {}))
+        unfolded = " open" if not paths and len(everything) <= _FEW else ""
+        return (
+            f"{changed}\n<details{unfolded}><summary>all {len(everything)} settings</summary>\n"
+            f"{table_html(_settings_table({_STANDING: everything}))}\n</details>"
+        )
 
     def _chain(self, variant: str) -> list[str]:
         """Return the variant and those that it extends, outermost last."""
@@ -161,6 +178,19 @@ class Scenario(Shown):
             raise ScenarioError(message, mark, ".".join(where))
 
 
+def _settings_table(columns: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return settings by dotted path in columns, as texts."""
+    return table(
+        {
+            name: {
+                path: "" if value is None else cut(flow(value), _CELL)
+                for path, value in settings.items()
+            }
+            for name, settings in columns.items()
+        }
+    )
+
+
 def load(path: str | Path) -> Scenario:
     """Return the scenario in a YAML file, or in the `scenario.yaml` of a folder.
 
@@ -172,6 +202,13 @@ def load(path: str | Path) -> Scenario:
 def loads(text: str, source: str = "<text>") -> Scenario:
     """Return the scenario in a YAML text; see `load`."""
     return _checked(parse(text, source))
+
+
+def without_variants(document: Document) -> Document:
+    """Return the document without variants and sweep."""
+    others = ("variants", "sweep")
+    data = {key: value for key, value in document.data.items() if key not in others}
+    return replace(document, data=data)
 
 
 def parse_settings(texts: list[str]) -> dict[str, Any]:
@@ -254,7 +291,7 @@ def _validate(
         problem = f"expected a mapping with name, horizon, stages, …, got {show(data)}"
         raise ScenarioError(problem, document.mark(()))
     try:
-        return ScenarioModel.model_validate(data)
+        return ScenarioModel.model_validate(data, context=Path(document.source).parent)
     except ValidationError as invalid:
         errors = [located(document, error, setting) for error in invalid.errors(include_url=False)]
     raise min(errors, key=lambda error: (error.mark.line or 0, error.mark.column or 0))

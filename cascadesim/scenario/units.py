@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -89,6 +89,11 @@ def parse_rate(value: Any) -> float:
     raise _wrong(f'expected a rate such as "4/s" or "240/min", got {show(value)}')
 
 
+def _rate_or_none(value: Any) -> float:
+    none = isinstance(value, str) and re.fullmatch(rf"\s*0(?:\.0+)?\s*/\s*{_UNIT}\s*", value)
+    return 0.0 if none else parse_rate(value)
+
+
 def parse_share(value: Any) -> float:
     """Return a share from 0 to 1 for text such as "1%" or a number such as 0.01."""
     if isinstance(value, str) and re.fullmatch(SHARE_PATTERN, value.strip().removeprefix("-")):
@@ -100,6 +105,16 @@ def parse_share(value: Any) -> float:
     if not 0 <= share <= 1:  # also refuses NaN
         raise _wrong(f"a share lies between 0% and 100%, got {show(value)}")
     return share
+
+
+def parse_weight(value: Any) -> float:
+    """Return a weight for a number such as 3 or for text such as "5%"."""
+    if isinstance(value, str):
+        return parse_share(value)
+    weight = float(value) if isinstance(value, int | float) and abs(value) <= 1e9 else -1.0
+    if isinstance(value, bool) or not weight >= 0:
+        raise _wrong(f'expected a weight such as 3 or "5%", got {show(value)}')
+    return weight
 
 
 def parse_clock(text: str) -> float | None:
@@ -167,6 +182,11 @@ Rate = Annotated[
     BeforeValidator(parse_rate),
     WithJsonSchema({"type": "string", "pattern": RATE_PATTERN, "examples": ["4/s", "240/min"]}),
 ]
+RateOrNone = Annotated[
+    float,
+    BeforeValidator(_rate_or_none),
+    WithJsonSchema({"type": "string", "pattern": RATE_PATTERN, "examples": ["4/s", "0/s"]}),
+]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
@@ -179,6 +199,19 @@ Share = Annotated[
         }
     ),
 ]
+Weight = Annotated[
+    float,
+    BeforeValidator(parse_weight),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": SHARE_PATTERN},
+                {"type": "number", "minimum": 0, "maximum": 10**9},
+            ]
+        }
+    ),
+]
+TimeUnit = Literal["ns", "us", "ms", "s", "min", "h", "d"]
 Clock = Annotated[
     str, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": CLOCK_PATTERN})
 ]

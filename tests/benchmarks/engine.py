@@ -7,6 +7,7 @@ Prints ratios taken side by side in one run; nothing is asserted.
 
 from __future__ import annotations
 
+import json
 import math
 import resource
 import subprocess
@@ -15,15 +16,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
-from cascadesim.randomness import Stream, arrival_times
-from cascadesim.scenario.load import load
+from cascadesim.randomness import Stream
+from cascadesim.scenario.load import load, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -37,12 +38,12 @@ SEED = 7
 def incident(requests: int) -> Plan:
     """Return the plan of the incident, with a horizon long enough for so many requests."""
     plan = compile_plan(load(SCENARIO).at("before").model)
-    return replace(plan, horizon=requests * plan.gaps.mean, observed=())
+    return replace(plan, horizon=requests * plan.mean_gap, observed=())
 
 
 def bare(plan: Plan) -> Callable[[], int]:
     """Return a run of plain SimPy: arrivals, a timeout for each stage, one resource."""
-    arrivals = arrival_times(SEED, 0, plan.gaps, plan.horizon)
+    arrivals = plan.arrivals.times(SEED, 0, plan.horizon)
     gaps = np.diff(arrivals, prepend=0.0).tolist()
     stages = [stage for stage in plan.walk() if stage.work is not None]
     draws = [Stream(SEED, 0, f"{stage.name}.work", stage.work) for stage in stages if stage.work]
@@ -94,6 +95,79 @@ def beside_simpy(requests: int = 20_000, rounds: int = 5) -> None:
     print(f"incident-60s      {fast:10,.0f} requests/s, {ratio:.2f} of bare SimPy")
 
 
+WINDOW = {"minimum": 100, "failure_rate": "50%"}
+POLICIES: dict[str, Any] = {  # what a request pays for each of them, that lets it through
+    "breaker": {"breaker": {"recovery_timeout": "10s"}},
+    "breaker, window of calls": {
+        "breaker": {"recovery_timeout": "10s", "window": {"calls": 100} | WINDOW}
+    },
+    "breaker, window of time": {
+        "breaker": {"recovery_timeout": "10s", "window": {"time": "30s"} | WINDOW}
+    },
+} | {
+    f"breaker, {preset}": {"breaker": {"preset": preset}}
+    for preset in ("pybreaker", "purgatory", "resilience4j", "polly", "envoy")
+}
+
+POOLS: dict[str, Any] = {  # and for a connection
+    "pool": {"connect_time": "40ms"},
+    "pool, pre_ping": {"connect_time": "40ms", "pre_ping": True},
+    "pool, null": {"connect_time": "40ms", "kind": "null"},
+    "pool, static": {"connect_time": "40ms", "kind": "static"},
+}
+
+WORKS: dict[str, Any] = {  # and for other work than exponential
+    "work, gamma": {"gamma": {"mean": "250ms", "cv": 0.8}},
+    "work, pareto": {"pareto": {"median": "100ms", "p99": "2s"}},
+    "work, mixture": {
+        "mixture": {
+            "hit": {"weight": "90%", "constant": "1ms"},
+            "miss": {"weight": "10%", "lognormal": {"median": "300ms", "p99": "2s"}},
+        }
+    },
+}
+
+WORKLOADS: dict[str, Any] = {  # and for being sent otherwise, as often
+    "arrivals, piecewise": {"arrivals": {"piecewise": {"rates": [{"from": "0s", "rate": "4/s"}]}}},
+    "closed": {"closed": {"clients": 10, "think": {"exponential": {"mean": "2250ms"}}}},
+}
+
+
+def one_stage(requests: int, *policies: Any, workload: Any = None, **more: Any) -> Plan:
+    """Return the plan of one stage with such policies around it, a call in twenty failing."""
+    scenario = {
+        "name": "one stage",
+        "horizon": f"{requests / 4}s",
+        "workload": workload or {"arrivals": {"poisson": {"rate": "4/s"}}},
+        "stages": {
+            "a": {
+                "work": {"exponential": {"mean": "250ms"}},
+                "failure_rate": "5%",
+                "policies": policies,
+            }
+            | more
+        },
+    }
+    return compile_plan(loads(json.dumps(scenario)).model)
+
+
+def each_policy(requests: int = 20_000, rounds: int = 3) -> None:
+    """Print what each policy adds to a stage without any, taken in turns."""
+    plans = {"": one_stage(requests)}
+    plans |= {name: one_stage(requests, policy) for name, policy in POLICIES.items()}
+    plans |= {name: one_stage(requests, pool=pool) for name, pool in POOLS.items()}
+    plans |= {name: one_stage(requests, work=work) for name, work in WORKS.items()}
+    plans |= {name: one_stage(requests, workload=each) for name, each in WORKLOADS.items()}
+    took: dict[str, list[float]] = {name: [] for name in plans}
+    for _ in range(rounds):
+        for name, plan in plans.items():
+            took[name].append(seconds(lambda plan=plan: simulate(plan, SEED)))
+    each = {name: min(times) / requests * 1e6 for name, times in took.items()}
+    print(f"a stage                    {each['']:6.1f} us a request")
+    for name in list(plans)[1:]:
+        print(f"{name:25}  {each[name] - each['']:+6.1f} us")
+
+
 def one_size(requests: int) -> None:
     """Print seconds and the peak resident memory in bytes of one run; for a process of its own."""
     plan = incident(requests)
@@ -119,4 +193,5 @@ if __name__ == "__main__":
         one_size(int(sys.argv[1]))
     else:
         beside_simpy()
+        each_policy()
         growth()

@@ -1,6 +1,9 @@
+from math import inf
+
 import pytest
 
-from cascadesim.model.breaker import BreakerPlan, CircuitBreaker, State
+from cascadesim.model.breaker import BreakerPlan, CircuitBreaker, State, WindowBreaker
+from cascadesim.model.window import WindowPlan
 
 C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 
@@ -80,3 +83,53 @@ def test_taking_back_an_old_ticket_changes_nothing() -> None:
     assert breaker.admit(121.0) is not None
     breaker.take_back(trial)
     assert breaker.admit(121.0) is None
+
+
+def window_breaker(**window: float) -> WindowBreaker:
+    """Return a breaker (recovery 60) that judges its last 4 calls once there are 2."""
+    plan = WindowPlan(calls=4, time=inf, minimum=2, **window)
+    return WindowBreaker(BreakerPlan("breaker", 2, 60.0, window=plan))
+
+
+def send(breaker: CircuitBreaker, *calls: tuple[float, float, bool]) -> CircuitBreaker:
+    """Send calls: when they begin and end, and whether they succeed."""
+    for begin, end, ok in calls:
+        breaker.settle(breaker.admit(begin), ok=ok, now=end)
+    return breaker
+
+
+def test_failures_beyond_the_rate_open_it_though_successes_lie_between() -> None:
+    breaker = window_breaker(failure_rate=0.5)
+    assert send(breaker, (0, 0, True), (1, 1, True), (2, 2, False)).state is C
+    assert send(breaker, (3, 3, True), (4, 4, False)).state is O  # 2 of the last 4
+
+
+def test_slow_calls_open_it_though_none_fails() -> None:
+    breaker = window_breaker(slow_call=2.0, slow_rate=1.0)
+    assert send(breaker, (0, 2, True), (0, 2, True)).state is C  # 2 s are not slower than 2 s
+    breaker = window_breaker(slow_call=2.0, slow_rate=1.0)
+    assert send(breaker, (0, 2.1, True), (0, 2.1, True)).state is O
+
+
+def test_rounding_makes_no_call_slow() -> None:
+    breaker = window_breaker(slow_call=0.1, slow_rate=1.0)
+    begins = [n / 7 for n in range(100)]
+    assert any(begin + 0.1 - begin > 0.1 for begin in begins)
+    assert send(breaker, *((begin, begin + 0.1, True) for begin in begins)).state is C
+
+
+@pytest.mark.parametrize(("took", "ok", "state"), [(1, True, C), (3, True, O), (1, False, O)])
+def test_a_trial_must_be_neither_failed_nor_slow(took: float, ok: bool, state: State) -> None:
+    breaker = window_breaker(failure_rate=0.5, slow_call=2.0, slow_rate=0.5)
+    send(breaker, (0, 0, False), (0, 0, False))
+    assert send(breaker, (60, 60 + took, ok)).state is state
+
+
+def test_a_window_forgets_what_was_before_a_transition() -> None:
+    breaker = window_breaker(failure_rate=0.5)
+    late = breaker.admit(0)
+    send(breaker, (0, 0, False), (0, 0, False), (60, 60, True), (61, 61, False))
+    assert breaker.state is C
+    breaker.settle(late, ok=False, now=62)  # nor does a late outcome count
+    assert breaker.state is C
+    assert send(breaker, (63, 63, False)).state is O

@@ -1,4 +1,6 @@
-"""A scenario in which every key stands once, and which the tests here change by text."""
+"""Scenarios in which every key stands; the first is what the tests here change by text."""
+
+from pathlib import Path
 
 EVERYTHING = """\
 name: everything
@@ -77,8 +79,86 @@ sweep:
   replications: 2
 """
 
+LATENCIES = Path(__file__).parents[1] / "data" / "latencies.csv"
+WORKS = """\
+name: works
+horizon: 1min
+workload: {arrivals: {poisson: {rate: 4/s}}}
+stages:
+  agent:
+    work:
+      mixture:
+        quick: {weight: 60%, gamma: {mean: 20ms, cv: 1.5}}
+        usual: {weight: 0.2, gamma: {mean: 90ms, shape: 3}}
+        slow: {weight: 0.1, pareto: {minimum: 200ms, alpha: 1.5}}
+        stuck: {weight: 0.1, pareto: {median: 1s, p99: 60s, cap: 2min}}
+        again: {weight: 2, empirical: {file: FILE, column: latency_ms, unit: ms}}
+""".replace("FILE", str(LATENCIES))
+BREAKERS = """\
+name: breakers
+horizon: 1min
+workload: {arrivals: {poisson: {rate: 4/s}}}
+stages:
+  agent:
+    work: {constant: 1s}
+    policies:
+      - breaker:
+          name: failing
+          window: {calls: 100, minimum: 20, failure_rate: 50%}
+          recovery_timeout: 10s
+          half_open_permits: all
+      - breaker:
+          name: slow
+          window: {time: 60s, minimum: 20, slow_call: 2s, slow_rate: 80%}
+          recovery_timeout: 10s
+      - breaker: {preset: envoy, max_recovery_timeout: 1min, interval: 5s}
+"""
+POOLS = """\
+name: pools
+horizon: 1min
+workload: {arrivals: {poisson: {rate: 4/s}}}
+stages:
+  database:
+    work: {constant: 8ms}
+    pool:
+      connect_time: {lognormal: {median: 40ms, p99: 200ms}}
+      size: 0
+      use_lifo: true
+      pre_ping: true
+      ping_time: 1ms
+  local: {work: {constant: 1ms}, pool: {kind: static, connect_time: 1ms, pre_ping: true}}
+"""
+CURVE = """\
+name: curve
+horizon: 1d
+workload:
+  arrivals:
+    piecewise:
+      rates:
+        - {from: 0s, rate: 0/s}
+        - {from: 6h, rate: 2/min, to: 0.5/s}
+        - {from: 12h, rate: 30/min}
+      period: 24h
+      spacing: even
+stages: {a: {work: {constant: 1ms}}}
+"""
+REPLAY = """\
+name: replay
+clock: "23:29:00"
+horizon: 1min
+workload: {arrivals: {replay: {file: FILE, column: at, speed: 2, share: 50%}}}
+stages: {a: {work: {constant: 1ms}}}
+""".replace("FILE", str(LATENCIES))
+CLIENTS = """\
+name: clients
+horizon: 1min
+workload: {closed: {clients: 50, think: {exponential: {mean: 1s}}}}
+stages: {a: {work: {constant: 1ms}}}
+"""
+ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, CURVE, REPLAY, CLIENTS)
 
-def swap(old: str, new: str) -> str:
+
+def swap(old: str, new: str, text: str = EVERYTHING) -> str:
     """Return the scenario with the first `old` in its text replaced."""
-    assert old in EVERYTHING
-    return EVERYTHING.replace(old, new, 1)
+    assert old in text
+    return text.replace(old, new, 1)

@@ -231,7 +231,8 @@ def test_a_setting_is_written_as_it_is_read(value: object) -> None:
          '--set: log.deadline.timeout: the stage "log" has no "deadline"; its policies: none'),
         (["agent.work.constant=1s"],
          '--set: agent.work.constant: "lognormal" is given too; keep exactly one of: '
-         "constant, exponential, lognormal, uniform; to replace it, write "
+         "constant, exponential, lognormal, uniform, gamma, pareto, empirical, mixture; "
+         "to replace it, write "
          "--set 'agent.work={constant: 1s}'"),
         (["agent.work.lognormal.p99=1s"],
          '--set: agent.work.lognormal.p99: "sigma" is given too; keep exactly one of: '

@@ -19,7 +19,7 @@ from strategies import plan_of
 from cascadesim.engine import simulate
 from cascadesim.model.outcome import Outcome
 from cascadesim.plan import Plan
-from cascadesim.randomness import UNIFORM, Stream, arrival_times
+from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
 
 REPLICATIONS = 40
@@ -187,7 +187,7 @@ def test_every_wait_is_that_of_the_recursion(servers: int) -> None:
     """Kiefer and Wolfowitz 1955 (Lindley 1952 for one server): who waits for which server."""
     plan = queue(0.8 * servers, servers, 2000, EXPONENTIAL)
     records = simulate(plan, seed=7)
-    arrivals = arrival_times(7, 0, plan.gaps, plan.horizon)
+    arrivals = plan.arrivals.times(7, 0, plan.horizon)
     work = Stream(7, 0, "server.work", plan.stages[0].work or UNIFORM)
     free = [0.0] * servers  # when each server is free, the soonest first
     expected = []

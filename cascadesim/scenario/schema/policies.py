@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
-from cascadesim.scenario.schema.base import Choice, Name, Strict
+from cascadesim.scenario.schema.base import Choice, Name, Strict, problem
+from cascadesim.scenario.schema.breakers import (
+    Permits,
+    PresetName,
+    Window,
+    check_window,
+    with_preset,
+)
 from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import Count, Duration, Number, PositiveDuration, Share, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ErrorName = Literal["rejected", "timed_out", "failed"]
 Errors = Annotated[list[ErrorName], Field(min_length=1)]
@@ -21,12 +31,35 @@ class Policy(Strict):
     enabled: bool = Field(True, strict=True, description="false leaves the policy out")
 
 
-class Breaker(Policy):
-    """Circuit breaker that opens after consecutive failures."""
+def _preset_or_recovery(schema: dict[str, Any]) -> None:
+    """Say in a JSON Schema that a preset brings a recovery timeout."""
+    del schema["required"]
+    schema["anyOf"] = [{"required": ["recovery_timeout"]}, {"required": ["preset"]}]
 
+
+class Breaker(Policy):
+    """Circuit breaker that opens after consecutive failures, or by the rates of a window."""
+
+    model_config = ConfigDict(json_schema_extra=_preset_or_recovery)
+
+    preset: PresetName | None = Field(
+        None, description="library whose defaults and behaviour it has; settings beside it win"
+    )
     failure_threshold: Count = Field(5, description="consecutive failures that open it")
+    window: Window | None = Field(
+        None, description="calls whose rates open it, in place of failure_threshold"
+    )
     recovery_timeout: PositiveDuration = Field(description="how long it stays open")
-    half_open_permits: Count = Field(1, description="trial calls let through at once")
+    max_recovery_timeout: PositiveDuration | None = Field(
+        None,
+        description="longest recovery of preset envoy, whose recoveries grow; 300s by default, "
+        "or recovery_timeout where that is longer",
+    )
+    interval: PositiveDuration | None = Field(
+        None,
+        description="time between sweeps of preset envoy, which end the open state; 10s by default",
+    )
+    half_open_permits: Permits = Field(1, description="trial calls let through at once; or all")
     successes_to_close: Count = Field(1, description="trial successes that close it")
     when_open: Literal["reject", "wait"] = Field(
         "reject", description="reject callers at once, or let them wait for the recovery"
@@ -37,6 +70,35 @@ class Breaker(Policy):
     outcomes: Errors = Field(
         ["rejected", "timed_out", "failed"], description="outcomes that count as failures"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, data: Any) -> Any:
+        return with_preset(data, cls.known_keys()) if isinstance(data, dict) else data
+
+    @classmethod
+    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
+        super()._check_keys(data)
+        rules = [key for key in data if key in ("failure_threshold", "window") and data[key]]
+        if len(rules) > 1:
+            message = "keep exactly one of: failure_threshold (failures in a row), window (rates)"
+            raise problem(message, rules[-1], key=True, without=rules[:-1])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.window is not None:
+            check_window(self.window)
+        if self.preset == "resilience4j" and self.window and (self.window.time or 0) % 1:
+            raise problem("resilience4j counts whole seconds", "window", "time")
+        longest = self.max_recovery_timeout
+        if self.preset != "envoy":
+            for key in ("max_recovery_timeout", "interval"):
+                if getattr(self, key) is not None:
+                    raise problem("is a setting of preset: envoy", key, key=True)
+        elif longest is not None and longest < self.recovery_timeout:
+            message = "must not be less than recovery_timeout, which it limits"
+            raise problem(message, "max_recovery_timeout")
+        return self
 
 
 class Deadline(Policy):

@@ -12,7 +12,7 @@ from cascadesim.scenario.samples import SampleText
 from cascadesim.scenario.schema.base import DOTTED_PATTERN, NO_OTHERS, Name, Strict, problem
 from cascadesim.scenario.schema.faults import Fault
 from cascadesim.scenario.schema.stages import Stage
-from cascadesim.scenario.schema.workload import Workload
+from cascadesim.scenario.schema.workload import Arrivals, Clients, Piecewise, Workload
 from cascadesim.scenario.units import (
     Clock,
     Count,
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
     from pydantic.config import JsonDict
 
+    from cascadesim.model.arrivals import Rates
+
 MOST_REQUESTS = 20_000_000  # several gigabytes of records
+_LESS = {"rate": "rate", "rates": "rate", "clients": "number of clients"}  # what makes them less
 
 
 class Observation(Strict):
@@ -140,7 +143,7 @@ class ScenarioModel(Strict):
         stages = self._stages_by_name()
         if self.fixed_warmup >= self.horizon:
             raise problem("warmup must be shorter than the horizon", "warmup")
-        self._check_size()
+        self._check_workload()
         for i, fault in enumerate(self.faults):
             self._check_has_work(stages, fault.on, "faults", i, "on")
             self.seconds(fault.start, "faults", i, "from")
@@ -156,16 +159,49 @@ class ScenarioModel(Strict):
                 raise problem(message, "observations", i, "at")
         return self
 
-    def _check_size(self) -> None:
-        arrivals = self.workload.arrivals
-        rate = arrivals.chosen.rate
-        if rate * self.horizon > MOST_REQUESTS:
+    def _check_workload(self) -> None:
+        if self.workload.closed is not None:
+            self._check_clients(self.workload.closed)
+        elif self.workload.arrivals is not None:
+            self._check_arrivals(self.workload.arrivals)
+
+    def _check_clients(self, closed: Clients) -> None:
+        from cascadesim.compile import distribution  # which imports the schema
+
+        think = distribution(closed.think).mean
+        if not think:
+            message = "must take some time: a client whose request ends at once would never stop"
+            raise problem(message, "workload", "closed", "think")
+        requests = closed.clients * self.horizon / think
+        self._check_number(f"up to {requests:.3g}", requests, "workload", "closed", "clients")
+
+    def _check_arrivals(self, arrivals: Arrivals) -> None:
+        if arrivals.replay is not None:  # a file has no more rows than a run holds
+            arrivals.replay.place(self.clock, self.horizon)
+            return
+        if arrivals.piecewise is not None:
+            key, requests = "rates", self.rates(arrivals.piecewise).expected(self.horizon)
+        else:
+            key, requests = "rate", arrivals.chosen.rate * self.horizon
+        at = ("workload", "arrivals", arrivals.kind, key)
+        if not requests:
+            raise problem("sends no requests within the horizon", *at)
+        self._check_number(f"about {requests:.3g}", requests, *at)
+
+    def _check_number(self, shown: str, requests: float, *at: str) -> None:
+        if requests > MOST_REQUESTS:
             message = (
-                f"sends about {rate * self.horizon:.3g} requests within the horizon, and a run "
-                f"holds at most {MOST_REQUESTS / 1e6:g} million; lower the rate or shorten "
-                "the horizon"
+                f"sends {shown} requests within the horizon, and a run "
+                f"holds at most {MOST_REQUESTS / 1e6:g} million; lower the {_LESS[at[-1]]} or "
+                "shorten the horizon"
             )
-            raise problem(message, "workload", "arrivals", arrivals.kind, "rate")
+            raise problem(message, *at)
+
+    def rates(self, piecewise: Piecewise) -> Rates:
+        """Return the rates of arrivals, begun when the clock says so."""
+        at = ("workload", "arrivals", "piecewise", "rates")
+        pieces = enumerate(piecewise.rates)
+        return piecewise.plan([self.seconds(each.start, *at, i, "from") for i, each in pieces])
 
     def _check_has_work(
         self, stages: dict[str, Stage], name: str, *at: str | int, key: bool = False

@@ -1,0 +1,111 @@
+"""The calls by whose failures and slowness a breaker opens: the last so many, or of so long."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPlan:
+    """Settings of a window, times in seconds; it holds `calls`, or else those of `time`.
+
+    Rates are shares from 0 to 1; an infinite one is never reached.
+    """
+
+    calls: int
+    time: float
+    minimum: int  # calls in it before any rate counts
+    failure_rate: float = math.inf  # share of failures that opens the breaker
+    slow_call: float = math.inf  # what takes longer is slow
+    slow_rate: float = math.inf  # share of slow calls that opens the breaker
+
+
+class _Window:
+    """Counts calls, failures and slow ones among them."""
+
+    def __init__(self, plan: WindowPlan) -> None:
+        self._plan = plan
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self._calls = self._failures = self._slow = 0
+
+    @property
+    def has_minimum(self) -> bool:
+        """Return whether there are enough calls for their rates to count."""
+        return self._calls >= self._plan.minimum
+
+    def _add(self, calls: int, failures: int, slow: int) -> None:
+        self._calls += calls
+        self._failures += failures
+        self._slow += slow
+
+    def _reached(self) -> bool:
+        plan, calls = self._plan, self._calls
+        return calls >= plan.minimum and (
+            self._failures / calls >= plan.failure_rate or self._slow / calls >= plan.slow_rate
+        )
+
+
+class CountWindow(_Window):
+    """The last `calls` calls."""
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        super().clear()
+        self._last: deque[tuple[bool, bool]] = deque()
+
+    def record(self, now: float, *, failed: bool, slow: bool) -> bool:
+        """Take a call that ended; return whether a rate is reached."""
+        last = self._last
+        if len(last) == self._plan.calls:
+            first_failed, first_slow = last.popleft()
+            self._add(-1, -first_failed, -first_slow)
+        last.append((failed, slow))
+        self._add(1, failed, slow)
+        return self._reached()
+
+
+class TimeWindow(_Window):
+    """The calls that ended less than `time` seconds ago.
+
+    Libraries keep no call but sums over buckets, and drop a bucket whole once it began `time`
+    ago; buckets are `width` seconds wide, and begin with the first call in them or, if they are
+    `aligned`, at multiples of their width. With no width every call is dropped by itself.
+    """
+
+    def __init__(self, plan: WindowPlan, width: float = 0.0, *, aligned: bool = False) -> None:
+        super().__init__(plan)
+        self._width = width
+        self._aligned = aligned
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        super().clear()
+        self._buckets: deque[tuple[float, list[int]]] = deque()  # begin; calls, failures, slow
+
+    def record(self, now: float, *, failed: bool, slow: bool) -> bool:
+        """Take a call that ended; return whether a rate is reached."""
+        buckets = self._buckets
+        while buckets and now - buckets[0][0] >= self._plan.time:
+            calls, failures, slows = buckets.popleft()[1]
+            self._add(-calls, -failures, -slows)
+        if not buckets or now - buckets[-1][0] >= self._width:
+            buckets.append((now - now % self._width if self._aligned else now, [0, 0, 0]))
+        sums = buckets[-1][1]
+        sums[0] += 1
+        sums[1] += failed
+        sums[2] += slow
+        self._add(1, failed, slow)
+        return self._reached()
+
+
+Window = CountWindow | TimeWindow
+
+
+def window_of(plan: WindowPlan) -> Window:
+    """Return an empty window."""
+    return CountWindow(plan) if plan.calls else TimeWindow(plan)

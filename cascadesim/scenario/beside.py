@@ -1,0 +1,90 @@
+"""Files that a scenario reads from beside it, for a copy of the scenario in another folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cascadesim.scenario.errors import Mark
+from cascadesim.scenario.schema.base import Strict
+from cascadesim.scenario.schema.columns import Column
+from cascadesim.scenario.source import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.source import Location
+
+
+def with_data(scenario: Scenario) -> tuple[Document, dict[str, str]]:
+    """Return the scenario's document with what it has read in files of its own, and their texts.
+
+    The files are called data-1.csv, data-2.csv, … and hold seconds, as they were when the scenario
+    was loaded, whatever has become of the original.
+    """
+    document, texts = scenario.document, {}
+    for i, (at, column) in enumerate(_columns(scenario.model), 1):
+        name = f"data-{i}.csv"
+        texts[name] = _csv_text(column.column, column.seconds)
+        for key, value in (("file", name), ("unit", "s")):
+            document = document.replace((*at, key), _plain(document, value))
+    return document, texts
+
+
+def moved(document: Document, folder: Path) -> Document:
+    """Return the document with the paths of files, in variants too, as seen from a folder."""
+    here = Path(document.source).parent
+
+    def within(value: Any) -> Any:
+        if isinstance(value, list):
+            return [within(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        is_column = isinstance(value.get("column"), str)
+        return {
+            key: _seen_from(folder, here, each)
+            # The second is how a variant names it.
+            if isinstance(each, str) and ((key == "file" and is_column) or key.endswith(".file"))
+            else within(each)
+            for key, each in value.items()
+        }
+
+    return replace(document, data=within(document.data))
+
+
+def _seen_from(folder: Path, here: Path, file: str) -> str:
+    path = Path(file)
+    return file if path.is_absolute() else Path(os.path.relpath(here / path, folder)).as_posix()
+
+
+def _columns(value: Any, at: Location = ()) -> Iterator[tuple[Location, Column]]:
+    """Yield the columns in a part of a scenario, with where they stand."""
+    inside: Any = ()
+    if isinstance(value, Column):
+        yield at, value
+    elif isinstance(value, Strict):
+        fields = type(value).model_fields.items()
+        inside = ((field.alias or name, getattr(value, name)) for name, field in fields)
+    elif isinstance(value, dict):
+        inside = value.items()
+    elif isinstance(value, list):
+        inside = enumerate(value)
+    for key, each in inside:
+        yield from _columns(each, (*at, key))
+
+
+def _plain(document: Document, value: str) -> Document:
+    return Document(document.source, value, values={(): Mark(document.source)})
+
+
+def _csv_text(column: str, values: tuple[float, ...]) -> str:
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow([column])
+    rows.writerows([repr(value)] for value in values)
+    return text.getvalue()

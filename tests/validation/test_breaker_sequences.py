@@ -1,0 +1,111 @@
+"""Presets of breakers against what the own tests of their libraries expect, call by call.
+
+These libraries do not run in Python. The sequences are those of CircuitBreakerStateMachineTest
+(resilience4j) and of EjectTimeBackoff in outlier_detection_impl_test.cc (Envoy).
+"""
+
+import pytest
+from strategies import plan_of
+
+from cascadesim.model.breaker import BreakerPlan, CircuitBreaker, State
+from cascadesim.model.breaker_presets import breaker_of
+
+C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
+FAST, SLOW = 0.0, 5.0  # seconds that a call takes
+
+
+def breaker(**settings: object) -> CircuitBreaker:
+    data = {
+        "name": "sequence",
+        "horizon": "1s",
+        "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
+        "stages": {"a": {"work": {"constant": "1s"}, "policies": [{"breaker": settings}]}},
+    }
+    (policy,) = plan_of(data).stages[0].policies
+    assert isinstance(policy, BreakerPlan)
+    return breaker_of(policy)
+
+
+def resilience4j() -> CircuitBreaker:
+    return breaker(
+        preset="resilience4j",
+        window={
+            **{"time": "5s", "minimum": 5, "failure_rate": "50%"},
+            **{"slow_call": "4s", "slow_rate": "50%"},
+        },
+        recovery_timeout="5s",
+        half_open_permits=4,
+    )
+
+
+def half_open() -> CircuitBreaker:
+    """Return the breaker of resilience4j's tests in half-open, at 6 s, before any trial."""
+    it = resilience4j()
+    for _ in range(5):
+        it.settle(it.admit(0.0), ok=False, now=0.0)
+    assert it.state is O
+    assert it.admit(3.0) is None
+    trial = it.admit(6.0)
+    assert it.state is H
+    it.take_back(trial)
+    return it
+
+
+def states(it: CircuitBreaker, calls: list[tuple[bool, float]], end: float) -> list[State]:
+    """Send calls that all end at one instant; return the state after each."""
+    seen = []
+    for ok, seconds in calls:
+        # The clock of the tests stands still while their calls say how long they took.
+        ticket = it.admit(end)
+        assert ticket is not None
+        it.settle((ticket[0], end - seconds), ok=ok, now=end)
+        seen.append(it.state)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [(False, FAST), (False, FAST), (False, FAST), (True, FAST), (True, FAST)],
+        [(False, SLOW), (True, SLOW), (False, 0.1), (True, 0.1), (True, SLOW)],
+    ],
+    ids=["shouldOpenAfterFailureRateThresholdExceeded", "shouldOpenAfterSlowCallRateThreshold…"],
+)
+def test_resilience4j_opens_at_the_fifth_call(calls: list[tuple[bool, float]]) -> None:
+    assert states(resilience4j(), calls, 10.0) == [C, C, C, C, O]
+
+
+@pytest.mark.parametrize(
+    ("calls", "state"),
+    [
+        ([(True, SLOW), (True, SLOW), (True, SLOW), (True, 1.0)], O),
+        ([(False, FAST), (True, FAST), (True, FAST), (True, FAST)], C),
+        ([(True, FAST), (True, FAST), (True, FAST), (False, FAST)], C),
+    ],
+)
+def test_resilience4j_decides_at_the_fourth_trial(
+    calls: list[tuple[bool, float]], state: State
+) -> None:
+    assert states(half_open(), calls, 6.0) == [H, H, H, state]
+
+
+def test_resilience4j_lets_four_trials_through_and_one_for_each_that_is_released() -> None:
+    it = half_open()
+    trials = [it.admit(6.0) for _ in range(6)]
+    assert [trial is not None for trial in trials] == [True] * 4 + [False] * 2
+    it.take_back(trials[0])
+    assert it.admit(6.0) is not None
+    assert it.admit(6.0) is None
+
+
+def test_envoy_ejects_for_longer_each_time_and_forgets_while_the_host_is_well() -> None:
+    it = breaker(preset="envoy", recovery_timeout="10s")
+    # When five errors come, and when the host is back: 1, 2 and 3 times 10 s; twice after two
+    # sweeps without errors, and once after many.
+    for ejected, back in [(0, 10), (10, 30), (30, 60), (80, 100), (610, 620)]:
+        for _ in range(5):
+            assert it.state is C
+            it.settle(it.admit(ejected), ok=False, now=ejected)
+        assert it.admit(back - 0.001) is None
+        assert it.admit(back) is not None
+        assert it.history[-2:] == [(ejected, O), (back, C)]

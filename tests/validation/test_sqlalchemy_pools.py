@@ -1,0 +1,478 @@
+"""Pools fed with the same calls as SQLAlchemy's, whose connections are made up.
+
+The library's asyncio pools run in a loop whose clock jumps to the next timer, so that waits are
+exact and cost nothing. Calls arrive, wait, connect, hold and return in both; all instants differ,
+so no order is left to chance.
+"""
+
+import asyncio
+import math
+import selectors
+import threading
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy.pool.base
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import exc
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, QueuePool
+from sqlalchemy.pool import Pool as LibraryPool
+from sqlalchemy.pool import StaticPool as LibraryStaticPool
+from sqlalchemy.pool.base import _AsyncConnDialect
+from sqlalchemy.util import await_only, greenlet_spawn
+
+from cascadesim.model.deadline import Expired, Timer, Timers
+from cascadesim.model.faults import FaultPlan, Timeline
+from cascadesim.model.kernel import ARRIVES, Call, Kernel, Task
+from cascadesim.model.outcome import Outcome
+from cascadesim.model.pool import (
+    GONE,
+    Connector,
+    DoubtingConnector,
+    Pool,
+    PoolPlan,
+    SessionLayer,
+    SessionPlan,
+    StaticPool,
+)
+from cascadesim.model.request import Layer, Request
+from cascadesim.randomness import Distribution, Stream
+
+SCHEDULES = 600
+UNIT = 0.1  # seconds
+HAIR = 1e-7
+TIMED_OUT, FULL, REAPED, DOWN, STALE, CUT, GAVE_UP, OK = (
+    *("timed out", "server full", "reaped", "down", "stale", "cut", "gave up", "ok"),
+)
+REASONS = (TIMED_OUT, FULL, REAPED, DOWN, STALE, CUT)  # in the order of `ended_by`
+
+
+@dataclass(frozen=True)
+class Use:
+    """One call: when it comes, how long it holds its connection, and how long it waits for it."""
+
+    arrival: float
+    hold: float
+    patience: float = math.inf
+
+
+@dataclass(frozen=True)
+class Setup:
+    plan: PoolPlan
+    lifetime: float = math.inf
+    restarts: tuple[FaultPlan, ...] = ()
+
+    @property
+    def connect_time(self) -> float:
+        return self.plan.connect_time.upper
+
+
+@dataclass
+class Seen:
+    """What a schedule led to.
+
+    calls: for each, when it had its connection, how many were out and idle then, when and how it
+    ended. returned: when each live connection came back, and when the making of it began.
+    made_twice: whether the library made one of them twice in a row, as the pool was invalidated
+    while it was made; ours goes by what has been made, and replaces it at the next checkout.
+    """
+
+    calls: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    returned: list[tuple[float, float]] = field(default_factory=list)
+    made_twice: bool = False
+
+    def end(self, number: int, at: float, how: str, in_hand: tuple[Any, ...] = ()) -> None:
+        assert number not in self.calls
+        self.calls[number] = (*in_hand, round(at, 6), how)
+
+    def give_back(self, at: float, made: float) -> None:
+        self.returned.append((round(at, 6), round(made, 6)))
+
+
+def closed(setup: Setup, made: float, now: float) -> bool:
+    """Return whether the server has closed a connection by restarting since."""
+    return any(made < restart.start <= now + HAIR for restart in setup.restarts)
+
+
+def down(setup: Setup, now: float) -> bool:
+    return any(r.start <= now + HAIR < r.end for r in setup.restarts)
+
+
+def until_restart(setup: Setup, now: float) -> float:
+    return min((r.start - now for r in setup.restarts if r.start > now + HAIR), default=math.inf)
+
+
+# The library --------------------------------------------------------------------------------
+
+
+class JumpingSelector(selectors.DefaultSelector):
+    """Waits for nothing but the loop's timers, to which it moves the clock."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "everybody waits for ever"
+        self.now += max(0.0, timeout)
+        return super().select(0)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.clock = JumpingSelector()
+        super().__init__(self.clock)
+
+    def time(self) -> float:
+        return self.clock.now
+
+
+class RefusedError(Exception):
+    """The server does not let anybody connect."""
+
+
+class Server:
+    """What a pool connects to, and the dialect by which it does."""
+
+    def __init__(self, setup: Setup, loop: JumpingLoop) -> None:
+        self.setup = setup
+        self.loop = loop
+        self.open = 0
+        self.pool: LibraryPool
+        self.seen: Seen
+
+    def connect(self) -> "Connection":
+        """Connect, or raise RefusedError saying why not."""
+        now = self.loop.time()
+        if down(self.setup, now):
+            raise RefusedError(DOWN)
+        if self.open >= self.setup.plan.max_connections:
+            raise RefusedError(FULL)
+        connection = Connection(self, now)
+        seconds = self.setup.connect_time
+        cut = until_restart(self.setup, now)
+        try:
+            await_only(asyncio.sleep(min(seconds, cut)))
+            if cut < seconds:
+                raise RefusedError(DOWN)
+        except BaseException:
+            connection.close()
+            raise
+        self.seen.made_twice |= self.pool._invalidate_time > now
+        return connection
+
+
+class Dialect(_AsyncConnDialect):
+    def _do_ping_w_event(self, connection: Any) -> bool:
+        server = connection.server
+        await_only(asyncio.sleep(server.setup.plan.ping_time))
+        return not closed(server.setup, connection.made, server.loop.time())
+
+
+class Connection:
+    """A connection without a database."""
+
+    def __init__(self, server: Server, made: float) -> None:
+        self.server = server
+        self.made = made
+        server.open += 1
+        self._is_open = True
+
+    def rollback(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.server.open -= self._is_open
+        self._is_open = False
+
+
+def library_pool(setup: Setup, server: Server) -> LibraryPool:
+    plan = setup.plan
+    rest: dict[str, Any] = {"pre_ping": plan.pre_ping, "dialect": Dialect()}
+    if plan.kind != "queue":
+        kind = NullPool if plan.kind == "null" else LibraryStaticPool
+        return kind(server.connect, **rest)
+    recycle: Any = plan.recycle if plan.recycle < math.inf else -1
+    return AsyncAdaptedQueuePool(
+        server.connect,
+        pool_size=plan.size,
+        max_overflow=plan.max_overflow,
+        timeout=plan.timeout,
+        use_lifo=plan.use_lifo,
+        recycle=recycle,
+        **rest,
+    )
+
+
+async def library_call(
+    pool: Any, setup: Setup, loop: JumpingLoop, number: int, use: Use, seen: Seen
+) -> None:
+    await asyncio.sleep(use.arrival)
+    got = await take(pool, loop, use)
+    if isinstance(got, str):
+        seen.end(number, loop.time(), got)
+        return
+    made = got.dbapi_connection.made
+    if closed(setup, made, loop.time()):  # the first query fails, which the engine tells its pool
+        pool._invalidate(got, RefusedError())
+        seen.end(number, loop.time(), DOWN if down(setup, loop.time()) else STALE)
+        return
+    counts = (pool.checkedout(), pool.checkedin()) if setup.plan.kind == "queue" else ()
+    in_hand = (round(loop.time(), 6), *counts)
+    cut = until_restart(setup, loop.time())
+    await asyncio.sleep(min(use.hold, cut, setup.lifetime))
+    if cut <= min(use.hold, setup.lifetime):
+        how = CUT
+        pool._invalidate(got, RefusedError())
+    elif setup.lifetime < use.hold:
+        how = REAPED
+        got.invalidate()
+    else:
+        how = OK
+        seen.give_back(loop.time(), made)
+        got.close()
+    seen.end(number, loop.time(), how, in_hand)
+
+
+async def take(pool: Any, loop: JumpingLoop, use: Use) -> Any:
+    """Return a connection, or how the call ended without one."""
+    task = asyncio.current_task()
+    assert task is not None
+    patience = loop.call_later(min(use.patience, 1e6), task.cancel)
+    try:
+        return await greenlet_spawn(pool.connect)
+    except exc.TimeoutError:
+        return TIMED_OUT
+    except RefusedError as refused:
+        return str(refused)
+    except asyncio.CancelledError:
+        return GAVE_UP
+    finally:
+        patience.cancel()
+
+
+def library(setup: Setup, uses: list[Use]) -> Seen:
+    """Return what the library's pool makes of a schedule."""
+    seen = Seen()
+    loop = JumpingLoop()
+
+    async def everybody() -> None:
+        server = Server(setup, loop)
+        pool = server.pool = library_pool(setup, server)
+        server.seen = seen
+        calls = [library_call(pool, setup, loop, i, use, seen) for i, use in enumerate(uses)]
+        await asyncio.gather(*calls)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlalchemy.pool.base, "time", SimpleNamespace(time=loop.time))
+        try:
+            loop.run_until_complete(everybody())
+        finally:
+            loop.close()
+    return seen
+
+
+# Ours ---------------------------------------------------------------------------------------
+
+
+class Hold:
+    """Holds a connection until the call is over, or the server restarts."""
+
+    def __init__(self, kernel: Kernel, setup: Setup, pool: Pool, uses: list[Use]) -> None:
+        self.kernel, self.pool, self.uses = kernel, pool, uses
+        self.timeline = Timeline(setup.restarts)
+        self.is_queue = setup.plan.kind == "queue"
+        self.patience: dict[int, Timer] = {}
+        self.in_hand: dict[int, tuple[Any, ...]] = {}
+
+    def call(self, request: Request) -> Call:
+        self.patience[request.number].done = True
+        now = self.kernel.now
+        counts = (self.pool.checked_out, len(self.pool._idle)) if self.is_queue else ()
+        self.in_hand[request.number] = (round(now, 6), *counts)
+        hold = self.uses[request.number].hold
+        cut = self.timeline.broken(now, hold)
+        if cut is not None:
+            yield cut[0]
+            return request.end(Outcome.FAILED, REASONS.index(CUT))
+        yield hold
+        return Outcome.OK
+
+
+class Patience:
+    """Gives up where the connection does not come in time."""
+
+    def __init__(self, inner: Layer, hold: Hold) -> None:
+        self.inner, self.hold = inner, hold
+
+    def call(self, request: Request) -> Call:
+        kernel = self.hold.kernel
+        patience = self.hold.uses[request.number].patience
+        timer = Timers(kernel, min(patience, 1e6)).start(request.task)
+        self.hold.patience[request.number] = timer
+        try:
+            return (yield from self.inner.call(request))
+        except Expired:
+            return Outcome.UNFINISHED
+        finally:
+            timer.done = True
+
+
+def ours(setup: Setup, uses: list[Use]) -> Seen:
+    """Return what our pool makes of a schedule."""
+    seen = Seen()
+    kernel = Kernel()
+    pool_class = StaticPool if setup.plan.kind == "static" else Pool
+
+    class Watched(pool_class):  # type: ignore[misc, valid-type]
+        def checkin(self, made: float | None) -> None:
+            if made is not None and made != GONE:
+                seen.give_back(kernel.now, made)
+            super().checkin(made)
+
+    pool: Pool = Watched(setup.plan)
+    draws = Stream(1, 0, "connect", setup.plan.connect_time)
+    connector: Connector = Connector(kernel, pool, 0, draws)
+    if setup.restarts or setup.plan.pre_ping:
+        connector = DoubtingConnector(kernel, pool, (0, 0), (3, 4), draws, setup.restarts)
+    session = SessionPlan(setup.lifetime)
+    hold = Hold(kernel, setup, pool, uses)
+    layer = SessionLayer(hold, kernel, pool, connector, session, 0, (0, 1, 2), None)
+    entrance = Patience(layer, hold)
+
+    def arrive(number: int) -> None:
+        request = Request(number, kernel.now, 1)
+
+        def done(outcome: Outcome) -> None:
+            how = {Outcome.OK: OK, Outcome.UNFINISHED: GAVE_UP}.get(outcome)
+            in_hand = hold.in_hand.get(number, ())
+            seen.end(number, kernel.now, how or REASONS[request.ended_by], in_hand)
+
+        request.task = Task(kernel, done)
+        request.task.start(entrance.call(request))
+
+    for number, use in enumerate(uses):
+        kernel.alarm(use.arrival, lambda number=number: arrive(number), ARRIVES)  # type: ignore[misc]
+    kernel.env.run(until=1e5)
+    return seen
+
+
+# Both ---------------------------------------------------------------------------------------
+
+
+def apart(number: int) -> float:
+    """Return a small duration, such that sums of several of them differ."""
+    return math.sqrt(number + 2) % 1 * UNIT / 4
+
+
+def times(most: int) -> st.SearchStrategy[float]:
+    return st.integers(0, most).map(lambda n: n * UNIT)
+
+
+@st.composite
+def schedules(draw: Any) -> list[Use]:
+    patience = st.one_of(st.just(math.inf), st.just(math.inf), times(12))
+    burst = st.one_of(times(6), times(40), times(6).map(lambda at: at + 30 * UNIT))
+    drawn = draw(st.lists(st.tuples(burst, times(12), patience), min_size=2, max_size=16))
+    return [
+        Use(arrival + apart(3 * i), hold + apart(3 * i + 1), patience + apart(3 * i + 2))
+        for i, (arrival, hold, patience) in enumerate(drawn)
+    ]
+
+
+@st.composite
+def setups(draw: Any, kind: str = "queue") -> Setup:
+    connect = Distribution("constant", (draw(st.one_of(times(2), times(12))) + apart(100),))
+    restarts: tuple[FaultPlan, ...] = ()
+    most = math.inf
+    if draw(st.booleans()):
+        start, length = draw(times(30)), draw(times(10))
+        restarts = (FaultPlan("restart", start + apart(101), start + length + apart(102) + UNIT),)
+    elif kind != "static":
+        most = draw(st.sampled_from([math.inf, 1, 2, 3]))
+    plan = PoolPlan(kind, connect, most)
+    if kind == "queue":
+        plan = replace(
+            plan,
+            size=draw(st.integers(0, 3)),
+            max_overflow=draw(st.integers(-1, 2)),
+            timeout=draw(times(20)) + apart(103),
+            recycle=draw(st.sampled_from([math.inf, 13 * UNIT, 20 * UNIT])) + apart(104),
+            use_lifo=draw(st.booleans()),
+        )
+    if kind != "static":  # the library replaces a static connection that a ping finds closed badly
+        plan = replace(plan, pre_ping=draw(st.booleans()), ping_time=draw(times(3)) + apart(105))
+    lifetime = math.inf
+    if kind != "static" and draw(st.booleans()):
+        lifetime = draw(times(12)) + apart(106)
+    return Setup(plan, lifetime, restarts)
+
+
+def agree(setup: Setup, uses: list[Use]) -> None:
+    theirs, found = library(setup, uses), ours(setup, uses)
+    assume(not theirs.made_twice)
+    assert found.calls == theirs.calls
+    assert sorted(found.returned) == sorted(theirs.returned)
+
+
+def queue(connect: float, **rest: Any) -> Setup:
+    restarts = rest.pop("restarts", ())
+    plan = PoolPlan("queue", Distribution("constant", (connect,)), timeout=2.0)
+    return Setup(replace(plan, **rest), restarts=restarts)
+
+
+RESTART = (FaultPlan("restart", 2.0, 2.5),)
+IDLE_TWO = [Use(0.05, 1.0), Use(0.1, 1.0), Use(3.0, 1.0), Use(3.1, 1.0), Use(5.0, 1.0)]
+SMALL = queue(1.0, size=1, max_overflow=0)
+
+
+@example(queue(0.01, restarts=RESTART), IDLE_TWO)  # one finds out for all
+@example(queue(0.01, restarts=RESTART, pre_ping=True, ping_time=0.02), IDLE_TWO)
+# No waiter is told of the room that a connect leaves when it is given up.
+@example(SMALL, [Use(0.05, 1.0, 0.5), Use(0.1, 0.3), Use(0.2, 0.4)])
+@example(SMALL, [Use(0.05, 1.0, 0.5), Use(0.1, 0.3), Use(0.6, 0.4), Use(0.7, 0.2)])
+# A pool is invalidated once for connections of one age: what is made meanwhile stays.
+@example(
+    queue(0.01, restarts=RESTART, pre_ping=True, ping_time=0.5),
+    [Use(0.05, 1.0), Use(0.1, 1.0), Use(3.0, 0.1), Use(3.3, 0.1), Use(3.55, 0.1), Use(3.9, 0.1)],
+)
+@settings(max_examples=SCHEDULES)
+@given(setups(), schedules())
+def test_a_queue_pool_lends_as_the_librarys(setup: Setup, uses: list[Use]) -> None:
+    agree(setup, uses)
+
+
+@settings(max_examples=SCHEDULES // 4)
+@given(setups("null"), schedules())
+def test_a_null_pool_lends_as_the_librarys(setup: Setup, uses: list[Use]) -> None:
+    agree(setup, uses)
+
+
+@pytest.mark.filterwarnings("ignore:Double checkin attempted")
+@settings(max_examples=SCHEDULES // 4)
+@given(setups("static"), schedules())
+def test_a_static_pool_lends_as_the_librarys(setup: Setup, uses: list[Use]) -> None:
+    agree(setup, uses)
+
+
+def test_waiting_threads_are_served_in_order_too() -> None:
+    """What is said of the asyncio pool holds of the one for threads, whose queue differs."""
+    server = SimpleNamespace(open=0)
+    pool = QueuePool(lambda: Connection(server, 0.0), pool_size=2, max_overflow=0, timeout=60)
+    held = [pool.connect(), pool.connect()]
+    got: list[tuple[int, Any]] = []
+
+    def take(number: int) -> None:
+        got.append((number, pool.connect().detach()))
+
+    waiting = pool._pool.not_empty._waiters
+    threads = [threading.Thread(target=take, args=(i,)) for i in range(2)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(waiting) <= number and thread.is_alive():
+            threading.Event().wait(0.001)
+    for number, thread in enumerate(threads):
+        held[1 - number].close()
+        thread.join(60)
+    assert [number for number, _ in got] == [0, 1]

@@ -22,6 +22,8 @@ _HOMES = {
     "Scenario": "cascadesim.scenario.load",
     "ScenarioError": "cascadesim.scenario.errors",
     "compare": "cascadesim.experiment.compare",
+    "explain": "cascadesim.experiment.explain",
+    "explore": "cascadesim.explorer",
     "lint_config": "cascadesim.lint",
     "load": "cascadesim.scenario.load",
     "loads": "cascadesim.scenario.load",
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
     from cascadesim.engine import simulate as simulate
     from cascadesim.experiment.compare import compare as compare
     from cascadesim.experiment.execution import Execution as Execution
+    from cascadesim.experiment.explain import explain as explain
     from cascadesim.experiment.optimize import optimize as optimize
     from cascadesim.experiment.replay import replay as replay
     from cascadesim.experiment.run import Result as Result
     from cascadesim.experiment.run import run as run
     from cascadesim.experiment.sweep import sweep as sweep
+    from cascadesim.explorer import explore as explore
     from cascadesim.lint import lint_config as lint_config
     from cascadesim.records import Records as Records
     from cascadesim.scenario.errors import ScenarioError as ScenarioError

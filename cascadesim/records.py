@@ -27,6 +27,11 @@ class Part:
     setting: str
 
     @property
+    def stage(self) -> str:
+        """Return the stage that it belongs to."""
+        return self.where.partition(".")[0]
+
+    @property
     def column(self) -> str:
         """Return the name of its column, such as "agent.breaker.breaker_wait_s"."""
         return f"{self.where}.{self.cause}_s"

@@ -9,6 +9,7 @@ max. Their mean seconds by part are scaled so that they add up to the percentile
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from cascadesim.model.outcome import CAUSES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from cascadesim.model.outcome import Outcome
@@ -51,6 +53,23 @@ class Composition:
     def by_setting(self) -> dict[str, float]:
         """Return seconds by the dotted path of the setting that governs them."""
         return self._by(lambda part: part.setting)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Return one row a stage, policy or pool and cause.
+
+        Columns: stage, where (such as agent.breaker), cause, setting (which governs it), latency_s
+        (seconds of the latency; they add up to it), share (of the latency).
+        """
+        import pandas as pd  # slow to import, and not every command needs it
+
+        total = self.total
+        rows = [
+            (part.stage, part.where, part.cause, part.setting, value, value / (total or math.nan))
+            for part, value in self.seconds.items()
+        ]
+        columns = ["stage", "where", "cause", "setting", "latency_s", "share"]
+        return pd.DataFrame(rows, columns=pd.Index(columns))
 
     def of_cause(self, cause: str) -> Composition:
         """Return the part of it that went to one cause."""

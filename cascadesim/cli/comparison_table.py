@@ -55,6 +55,7 @@ def _print_single(console: Console, comparison: Comparison) -> None:
         )
         title = f"Difference from {comparison.first} in seconds"
         print_table(console, title, ("variant", *PERCENTILES), rows)
+    _print_causes(console, comparison)
     print_outcomes(console, comparison.results)
     print_too_few(console, comparison.results[comparison.first])
 
@@ -64,6 +65,21 @@ def _difference(old: Percentile, new: Percentile) -> str:
     if math.isnan(change) or (old.at_least and new.at_least):
         return "?"  # the difference of two lower bounds says nothing
     return f"{'< ' if old.at_least else ''}{'> ' if new.at_least else ''}{change:+.3f}"
+
+
+def _print_causes(console: Console, comparison: Comparison) -> None:
+    """Say of each variant what changed its headline."""
+    base, *others = comparison.results
+    agreeing: dict[str, list[str]] = {}
+    for label in others:
+        found = comparison.decomposition(label)
+        if found is not None:
+            agreeing.setdefault(found.sentence, []).append(label)
+    if agreeing:
+        say(console, f"What changed from {base}, by cause:")
+        for sentence, labels in agreeing.items():
+            say(console, f"- {', '.join(labels)}: {sentence}.")
+        console.print()
 
 
 def _print_replicated(console: Console, comparison: Comparison) -> None:
@@ -86,6 +102,7 @@ def _print_replicated(console: Console, comparison: Comparison) -> None:
     first = comparison.results[comparison.first]
     if first.summary.requests:  # or it has been said
         print_too_few(console, first)
+    _print_causes(console, comparison)
     _print_pairs(console, comparison)
     _print_rates(console, comparison)
     _print_objectives(console, comparison)

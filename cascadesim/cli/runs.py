@@ -1,8 +1,10 @@
-"""Commands that simulate a scenario: replay, run, plot."""
+"""Commands that simulate a scenario: replay, run."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +24,7 @@ from cascadesim.cli.app import (
     print_json,
     split,
 )
+from cascadesim.scenario.errors import ScenarioError
 
 
 @app.command(cls=Command)
@@ -80,6 +83,24 @@ def run(
             help="Write requests.parquet, requests.csv, summary.json and scenario.yaml here.",
         ),
     ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND=FILE",
+            help="Write the requests as a trace: otlp-json (OpenTelemetry spans) or chrome-trace "
+            "(for ui.perfetto.dev); may be repeated.",
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the run on the terminal while it goes.")
+    ] = False,
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="60x|max",
+            help="How much faster than time --watch goes; 40x if not given, more for a long run.",
+        ),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How to print the summary.")] = Format.TABLE,
 ) -> None:
     """Simulate one variant, with other settings if given.
@@ -94,6 +115,8 @@ def run(
       cascadesim run scenarios/incident-60s --set agent.deadline.timeout=15s
       cascadesim run scenarios/incident-60s --variant before --out out/before
       cascadesim run out/before            (repeats that run)
+      cascadesim run scenarios/incident-60s --variant before --watch
+      cascadesim run scenarios/incident-60s --export chrome-trace=trace.json
     """
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
@@ -103,16 +126,42 @@ def run(
     loaded = load_scenario(scenario, variant, set)
     if out is not None:
         check_writable(out)  # before a long run, and not only after it
+    exports = _exports(export)
+    watched = _watched(loaded, seed, watch, speed)
     with progress_bar(f"simulating {loaded.name}") as progress:
-        result = run_scenario(loaded, seed, progress)
+        result = watched or run_scenario(loaded, seed, progress)
         if out is not None:
             result.save(out)
+        for write in exports:
+            write(result)
     if format is Format.JSON:
         print_json(result.to_dict())
     elif format is Format.CSV:
         _print_measures(result)
     else:
         tables.print_run(result)
+
+
+def _exports(texts: list[str] | None) -> list[Callable[[Any], None]]:
+    """Return what writes the files that `--export` names."""
+    if not texts:
+        return []
+    from cascadesim.export import export, parse_exports
+
+    return [partial(export, kind=kind, path=path) for path, kind in parse_exports(texts).items()]
+
+
+def _watched(loaded: Any, seed: int | None, watch: bool, speed: str | None) -> Any:
+    """Return the result of a run that was watched, None where it is to run plainly."""
+    if speed is not None and not watch:
+        raise ScenarioError("goes with --watch only", "--speed")
+    if not watch:
+        return None
+    from cascadesim.cli.watch import parse_speed, terminal, watch_run
+
+    pace = None if speed is None else parse_speed(speed)
+    console = terminal()
+    return None if console is None else watch_run(loaded, seed, pace, console)
 
 
 def _print_measures(result: Any) -> None:
@@ -124,30 +173,3 @@ def _print_measures(result: Any) -> None:
     rows |= {name: summary[name] for name in ("goodput_per_s", "error_rate")}
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerows([("measure", "value"), *rows.items()])
-
-
-@app.command(cls=Command)
-def plot(
-    scenario: ScenarioPath,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
-    ],
-    variants: Variants = "",
-    seed: Seed = None,
-) -> None:
-    """Draw the latency percentiles of the variants.
-
-    \b
-    Examples:
-      cascadesim plot scenarios/incident-60s --variants before,after -o out.png
-    """
-    from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.compare import compare as run_comparison
-    from cascadesim.plots.files import check_file, save_figure
-    from cascadesim.plots.percentiles import percentiles
-
-    loaded = load_scenario(scenario)
-    check_file(out)  # before a long run, and not only after it
-    with progress_bar(f"simulating {loaded.name}") as progress:
-        comparison = run_comparison(loaded, variants=split(variants), seed=seed, progress=progress)
-        save_figure(lambda: percentiles(comparison), out)

@@ -173,8 +173,22 @@ def print_run(result: Result) -> None:
     console = new_console()
     variant = f", variant {result.scenario.variant}" if result.scenario.variant else ""
     say(console, f"\n{result.scenario.name}{variant}, seed {result.seed}\n")
-    _print_results(console, {result.scenario.variant or result.scenario.name: result})
+    results = {result.scenario.variant or result.scenario.name: result}
+    print_percentiles(console, results)
+    _print_compositions(console, result)
+    print_outcomes(console, results)
     print_too_few(console, result)
+
+
+def _print_compositions(console: Console, result: Result) -> None:
+    """Print what each percentile is made of, by cause."""
+    if not result.summary.requests:
+        return
+    made = {name: result.composition(name).by_cause for name in PERCENTILES}
+    used = [c for c in CAUSES if any(each[c] for each in made.values())]
+    rows = ((name, *(f"{each[cause]:.3f}" for cause in used)) for name, each in made.items())
+    title = "What requests of about that latency spent it on, in seconds"
+    print_table(console, title, ("percentile", *map(words, used)), rows)
 
 
 def print_too_few(console: Console, result: Result) -> None:

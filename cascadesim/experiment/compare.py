@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
+from cascadesim.analysis.composition import Composition, mean_composition
+from cascadesim.analysis.decomposition import Decomposition
 from cascadesim.analysis.intervals import LEVEL, Interval, holm, mean_interval, p_value
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
 from cascadesim.compile import compile_plan
@@ -16,16 +18,19 @@ from cascadesim.experiment.judged import Judged, judge, plain
 from cascadesim.experiment.precision import MOST, Precision, parse_precision, until_precise
 from cascadesim.experiment.replay import at_variants, part_of, run_each
 from cascadesim.experiment.replications import (
+    HEADLINE,
     MEASURES,
     Job,
     Replication,
     Variant,
+    at_least,
     interval,
     measured,
 )
 from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.shown import (
+    OVER_TIME,
     SECONDS,
     Shown,
     figures,
@@ -34,6 +39,7 @@ from cascadesim.shown import (
     plus_minus,
     table,
 )
+from cascadesim.sparkline import Sparkline, sparklines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,8 +118,8 @@ class Comparison(Shown):
         return interval(self.replications[label], name)
 
     def at_least(self, label: str, name: str) -> bool:
-        """Return whether unfinished requests could move a percentile up."""
-        return any(name in replication.at_least for replication in self.replications[label])
+        """Return whether unfinished requests could move a measure up."""
+        return at_least(self.replications[label], name)
 
     @cached_property
     def differences(self) -> dict[str, dict[str, Difference]]:
@@ -147,6 +153,28 @@ class Comparison(Shown):
                 self.replications[label], self.replications[self.first], strict=True
             )
         ]
+
+    @property
+    def headline(self) -> str:
+        """Return the latency that is taken apart: of the first objective of one, else the p99."""
+        return _headline(self.results[self.first].scenario)
+
+    def composition(self, label: str) -> Composition:
+        """Return what the headline is made of, as the mean over replications that have requests.
+
+        Its parts add up to the mean of the headline.
+        """
+        parts = self.results[label].records.parts
+        made = [dict(zip(parts, each.parts, strict=False)) for each in self.replications[label]]
+        return mean_composition([Composition(each) for each in made])
+
+    def decomposition(self, label: str) -> Decomposition | None:
+        """Return by what the headline changed from the first variant; None without requests."""
+        before, after = (self.composition(each) for each in (self.first, label))
+        if not (before.seconds and after.seconds):
+            return None
+        bounds = [self.at_least(each, self.headline) for each in (self.first, label)]
+        return Decomposition(self.headline, before, after, *bounds)
 
     def pairs(self, label: str) -> tuple[int, int] | None:
         """Return how many requests got better and how many worse than in the first variant.
@@ -216,7 +244,8 @@ class Comparison(Shown):
         label what `Result.to_dict` gives of replication 0, but `objectives` over all of them
         (`value` is the mean; see `Judged`), and `percentiles` (the columns of `frame` by
         percentile, null for NaN), `measures` (`mean`, `low` and `high` of each, as `measures` has
-        them), `better` and `worse` (requests beside the first).
+        them), `decomposition` (see `Decomposition.to_dict`, null for the first variant), `better`
+        and `worse` (requests beside the first).
         """
         return {
             "cascadesim": __version__,
@@ -238,23 +267,25 @@ class Comparison(Shown):
                 for key, value in row.items()
             }
         better, worse = self.pairs(label) or (None, None)
+        made = None if label == self.first else self.decomposition(label)
         return self.results[label].to_dict() | {
             "objectives": [each.to_dict() for each in self.objectives(label)],
             "percentiles": rows,
             "measures": {name: plain("mean", each) for name, each in self.measures(label).items()},
+            "decomposition": made and made.to_dict(),
             "better": better,
             "worse": worse,
         }
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the percentiles of the variants, with intervals where there are replications.
+    def plot(self, kind: str = "dumbbell", ax: Axes | None = None) -> Axes:
+        """Draw one of dumbbell, curve, ecdf and attribution, with intervals where there are any.
 
-        Raises ScenarioError where there are no requests to draw, or more variants than can be told
-        apart.
+        Raises ScenarioError where there is no such figure of variants, no requests to draw, or more
+        variants than can be told apart.
         """
-        from cascadesim.plots.percentiles import percentiles  # matplotlib is slow to import
+        from cascadesim.plots.kinds import draw  # matplotlib is slow to import
 
-        return percentiles(self, ax)
+        return draw(kind, self, ax)
 
     def _title(self) -> str:
         result = self.results[self.first]
@@ -267,6 +298,12 @@ class Comparison(Shown):
         if self.count == 1:
             return table({label: figures(each.summary) for label, each in self.results.items()})
         return table({label: self._figures(label) for label in self.results})
+
+    def _sparklines(self) -> dict[str, Sparkline]:
+        return sparklines({label: each.records for label, each in self.results.items()})
+
+    def _sparklines_of(self) -> str:
+        return OVER_TIME if self.count == 1 else f"{OVER_TIME}, first replication"
 
     def _figures(self, label: str) -> dict[str, str]:
         measures = self.measures(label)
@@ -334,7 +371,13 @@ def compare(
 
 def _variants(results: Mapping[str, Result]) -> tuple[Variant, ...]:
     scenarios = [result.scenario for result in results.values()]
-    return tuple(Variant(compile_plan(each.model), each.objectives) for each in scenarios)
+    name = _headline(scenarios[0])
+    return tuple(Variant(compile_plan(each.model), each.objectives, name) for each in scenarios)
+
+
+def _headline(scenario: Scenario) -> str:
+    latencies = (each.metric for each in scenario.objectives if each.is_latency)
+    return next(latencies, HEADLINE)
 
 
 def _alone(results: Mapping[str, Result], variants: Sequence[Variant]) -> list[Replication]:

@@ -15,6 +15,7 @@ from cascadesim.experiment.warmup import settled
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.units import clock_text, parse_clock
 from cascadesim.shown import SECONDS, Shown, figures, lower_bound, number, table
+from cascadesim.sparkline import Sparkline, sparklines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,9 @@ class Replay(Shown):
         for name, result in self.results.items():
             columns[name] |= figures(result.summary)
         return table(columns)
+
+    def _sparklines(self) -> dict[str, Sparkline]:
+        return sparklines({name: result.records for name, result in self.results.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the replay as plain data.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cascadesim.analysis.composition import composition
 from cascadesim.analysis.intervals import Interval, mean_interval
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.summary import Summary, summarize
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cascadesim.scenario.objectives import Objective
 
 MEASURES = (*PERCENTILES, "mean", "goodput", *RATES)
+HEADLINE = "p99"
 SAME = 1e-9  # seconds by which a latency may differ and count as the same
 
 
@@ -40,6 +42,8 @@ class Replication:
     and rates as shares. `better` and `worse` count the measured requests with a better and a worse
     outcome than in the first variant, or else the same and in less and in more time; both are None
     where the two did not meet the same requests. `transient` is that before the first fault.
+    `parts` are the seconds of the variant's headline latency by part, as `Records.parts` has them;
+    none where no request is measured.
     """
 
     requests: int  # that are measured
@@ -49,6 +53,7 @@ class Replication:
     worse: int | None
     objectives: tuple[Judgement, ...]
     transient: Transient
+    parts: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,14 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What is replicated: a plan, and the objectives that it should keep."""
+    """What is replicated: a plan, and the objectives that it should keep.
+
+    The `headline` is the percentile, or the mean, that is taken apart by cause.
+    """
 
     plan: Plan
     objectives: tuple[Objective, ...] = ()
+    headline: str = HEADLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,8 @@ def measured(variant: Variant, records: Records, first: Records) -> Replication:
     objectives = tuple(Judgement(v.value, v.at_most, v.met, v.blame) for v in summary.verdicts)
     requests, measures = summary.requests, _measures(summary)
     settling = transient(records, variant.plan.first_fault)
-    return Replication(requests, measures, at_least, better, worse, objectives, settling)
+    parts = tuple(composition(records, variant.headline).seconds.values())
+    return Replication(requests, measures, at_least, better, worse, objectives, settling, parts)
 
 
 def _measures(summary: Summary) -> dict[str, float]:

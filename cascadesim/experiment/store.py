@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _UNITS = dict.fromkeys((*PERCENTILES, "mean"), "_s") | {"goodput": "_per_s"}
 COLUMNS = {measure: measure + _UNITS.get(measure, "") for measure in MEASURES}
-PACKAGES = ("numpy", "simpy")  # which results depend on
+PACKAGES = ("numpy", "scipy", "simpy")  # which results depend on
 WAIT = 1.0  # seconds for which a replication may wait to be written with others
 MOST_PARTS = 64  # that one run writes for a seed before it merges them
 STALE = 3600.0  # seconds after which nobody is still writing a file
@@ -382,6 +382,7 @@ def _schema() -> Any:
             "objectives": pa.list_(judgement),
             "transient_end_s": pa.float64(),
             "transient_told": pa.bool_(),
+            "parts_s": pa.list_(pa.float64()),
         }
     )
 
@@ -398,6 +399,7 @@ def _row(key: Key, replication: Replication) -> dict[str, Any]:
         "objectives": [_judgement_row(each) for each in replication.objectives],
         "transient_end_s": replication.transient.end,
         "transient_told": replication.transient.told,
+        "parts_s": replication.parts,
     }
 
 
@@ -421,6 +423,7 @@ def _replication(row: dict[str, Any]) -> Replication:
         row["worse"],
         tuple(_judgement(each) for each in row["objectives"]),
         Transient(row["transient_end_s"], row["transient_told"]),
+        tuple(row["parts_s"]),
     )
 
 

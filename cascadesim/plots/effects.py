@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cascadesim.plots.style import COLOURS, MARKERS, MOST, measure_label
+from cascadesim.plots.style import (
+    COLOURS,
+    MARKERS,
+    MOST,
+    line_width,
+    marker_size,
+    measure_label,
+)
 from cascadesim.scenario.errors import ScenarioError, one_line
 from cascadesim.scenario.source import flow
 
@@ -38,8 +45,9 @@ def main_effects(result: Sweep, measure: str = "p99", ax: Axes | None = None) ->
         own = [level for level in levels if level.setting == vary.path]
         x, y = [level.along for level in own], [level.mean for level in own]
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        ax.plot(x, y, color=colour, marker=marker, label=_label(vary))
-        hollow(ax, x, y, [level.at_least for level in own], colour, marker)
+        style: dict[str, Any] = {"linewidth": line_width(i), "markersize": marker_size(i)}
+        ax.plot(x, y, color=colour, marker=marker, label=_label(vary), **style)
+        hollow(ax, x, y, [level.at_least for level in own], colour, marker, marker_size(i))
     highest = max((level.mean for level in levels if level.mean == level.mean), default=0)
     ax.set_ylim(0, 1.05 * highest if highest > 0 else 1)
     ax.set_xlim(-0.03, 1.03)
@@ -58,12 +66,20 @@ def main_effects(result: Sweep, measure: str = "p99", ax: Axes | None = None) ->
     return ax
 
 
-def hollow(ax: Axes, x: Any, y: Any, at_least: Any, colour: str, marker: str = "o") -> None:
+def hollow(
+    ax: Axes,
+    x: Any,
+    y: Any,
+    at_least: Any,
+    colour: str,
+    marker: str = "o",
+    size: float = 6.0,
+) -> None:
     """Draw the points that are lower bounds hollow, on top of what is there."""
     if any(at_least):
         inside = np.asarray(at_least, bool)
         points = np.asarray(x)[inside], np.asarray(y)[inside]
-        ax.scatter(*points, c="white", edgecolors=colour, marker=marker, zorder=3)
+        ax.scatter(*points, s=size**2, c="white", edgecolors=colour, marker=marker, zorder=3)
 
 
 def noted(label: str, mark: str, at_least: bool) -> str:

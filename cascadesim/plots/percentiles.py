@@ -9,8 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.plots.style import COLOURS, MARKERS, MOST, LogSeconds
-from cascadesim.scenario.errors import ScenarioError, one_line
+from cascadesim.plots.style import (
+    COLOURS,
+    MARKERS,
+    check_drawable,
+    comparison_name,
+    latency_scale,
+    short,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +34,14 @@ def percentiles(comparison: Comparison, ax: Axes | None = None) -> Axes:
 
     With several replications it draws their means, and bars for the 95 % intervals. A percentile
     that falls among unfinished requests is drawn hollow, as it is a lower bound. The first latency
-    objective of the first scenario is a dashed line. Below the smallest latency that is more than 0
-    the axis is linear, if any is 0. Raises ScenarioError where there are no requests to draw, or
+    objective of the first scenario is a dashed line. If any latency is 0, the axis is linear near
+    it. Raises ScenarioError where there are no requests to draw, or
     more variants than can be told apart.
     """
+    check_drawable(comparison.results)
     labels = list(comparison.results)
     found = [[comparison.percentile(label, p) for p in PERCENTILES] for label in labels]
     values = np.array([[each.estimate for each in own] for own in found])
-    _check_drawable(comparison, values)
     if ax is None:
         height = max(4, 1 + 0.23 * len(values))  # inches, as the legend has a line for each
         ax = Figure(figsize=(9, height), layout="constrained").add_subplot()
@@ -53,12 +59,12 @@ def percentiles(comparison: Comparison, ax: Axes | None = None) -> Axes:
         faces = ["white" if lower_bound else colour for lower_bound in hollow]
         ax.scatter(values[i], lines[i], c=faces, edgecolors=colour, marker=marker, s=60)
         handles.append(Line2D([], [], linestyle="", marker=marker, color=colour, markersize=7))
-    names = [_short(label) for label in labels]
+    names = [short(label) for label in labels]
     limit = comparison.results[comparison.first].summary.limit
     if limit is not None:
         handles.append(ax.axvline(limit, color="0.3", linestyle="--", linewidth=1))
         names.append(f"objective {limit:g} s")
-    _scale(ax, np.append(values, [] if limit is None else limit))
+    latency_scale(ax, "x", np.append(values, [] if limit is None else limit))
     ax.set_axisbelow(True)
     ax.set_yticks(rows, PERCENTILES)
     _describe(ax, comparison)
@@ -67,17 +73,6 @@ def percentiles(comparison: Comparison, ax: Axes | None = None) -> Axes:
         text.set_parse_math(False)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
-
-
-def _check_drawable(comparison: Comparison, values: Any) -> None:
-    source = comparison.results[comparison.first].scenario.document.source
-    if np.isnan(values).all():
-        raise ScenarioError(
-            "nothing to draw: no request arrives between warm-up and horizon", source
-        )
-    if len(values) > MOST:
-        problem = f"{len(values)} variants cannot be told apart; choose up to {MOST} by --variants"
-        raise ScenarioError(problem, source)
 
 
 def _bars(ax: Axes, intervals: Sequence[Interval], lines: Any, colour: str) -> None:
@@ -93,25 +88,5 @@ def _describe(ax: Axes, comparison: Comparison) -> None:
         label += f": mean of {comparison.count} replications (bars: 95 % intervals)"
     ax.set_xlabel(label)
     # What a user named is no formula, even if it has dollar signs.
-    name = comparison.results[comparison.first].scenario.name
-    ax.set_title(_short(name, 60), loc="left", parse_math=False)
+    ax.set_title(comparison_name(comparison), loc="left", parse_math=False)
     ax.grid(axis="x", color="0.9")
-
-
-def _scale(ax: Axes, values: Any) -> None:
-    positive = values[values > 0]
-    if not len(positive):
-        return
-    if (values == 0).any():
-        ax.set_xscale("symlog", linthresh=positive.min())
-    else:
-        ax.set_xscale("log")
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter(LogSeconds())
-
-
-def _short(name: str, longest: int = 32) -> str:
-    """Return a name with its middle left out where it is long, as ends tell names apart too."""
-    name = one_line(name)
-    half = longest // 2
-    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"

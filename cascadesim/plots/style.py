@@ -1,16 +1,130 @@
-"""What figures share: colours and markers that tell lines apart, and the names of measures."""
+"""What figures share: colours, markers and hatches that tell things apart, names, and axes."""
 
 from __future__ import annotations
 
-from matplotlib.ticker import LogFormatter
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, LogLocator
+from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+from cascadesim.model.outcome import Outcome
+from cascadesim.scenario.errors import ScenarioError, one_line
 from cascadesim.scenario.objectives import RATES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+
+    from cascadesim.experiment.compare import Comparison
+    from cascadesim.experiment.run import Result
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the markers by those who see grey.
 # There are 7 and 8 of them, so that a pair comes again only after 56 lines.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 MOST = len(COLOURS) * len(MARKERS)
+
+WIDTH = 8  # inches, 1200 pixels in a file
+_CHARACTERS = 118  # of a legend's text beside each other, over that width
+_FEW_DECADES = (10, 1e4)  # largest to least latency, where an axis has ticks at 1, 2 and 5
+_TITLE = 58  # characters of a title on one line
+
+
+class Look(NamedTuple):
+    """A colour, with the hatch or the marker that stands for it in grey."""
+
+    colour: str
+    sign: str
+
+
+# Waits are hatched, no two alike, and work is plain, in colours that grey tells apart too.
+CAUSE_LOOKS = {
+    "breaker_wait": Look("#D55E00", "////"),
+    "pool_wait": Look("#0072B2", "\\\\\\\\"),
+    "queue_wait": Look("#56B4E9", "xxxx"),
+    "startup_wait": Look("#CC79A7", "...."),
+    "retry_backoff": Look("#E69F00", "----"),
+    "connect": Look("#F0E442", ""),
+    "agent_execution": Look("#009E73", ""),
+    "service_work": Look("#A6A6A6", ""),
+    "fallback": Look("#000000", ""),
+}
+WAITS = tuple(cause for cause, look in CAUSE_LOOKS.items() if look.sign)
+OUTCOME_LOOKS = {
+    Outcome.OK: Look("#0072B2", "o"),
+    Outcome.DEGRADED: Look("#56B4E9", "s"),
+    Outcome.REJECTED: Look("#E69F00", "v"),
+    Outcome.TIMED_OUT: Look("#D55E00", "X"),
+    Outcome.FAILED: Look("#000000", "P"),
+    Outcome.UNFINISHED: Look("#CC79A7", "^"),
+}
+STATE_LOOKS = {
+    "closed": Look("#BBBBBB", ""),
+    "half-open": Look("#F0E442", "...."),
+    "open": Look("#D55E00", ""),
+}
+OBJECTIVE: dict[str, Any] = {"color": "0.3", "linestyle": "--", "linewidth": 1}
+
+
+def new_axes(height: float) -> Axes:
+    """Return the Axes of a new figure, `height` inches high."""
+    return Figure(figsize=(WIDTH, height), layout="constrained").add_subplot()
+
+
+def fill(cause: str) -> dict[str, Any]:
+    """Return how a bar of seconds with this cause is filled."""
+    return _fill(CAUSE_LOOKS[cause])
+
+
+def state_fill(state: str) -> dict[str, Any]:
+    """Return how a bar of a breaker in this state is filled."""
+    return _fill(STATE_LOOKS[state])
+
+
+def _fill(look: Look) -> dict[str, Any]:
+    return {"facecolor": look.colour, "hatch": look.sign, "edgecolor": "black", "linewidth": 0.6}
+
+
+def words(name: str) -> str:
+    """Return the name of a cause or an outcome as people read it."""
+    return name.replace("_", " ")
+
+
+def short(name: str, longest: int = 32) -> str:
+    """Return a name with its middle left out where it is long, as ends tell names apart too."""
+    name = one_line(name)
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def run_name(result: Result) -> str:
+    """Return the name of the scenario that ran, with its variant and other settings, in short."""
+    scenario = result.scenario
+    at = f", {short(scenario.variant)}" if scenario.variant else ""
+    more = len(scenario.overrides)
+    other = f", {more} other setting{'s' * (more > 1)}" if more else ""
+    return f"{short(scenario.name)}{at}{other}"
+
+
+def comparison_name(comparison: Comparison) -> str:
+    """Return the name of the first scenario that was compared, in short."""
+    return short(comparison.results[comparison.first].scenario.name, 60)
+
+
+def check_drawable(results: Mapping[str, Result]) -> None:
+    """Raise ScenarioError where there are no requests to draw, or too many variants."""
+    source = next(iter(results.values())).scenario.document.source
+    if not any(result.records.measured.any() for result in results.values()):
+        raise ScenarioError(
+            "nothing to draw: no request arrives between warm-up and horizon", source
+        )
+    if len(results) > MOST:
+        problem = f"{len(results)} variants cannot be told apart; choose up to {MOST} by --variants"
+        raise ScenarioError(problem, source)
 
 
 def measure_label(measure: str) -> str:
@@ -28,3 +142,77 @@ class LogSeconds(LogFormatter):
     def __call__(self, x: float, pos: int | None = None) -> str:
         """Return the label of a tick."""
         return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def line_width(i: int) -> float:
+    """Return the width of line `i` in points: later ones are thinner, so as not to hide equals."""
+    return max(1.2, 2.6 - 0.7 * i)
+
+
+def marker_size(i: int) -> float:
+    """Return the width of the markers of line `i` in points, by the rule of `line_width`."""
+    return max(5.5, 8.5 - 1.5 * i)
+
+
+def latency_scale(ax: Axes, which: str, values: Any) -> None:
+    """Make the axis "x" or "y" logarithmic, and linear near 0 if any value is 0.
+
+    values: latencies in seconds that are drawn, shape (n,).
+    """
+    values = np.asarray(values, float)
+    positive = values[values > 0]
+    if not len(positive):
+        (ax.set_xlim if which == "x" else ax.set_ylim)(-0.05, 1)
+        return
+    set_scale = ax.set_xscale if which == "x" else ax.set_yscale
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    if (values == 0).any():
+        least = 10.0 ** math.floor(math.log10(positive.min()))
+        set_scale("symlog", linthresh=least)
+        limits = (-least / 4, 1.5 * positive.max())  # or it would go below 0, where no latency is
+        (ax.set_xlim if which == "x" else ax.set_ylim)(*limits)
+    else:
+        set_scale("log")
+        if _FEW_DECADES[0] < positive.max() / positive.min() < _FEW_DECADES[1]:
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(LogSeconds())
+
+
+def entitle(ax: Axes, name: str, what: str, pad: float = 6) -> None:
+    """Write what is drawn of what above the axes, on two lines where one would be too long.
+
+    What a user named is no formula, even if it has dollar signs.
+    """
+    between = ": " if len(name) + len(what) < _TITLE else ":\n"
+    ax.set_title(f"{name}{between}{what}", loc="left", parse_math=False, pad=pad)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_axisbelow(True)
+
+
+def legend_below(ax: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Write the legend below the label of the x axis, so that the axes have the whole width."""
+    if not handles:
+        return
+    longest = max(map(len, labels))
+    columns = max(1, min(len(labels), _CHARACTERS // (longest + 6)))
+    columns = math.ceil(len(labels) / math.ceil(len(labels) / columns))  # evenly filled
+    figure = ax.get_figure()
+    assert figure is not None
+    below = ax.transAxes + ScaledTranslation(0, -42 / 72, figure.dpi_scale_trans)
+    if figure.axes == [ax]:  # from the left end of the figure on, as there is more room
+        below = blended_transform_factory(figure.transSubfigure, below)
+    box = ax.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(0.01, 0),
+        bbox_transform=below,
+        ncols=columns,
+        frameon=False,
+        borderaxespad=0,
+        borderpad=0,
+        fontsize=9,
+    )
+    for text in box.get_texts():
+        text.set_parse_math(False)

@@ -247,6 +247,7 @@ def trials_of(values: list[tuple[int, int]]) -> list[Trial]:
                     0,
                     (),
                     Transient(0.0, True),
+                    (),
                 ),
             ),
         )
@@ -285,6 +286,7 @@ def worlds(
             0,
             (),
             Transient(0.0, True),
+            (),
         )
         for i, (a, b) in enumerate(zip(p50, goodput, strict=True))
     ]

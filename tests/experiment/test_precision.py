@@ -137,7 +137,7 @@ class Normal:
 
     def _replication(self, value: float) -> Replication:
         measures = dict.fromkeys(MEASURES, 0.0) | {"p50": value}
-        return Replication(1, measures, frozenset(), None, None, (), Transient(0.0, True))
+        return Replication(1, measures, frozenset(), None, None, (), Transient(0.0, True), ())
 
 
 def test_intervals_that_were_stopped_for_hold_the_true_value_as_often_as_others() -> None:

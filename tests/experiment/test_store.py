@@ -78,6 +78,7 @@ def made(number: int) -> Replication:
         number,
         tuple(Judgement(draws.random(), float("inf"), True, blame) for _ in range(number % 4)),
         Transient(draws.random(), number % 2 == 0),
+        tuple(draws.random() for _ in range(number % 3)),
     )
 
 
@@ -287,7 +288,7 @@ def test_other_processes_know_the_same_keys_until_the_sources_change(tmp_path: P
     assert edited != version
 
 
-@pytest.mark.parametrize("package", ["numpy", "simpy"])
+@pytest.mark.parametrize("package", ["numpy", "scipy", "simpy"])
 def test_other_packages_are_another_version(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     before = code_version()
     monkeypatch.setattr(module, "version", lambda name: "99" if name == package else "1")

@@ -1,0 +1,107 @@
+"""The command that explains one request: explain."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cascadesim.cli.app import (
+    Command,
+    Format,
+    Jobs,
+    ScenarioPath,
+    Seed,
+    Settings,
+    Variant,
+    app,
+    load_scenario,
+    print_json,
+)
+from cascadesim.scenario.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@app.command(cls=Command)
+def explain(
+    scenario: ScenarioPath,
+    variant: Variant = None,
+    set: Settings = None,
+    request: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The request, by its number in requests.csv, from 0."),
+    ] = None,
+    observation: Annotated[
+        int | None,
+        typer.Option(metavar="I", help="The request of an observation, from 0; 0 if there is one."),
+    ] = None,
+    percentile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P", help="The request at a percentile; p99 if there is no observation."
+        ),
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH=VALUES",
+            help="Try these values (5s,10s) or steps (5..20:5) alone; may be repeated.",
+        ),
+    ] = None,
+    seed: Seed = None,
+    jobs: Jobs = -1,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
+) -> None:
+    """Explain one request: where its time went, and what would have helped it.
+
+    Changes one setting at a time, in the same world with all other requests the same, and says
+    which change would have helped this request most, and what it does to all requests. Tries
+    what variants say, and else numbers halved and doubled, and policies switched on and off.
+
+    \b
+    Examples:
+      cascadesim explain scenarios/incident-60s --variant before
+      cascadesim explain scenarios/incident-60s --percentile p99
+      cascadesim explain scenarios/incident-60s --request 1200 \\
+        --change agent.deadline.timeout=1s,2s,5s
+    """
+    from cascadesim.cli.explain_table import print_explanation
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.execution import Execution
+    from cascadesim.experiment.explain import explain as run_explanation
+
+    loaded = load_scenario(scenario, variant, set)
+    changes = None if change is None else _changes(change)
+    with progress_bar(f"explaining {loaded.name}") as progress:
+        explanation = run_explanation(
+            loaded,
+            request,
+            observation=observation,
+            percentile=percentile,
+            changes=changes,
+            seed=seed,
+            progress=progress,
+            execution=Execution(jobs),
+        )
+    if format is Format.JSON:
+        print_json(explanation.to_dict())
+    elif format is Format.CSV:
+        explanation.frame.to_csv(sys.stdout, index=False)
+    else:
+        print_explanation(explanation)
+
+
+def _changes(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    from cascadesim.scenario.vary import parse_vary
+
+    changes: dict[str, tuple[Any, ...]] = {}
+    for text in texts:
+        vary = parse_vary(text, "--change")
+        if not vary.values:
+            message = 'expected values such as "5s,10s" or steps such as "5..20:5"'
+            raise ScenarioError(message, f"--change {text}")
+        changes[vary.path] = changes.get(vary.path, ()) + vary.values
+    return changes

@@ -1,0 +1,85 @@
+"""The command that writes a report: report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cascadesim.cli.app import (
+    Backend,
+    BackendOption,
+    Command,
+    Jobs,
+    NoStore,
+    Scheduler,
+    Seed,
+    Settings,
+    StoreOption,
+    Variants,
+    app,
+    execution,
+    load_scenario,
+    split,
+)
+
+
+@app.command(cls=Command)
+def report(
+    scenario: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A YAML file, or a folder with scenario.yaml, such as `run --out` writes.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The HTML file.")],
+    variants: Variants = "",
+    set: Settings = None,
+    seed: Seed = None,
+    replications: Annotated[
+        int, typer.Option(min=1, max=10_000, metavar="N", help="How many worlds to meet.")
+    ] = 10,
+    jobs: Jobs = -1,
+    backend: BackendOption = Backend.PROCESSES,
+    scheduler: Scheduler = None,
+    store: StoreOption = None,
+    no_store: NoStore = False,
+) -> None:
+    """Write a report, one HTML file that needs no other and no network.
+
+    It says what was observed and simulated, where the time went, which settings matter, what the
+    worst case is, and what is assumed. Attach it to a postmortem, or print it.
+
+    \b
+    Examples:
+      cascadesim report scenarios/incident-60s -o report.html \\
+        --variants before,after,recommended
+      cascadesim report out/before -o report.html
+    """
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.experiment.run import check_writable, write_files
+    from cascadesim.report.data import report as make_report
+    from cascadesim.scenario.errors import one_line
+    from cascadesim.scenario.load import parse_settings
+
+    loaded = load_scenario(scenario)
+    settings = parse_settings(set or [])
+    check_writable(out.parent, [out.name])  # before a long run, and not only after it
+    where = execution(jobs, backend, scheduler, store, no_store)
+    with progress_bar(f"reporting on {loaded.name}") as progress:
+        found = make_report(
+            loaded,
+            split(variants),
+            seed=seed,
+            settings=settings,
+            replications=replications,
+            execution=where,
+            progress=progress,
+        )
+        text = found.html
+        write_files(
+            out.parent, {out.name: lambda path: path.write_text(text, "utf-8", newline="\n")}
+        )
+    print(one_line(found.verdict))

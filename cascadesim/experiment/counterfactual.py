@@ -1,0 +1,210 @@
+"""Counterfactuals: what one request, and all of them, would have come to in other worlds."""
+
+from __future__ import annotations
+
+import math
+import signal
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cascadesim.analysis.percentiles import Percentile
+from cascadesim.analysis.summary import summarize
+from cascadesim.engine import simulate
+from cascadesim.model.outcome import Outcome
+from cascadesim.scenario.errors import cut, one_line
+from cascadesim.scenario.source import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cascadesim.experiment.candidates import Candidate
+    from cascadesim.plan import Plan
+    from cascadesim.records import Records
+
+MOVED = 0.001  # seconds by which a request's latency differs where it is called another
+WORSE = 1.01  # times by which the p99 of all grows where it is called worse
+WORSE_RATE = 0.001  # and the share by which the error rate of all does
+_VALUE = 30  # characters of a setting's value
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What one request came to in a world, and what all requests that are measured did.
+
+    `latency` is in seconds, that of an unfinished request its age at the end of the run; `in_time`
+    says that it ended within the first latency objective, if there is one; `ended_by`
+    is the dotted path of what made an error of the request or brought it to its fallback; `mostly`
+    is the setting that governs where most of its time went, and `mostly_for` that time in seconds;
+    the rates are shares of all.
+    """
+
+    latency: float
+    outcome: Outcome
+    in_time: bool
+    ended_by: str | None
+    mostly: str | None
+    mostly_for: float
+    p99: Percentile
+    error_rate: float
+    unfinished_rate: float
+
+    @property
+    def at_least(self) -> bool:
+        """Return whether the request is unfinished, so that its latency is a lower bound."""
+        return self.outcome is Outcome.UNFINISHED
+
+    @property
+    def rank(self) -> int:
+        """Return how well the request ended, from 0 (best) to 3.
+
+        In time, an answer is better than a degraded one, and that is better than an error. What is
+        not in time is of no use, whatever it is; there only the latency counts.
+        """
+        return min(self.outcome, Outcome.REJECTED) if self.in_time else 3
+
+    def better_than(self, other: World) -> bool:
+        """Return whether the request ended better here, or as well and in less time."""
+        if self.rank != other.rank:
+            return self.rank < other.rank
+        return self.latency < other.latency - MOVED
+
+    def hurts(self, today: World) -> bool:
+        """Return whether all requests are worse off here: by their p99 or their error rate."""
+        return self.p99_worse(today) or self.errors_worse(today)
+
+    def p99_worse(self, today: World) -> bool:
+        """Return whether the p99 of all is worse here."""
+        return self.p99.seconds > today.p99.seconds * WORSE
+
+    def errors_worse(self, today: World) -> bool:
+        """Return whether the error rate of all is worse here."""
+        return self.error_rate > today.error_rate + WORSE_RATE
+
+    def row(self) -> dict[str, Any]:
+        """Return the world as it stands in a row of `Explanation.frame`."""
+        return {
+            "latency_s": self.latency,
+            "at_least": self.at_least,
+            "outcome": self.outcome.word,
+            "in_time": self.in_time,
+            "ended_by": self.ended_by,
+            "mostly": self.mostly,
+            "mostly_s": self.mostly_for,
+            "p99_s": self.p99.seconds,
+            "p99_at_least": self.p99.at_least,
+            "error_rate": self.error_rate,
+            "error_rate_at_least": self.unfinished_rate > 0,
+        }
+
+
+NOWHERE = World(
+    math.nan, Outcome.OK, False, None, None, math.nan, Percentile(math.nan, math.nan), math.nan, 0.0
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """One setting changed, and what that would have come to; `helps` the request, `hurts` all."""
+
+    path: str
+    today: Any  # values as they are written
+    value: Any
+    world: World
+    difference: float  # in the request's latency, in seconds
+    helps: bool
+    hurts: bool
+
+    @property
+    def change(self) -> str:
+        """Return the change in short, such as "60s → 10s"."""
+        return f"{setting_text(self.today)} → {setting_text(self.value)}"
+
+    def row(self) -> dict[str, Any]:
+        """Return it as a row of `Explanation.frame`."""
+        changed = {
+            "setting": self.path,
+            "today": flow(self.today),
+            "changed_to": flow(self.value),
+            "difference_s": self.difference,
+            "helps": self.helps,
+            "hurts": self.hurts,
+        }
+        return changed | self.world.row()
+
+
+def setting_text(value: Any) -> str:
+    """Return a setting's value in short, "none" where it is not set."""
+    text = value if isinstance(value, str) else flow(value)
+    return "none" if value is None else cut(one_line(text), _VALUE)
+
+
+def world_of(records: Records, row: int, limit: float) -> World:
+    """Return what the request in a row came to in a run, in time below `limit`; and all did."""
+    summary = summarize(records)
+    latency, outcome = float(records.latency[row]), Outcome(int(records.outcome[row]))
+    ended_by = int(records.ended_by[row])
+    most = int(records.seconds[row].argmax())
+    return World(
+        latency=latency,
+        outcome=outcome,
+        in_time=latency < limit and outcome is not Outcome.UNFINISHED,
+        ended_by=records.ends[ended_by] if ended_by >= 0 else None,
+        mostly=records.parts[most].setting if records.seconds[row][most] > 0 else None,
+        mostly_for=float(records.seconds[row][most]),
+        p99=summary.percentiles["p99"],
+        error_rate=summary.error_rate,
+        unfinished_rate=summary.rates["unfinished_rate"],
+    )
+
+
+def _simulated(plan: Plan, seed: int, row: int, limit: float) -> World:
+    return world_of(simulate(plan, seed), row, limit)
+
+
+def worlds(
+    plans: Sequence[Plan], seed: int, row: int, limit: float, workers: int
+) -> Iterator[World]:
+    """Yield what a request comes to by each plan, in order; see `world_of`."""
+    workers = min(workers, len(plans))
+    if workers <= 1:
+        yield from (_simulated(plan, seed, row, limit) for plan in plans)
+        return
+    from joblib import Parallel, delayed  # slow to import, and not every command needs it
+
+    parallel = Parallel(n_jobs=workers, return_as="generator", initializer=_ignore_interrupts)
+    results = parallel(delayed(_simulated)(plan, seed, row, limit) for plan in plans)
+    try:
+        # `yield from` would close them itself, before the warning is silenced.
+        for world in results:  # noqa: UP028
+            yield world
+    finally:
+        with warnings.catch_warnings():
+            # Only after an interrupt or an error is anything cancelled, and that is meant.
+            warnings.filterwarnings("ignore", message=".* have been cancelled")
+            results.close()
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C, which every process of a terminal gets, to the process that waits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def counterfactual(candidate: Candidate, world: World, today: World) -> Counterfactual:
+    """Return what a change came to, beside today."""
+    return Counterfactual(
+        candidate.path,
+        candidate.today,
+        candidate.value,
+        world,
+        world.latency - today.latency,
+        helps=world.better_than(today),
+        hurts=world.hurts(today),
+    )
+
+
+def order(change: Counterfactual) -> tuple[float, ...]:
+    """Return by what changes are sorted, so that what helps the request most comes first."""
+    world = change.world
+    # Rounded, so that what the request does not feel is decided by what all do.
+    return world.rank, round(world.latency, 3), world.p99.seconds, world.error_rate

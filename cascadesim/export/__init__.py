@@ -1,0 +1,54 @@
+"""Traces out: the simulated requests as files that the viewers of real traces open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cascadesim.experiment.run import check_writable
+from cascadesim.export.chrome import chrome_trace
+from cascadesim.export.otlp import otlp_json
+from cascadesim.scenario.errors import ScenarioError, cut, suggest
+
+if TYPE_CHECKING:
+    from cascadesim.experiment.run import Result
+
+__all__ = ["KINDS", "chrome_trace", "export", "otlp_json", "parse_exports"]
+
+KINDS = {"otlp-json": otlp_json, "chrome-trace": chrome_trace}
+
+
+def export(result: Result, kind: str, path: str | Path) -> None:
+    """Write the trace of a run to a file of a kind, one of KINDS.
+
+    Raises ScenarioError where there is no such kind, or the file cannot be written.
+    """
+    _known(kind, "export")
+    KINDS[kind](result, path)
+
+
+def parse_exports(texts: list[str]) -> dict[Path, str]:
+    """Return the kinds that texts such as "otlp-json=spans.jsonl" ask for, by file.
+
+    Raises ScenarioError where a text is none such, or its file cannot be written.
+    """
+    wanted: dict[Path, str] = {}
+    for text in texts:
+        kind, _, file = text.partition("=")
+        if not file:
+            given = f"; kinds are {', '.join(KINDS)}"
+            raise ScenarioError(f'expected KIND=FILE, got "{cut(text)}"{given}', "--export")
+        _known(kind, "--export")
+        path = Path(file)
+        if path in wanted:
+            raise ScenarioError("is to hold two exports; name two files", str(path))
+        if path.is_dir():
+            raise ScenarioError("is a folder; name a file", str(path))
+        check_writable(path.parent, [path.name])
+        wanted[path] = kind
+    return wanted
+
+
+def _known(kind: str, source: str) -> None:
+    if kind not in KINDS:
+        raise ScenarioError(f'no kind "{cut(kind)}"; {suggest(kind, list(KINDS))}', source)

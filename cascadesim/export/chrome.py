@@ -1,0 +1,141 @@
+"""Chrome's Trace Event Format, as a JSON object that ui.perfetto.dev and chrome://tracing open.
+
+Requests are nestable asynchronous events, so that those of one outcome lie in one group of tracks;
+levels are counters; states of breakers are slices of a track each, with an instant a transition;
+faults are asynchronous events. Timestamps are microseconds from t = 0 of the scenario.
+
+Followed: "Trace Event Format" (Chromium project), https://perfetto.dev/docs/getting-started/other-formats
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cascadesim import __version__
+from cascadesim.compile import compile_plan
+from cascadesim.experiment.run import write_files
+from cascadesim.export.steps import Step, about, breakers, faults, requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.experiment.run import Result
+    from cascadesim.plan import Plan
+    from cascadesim.records import Records
+    from cascadesim.trace import Trace
+
+_REQUESTS, _WORLD, _LEVELS = 1, 2, 3  # process ids, by which viewers group tracks
+_PROCESSES = {_REQUESTS: "requests", _WORLD: "breakers and faults", _LEVELS: "levels"}
+
+Event = dict[str, Any]
+
+
+def chrome_trace(result: Result, path: str | Path) -> None:
+    """Write a run as a trace for ui.perfetto.dev, whole or not at all.
+
+    Raises ScenarioError where the file cannot be written.
+    """
+    path = Path(path)
+    write_files(path.parent, {path.name: lambda file: _write(result, file)})
+
+
+def _write(result: Result, file: Path) -> None:
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    scenario = result.scenario
+    about_run = {
+        "scenario": scenario.name,
+        "variant": scenario.variant,
+        "seed": result.seed,
+        "clock": scenario.model.clock,
+        "cascadesim": __version__,
+    }
+    with file.open("w", encoding="ascii", newline="\n") as out:
+        out.write(f'{{"displayTimeUnit":"ms","otherData":{encode(about_run)},"traceEvents":[')
+        separator = "\n"
+        for event in _events(result.trace, compile_plan(scenario.model)):
+            out.write(separator + encode(event))
+            separator = ",\n"
+        out.write("\n]}\n")
+
+
+def _events(trace: Trace, plan: Plan) -> Iterator[Event]:
+    for pid, name in _PROCESSES.items():
+        yield _event("M", "process_name", pid, 0.0, args={"name": name})
+        yield _event("M", "process_sort_index", pid, 0.0, args={"sort_index": pid})
+    yield from _faults(plan)
+    yield from _breakers(trace.records, plan)
+    yield from _levels(trace, plan)
+    for row, steps in requests(trace, plan):
+        yield from _request(trace.records, row, steps)
+
+
+def _event(phase: str, name: str, pid: int, at: float, tid: int = 0, **more: Any) -> Event:
+    # Rounded to whole nanoseconds first, so that what meets in time does so in the file.
+    event = {"ph": phase, "name": name, "pid": pid, "tid": tid, "ts": round(at * 1e9) / 1000}
+    return event | more
+
+
+def _faults(plan: Plan) -> Iterator[Event]:
+    for number, (stage, fault, end) in enumerate(faults(plan)):
+        name = f"{fault.kind} of {stage}"
+        of_fault: Event = {"cat": "fault", "id": hex(number)}
+        args = {"stage": stage, "kind": fault.kind}
+        yield _event("b", name, _WORLD, fault.start, **of_fault, args=args)
+        yield _event("e", name, _WORLD, end, **of_fault)
+
+
+def _breakers(records: Records, plan: Plan) -> Iterator[Event]:
+    for tid, (stage, breaker) in enumerate(breakers(plan), 1):
+        yield _event("M", "thread_name", _WORLD, 0.0, tid, args={"name": breaker})
+        changes = [change for change in records.transitions if change.breaker == breaker]
+        ends = [*(change.at for change in changes), plan.end][1:]
+        for change, end in zip(changes, ends, strict=True):
+            args = {"stage": stage, "breaker": breaker, "state": change.state}
+            name = f"{breaker} {change.state}"
+            yield _event("i", name, _WORLD, change.at, tid, cat="breaker", s="p", args=args)
+            if change.state != "closed":
+                begun = _event("X", change.state, _WORLD, change.at, tid, cat="breaker", args=args)
+                until = round(end * 1e9) / 1000
+                yield begun | {"dur": round(until - begun["ts"], 3)}
+
+
+def _levels(trace: Trace, plan: Plan) -> Iterator[Event]:
+    for path, level in trace.levels.items():
+        name = path.rpartition(".")[2]
+        value = 0
+        for at, value in zip(level.at.tolist(), level.value.tolist(), strict=True):
+            yield _event("C", path, _LEVELS, at, args={name: value})
+        yield _event("C", path, _LEVELS, plan.end, args={name: value})  # so that it reaches there
+
+
+def _request(records: Records, row: int, steps: list[Step]) -> Iterator[Event]:
+    known = about(records, row)
+    of_request: Event = {"cat": "request", "id": hex(row)}
+    arrival = float(records.arrival[row])
+    name = f"request {known['outcome']}"
+    yield _event("b", name, _REQUESTS, arrival, **of_request, args=known)
+    under_way: list[int] = []  # stays, outermost first
+
+    def leave(around: int) -> Iterator[Event]:
+        while under_way and under_way[-1] != around:
+            stay = steps[under_way.pop()]
+            yield _event("e", stay.name, _REQUESTS, stay.end, **of_request)
+
+    for number, step in enumerate(steps):
+        yield from leave(step.around)
+        if step.part is None:
+            args = {"stage": step.stage}
+            yield _event("b", step.name, _REQUESTS, step.start, **of_request, args=args)
+            under_way.append(number)
+        else:
+            args = {
+                "stage": step.stage,
+                "cause": step.part.cause,
+                "setting": step.part.setting,
+            }
+            yield _event("b", step.name, _REQUESTS, step.start, **of_request, args=args)
+            yield _event("e", step.name, _REQUESTS, step.end, **of_request)
+    yield from leave(-1)
+    yield _event("e", name, _REQUESTS, steps[-1].end if steps else arrival, **of_request)

@@ -1,0 +1,125 @@
+"""The spans of a request, nested by the stages that it passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.outcome import ERRORS, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.model.faults import FaultPlan
+    from cascadesim.model.stage import StagePlan
+    from cascadesim.plan import Plan
+    from cascadesim.records import Part, Records
+    from cascadesim.trace import Trace
+
+
+@dataclass(slots=True)
+class Step:
+    """A stretch of a request's time within a stage: all of the stay, or one part of it.
+
+    `part` is None for the stay. `around` is the index of the stay that holds the step, in the list
+    that the step stands in; -1 where only the request itself does.
+    """
+
+    stage: str
+    part: Part | None
+    start: float
+    end: float
+    around: int
+
+    @property
+    def name(self) -> str:
+        """Return the stage, or the part as its column goes by: "agent.breaker.breaker_wait"."""
+        return self.stage if self.part is None else self.part.column.removesuffix("_s")
+
+
+def requests(trace: Trace, plan: Plan) -> Iterator[tuple[int, list[Step]]]:
+    """Yield the row of every request with its steps, each after the one around it.
+
+    Calls of a stage that follow each other at once are one stay.
+    """
+    parts = trace.records.parts
+    stages = dict(_paths(plan.stages, ()))
+    paths = [stages[part.where.partition(".")[0]] for part in parts]  # no stage has a dot
+    bounds = np.searchsorted(trace.request, np.arange(len(trace.records.arrival) + 1)).tolist()
+    for row in range(len(trace.records.arrival)):
+        spans = slice(bounds[row], bounds[row + 1])
+        steps: list[Step] = []
+        stays: list[int] = []  # under way, outermost first
+        for index, start, end in zip(
+            trace.part[spans].tolist(),
+            trace.start[spans].tolist(),
+            trace.end[spans].tolist(),
+            strict=True,
+        ):
+            path = paths[index]
+            _enter(steps, stays, path, start)
+            for stay in stays:
+                steps[stay].end = end
+            steps.append(Step(path[-1], parts[index], start, end, stays[-1]))
+        yield row, steps
+
+
+def _paths(
+    stages: tuple[StagePlan, ...], outer: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the name of every stage with the names of those around it and its own."""
+    for stage in stages:
+        path = (*outer, stage.name)
+        yield stage.name, path
+        yield from _paths(stage.stages, path)
+
+
+def _enter(steps: list[Step], stays: list[int], path: tuple[str, ...], now: float) -> None:
+    """End the stays that are not on the path, and begin those that are missing."""
+    shared = 0
+    while shared < min(len(stays), len(path)) and steps[stays[shared]].stage == path[shared]:
+        shared += 1
+    del stays[shared:]
+    for stage in path[shared:]:
+        steps.append(Step(stage, None, now, now, stays[-1] if stays else -1))
+        stays.append(len(steps) - 1)
+
+
+def about(records: Records, row: int) -> dict[str, Any]:
+    """Return what is known of a request as a whole."""
+    outcome, ended_by = Outcome(records.outcome[row]), int(records.ended_by[row])
+    known: dict[str, Any] = {
+        "request": row,
+        "outcome": outcome.word,
+        "retries": int(records.retries[row]),
+        "measured": bool(records.arrival[row] >= records.warmup),
+    }
+    if ended_by >= 0:
+        known["ended_by"] = records.ends[ended_by]
+    if records.observation[row] >= 0:
+        known["observation"] = int(records.observation[row])
+    return known
+
+
+def is_error(outcome: str) -> bool:
+    """Return whether the word of an outcome is that of an error."""
+    return outcome in [error.word for error in ERRORS]
+
+
+def breakers(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the stage and the dotted path of every circuit breaker."""
+    for stage in plan.walk():
+        for policy in stage.policies:
+            if isinstance(policy, BreakerPlan):
+                yield stage.name, f"{stage.name}.{policy.name}"
+
+
+def faults(plan: Plan) -> Iterator[tuple[str, FaultPlan, float]]:
+    """Yield the stage of every fault that begins within the run, the fault, and when it ends."""
+    for stage in plan.walk():
+        for fault in stage.faults:
+            if fault.start < plan.end:
+                yield stage.name, fault, min(fault.end, plan.end)

@@ -1,0 +1,112 @@
+"""Latency over time: every request of a run, where it arrived and how long it took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from cascadesim.model.outcome import Outcome
+from cascadesim.plots.style import (
+    OBJECTIVE,
+    OUTCOME_LOOKS,
+    entitle,
+    latency_scale,
+    legend_below,
+    new_axes,
+    run_name,
+    words,
+)
+from cascadesim.plots.thin import MANY, slowest_of_each_cell
+from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
+from cascadesim.scenario.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cascadesim.experiment.run import Result
+    from cascadesim.records import Records
+
+_OBSERVED: dict[str, Any] = {
+    **{"marker": "*", "color": "#F0E442", "markeredgecolor": "black", "markersize": 11},
+    **{"linestyle": "", "zorder": 4, "label": "observed, by the report"},
+}
+_SIMULATED: dict[str, Any] = {
+    **{"marker": "o", "markerfacecolor": "none", "markeredgecolor": "black", "markersize": 14},
+    **{"markeredgewidth": 1.3, "linestyle": "", "zorder": 4},
+    **{"label": "the same request, simulated"},
+}
+
+
+def latency(result: Result, ax: Axes | None = None) -> Axes:
+    """Draw the latency of each request, in seconds on a logarithmic axis, over its arrival.
+
+    A colour and a marker stand for each outcome; unfinished requests are hollow, as their latency
+    is a lower bound. A star is a latency of the source report, and a ring what was simulated for
+    the same request. Faults are shaded and named above the axes, the warm-up is hatched, and the
+    first latency objective is a dashed line. Of more than 5000 requests with one outcome it draws
+    the slowest of each of 400 by 200 cells and the fastest of all, so that no extreme is lost, and
+    as pixels even in vector files. Raises ScenarioError where no request arrives.
+    """
+    records, model = result.records, result.scenario.model
+    if not len(records.arrival):
+        raise ScenarioError("nothing to draw: no request arrives", result.scenario.document.source)
+    ax = ax or new_axes(5)
+    handles = [_outcome(ax, records, outcome) for outcome in Outcome]
+    drawn = [handle for handle in handles if handle is not None]
+    seen = [each.latency for each in model.observations]
+    limit = result.summary.limit
+    latency_scale(ax, "y", [*records.latency, *seen, *([] if limit is None else [limit])])
+    drawn += _observations(ax, result)
+    if limit is not None:
+        drawn.append(ax.axhline(limit, label=f"objective {limit:g} s", **OBJECTIVE))
+    time_axis(ax, model, 0, records.horizon, "arrival")
+    patches, names, pad = mark_spans(ax, faults(model), records.warmup)
+    ax.set_ylabel("latency in seconds")
+    ax.grid(axis="y", color="0.9")
+    entitle(ax, run_name(result), "latency of each request", pad)
+    legend_below(ax, [*drawn, *patches], [*(str(each.get_label()) for each in drawn), *names])
+    return ax
+
+
+def _outcome(ax: Axes, records: Records, outcome: Outcome) -> Any:
+    """Draw the requests with one outcome, and return what the legend has; None if there are none.
+
+    Errors are above answers, and a fallback's above the others.
+    """
+    rows = np.flatnonzero(records.outcome == outcome)
+    if not len(rows):
+        return None
+    arrival, seconds = records.arrival[rows], records.latency[rows]
+    kept = slowest_of_each_cell(arrival, seconds)
+    colour, marker = OUTCOME_LOOKS[outcome]
+    style: dict[str, Any] = {"linestyle": "", "marker": marker, "color": colour}
+    if outcome is Outcome.UNFINISHED:
+        style["markerfacecolor"] = "none"
+    ax.plot(
+        arrival[kept],
+        seconds[kept],
+        label=f"_{outcome.word}",
+        markersize=3 if outcome is Outcome.OK else 4.5,
+        rasterized=len(rows) > MANY,
+        zorder=2 + int(outcome) / 10,
+        **style,
+    )
+    return Line2D([], [], label=f"{words(outcome.word)} ({len(rows):,})", **style)
+
+
+def _observations(ax: Axes, result: Result) -> list[Any]:
+    """Draw what was observed and what was simulated for it, and a line between the two."""
+    model, records = result.scenario.model, result.records
+    rows = np.flatnonzero(records.observation >= 0)
+    if not len(rows):
+        return []
+    for row in rows:
+        seen = model.observations[records.observation[row]]
+        x = [float(records.arrival[row])] * 2
+        ax.plot(x, [seen.latency, records.latency[row]], color="black", linewidth=1, zorder=3)
+    arrival = records.arrival[rows]
+    observed = [model.observations[i].latency for i in records.observation[rows]]
+    ring = ax.plot(arrival, records.latency[rows], **_SIMULATED)
+    return [*ax.plot(arrival, observed, **_OBSERVED), *ring]

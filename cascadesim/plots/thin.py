@@ -1,0 +1,74 @@
+"""Fewer points for long runs, without losing an extreme."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cascadesim.trace import Level
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MANY = 5000  # points, from which on they are thinned
+COLUMNS, ROWS = 400, 200  # of cells, each about as large as a marker
+PIXELS = 1200  # of a figure's width, and so the steps of a level that can be seen
+
+
+def slowest_of_each_cell(
+    arrival: NDArray[np.float64], latency: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Return which points to draw of many: the slowest of each cell, and the fastest of all.
+
+    arrival, latency: seconds, shape (n,). The cells are COLUMNS by ROWS, even in arrival and in
+    the logarithm of the latency, so what is left out lies under a marker that is drawn.
+    """
+    if len(arrival) <= MANY:
+        return np.arange(len(arrival))
+    positive = latency > 0
+    least = latency[positive].min() if positive.any() else 1.0
+    rows = np.where(positive, 1 + _cell(np.log(np.maximum(latency, least)), ROWS), 0)
+    cells = rows * COLUMNS + _cell(arrival, COLUMNS)
+    slowest_first = np.argsort(-latency, kind="stable")
+    _, first = np.unique(cells[slowest_first], return_index=True)
+    return np.union1d(slowest_first[first], np.argmin(latency))
+
+
+def _cell(values: NDArray[np.float64], number: int) -> NDArray[np.intp]:
+    span = np.ptp(values)
+    if span == 0:
+        return np.zeros(len(values), np.intp)
+    share = (values - values.min()) / span
+    cell: NDArray[np.intp] = np.minimum((share * number).astype(np.intp), number - 1)
+    return cell
+
+
+def most_of_each_pixel(level: Level, start: float, end: float, pixels: int = PIXELS) -> Level:
+    """Return a level with a step for each pixel from `start` to `end`: the most that it was there.
+
+    Times are in seconds. A level of no more steps than pixels is returned as it is.
+    """
+    if len(level.at) <= pixels:
+        return level
+    edges = np.linspace(start, end, pixels, endpoint=False)
+    carried = level.value[np.searchsorted(level.at, edges, side="right") - 1]
+    within = (start <= level.at) & (level.at < end)
+    at = np.concatenate((edges, level.at[within]))
+    value = np.concatenate((carried, level.value[within]))
+    order = np.argsort(at, kind="stable")
+    starts = np.searchsorted(at[order], edges)
+    return Level(edges, np.maximum.reduceat(value[order], starts))
+
+
+def ranks(n: int, most: int = 1000) -> NDArray[np.intp]:
+    """Return which of `n` sorted values to draw, counted from 0: both ends among them.
+
+    They are even in the share of values below them, and even in the logarithm of the share of
+    those above, so that neither an ECDF nor a curve of percentiles shows that some are missing.
+    """
+    if n <= 2 * most:
+        return np.arange(n)
+    even = np.linspace(0, n - 1, most)
+    beyond = np.geomspace(1, n, most)
+    return np.unique(np.concatenate((even, n - beyond)).round().astype(np.intp))

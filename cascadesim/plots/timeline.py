@@ -1,0 +1,156 @@
+"""One request's way through the chain: when it waited, and when it was worked on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.patches import Patch
+
+from cascadesim.model.outcome import Outcome
+from cascadesim.plots.breakers import StateSpan, state_spans
+from cascadesim.plots.style import (
+    CAUSE_LOOKS,
+    entitle,
+    fill,
+    legend_below,
+    new_axes,
+    run_name,
+    short,
+    state_fill,
+    words,
+)
+from cascadesim.plots.timeaxis import Span, faults, instant, mark_spans
+from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.units import duration_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cascadesim.experiment.run import Result
+    from cascadesim.records import Part, Records
+
+_HIGH = 0.5  # a bar, of its line
+_STATE = 0.12  # a breaker's state, below the bar of those that wait for it
+
+
+def timeline(result: Result, request: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw when one request was where, in seconds after its arrival: a line for each part.
+
+    `request` is its number in the records; if not given, the first one that an observation
+    replays, or else the slowest that is measured. Waits are hatched and work is plain, in the
+    colour of the cause, and behind each line stands its sum. Below the wait for a breaker is the
+    state that the breaker was in, and faults are shaded and named above the axes. Raises
+    ScenarioError where there is no such request.
+    """
+    row = _row(result, request)
+    records, model = result.records, result.scenario.model
+    arrival, latency = float(records.arrival[row]), float(records.latency[row])
+    bars = _bars(result, row)
+    ax = ax or new_axes(2.1 + 0.45 * max(len(bars), 1))
+    ax.set_xlim(0, 1.12 * latency or 1)  # with room for the sum behind the longest line
+    handles, labels = _draw(ax, result, bars, arrival, latency)
+    texts = [_part_name(part) for part in bars]
+    ax.set_yticks(range(len(bars)), texts, parse_math=False)
+    ax.set_ylim(max(len(bars), 1) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", color="0.9")
+    moved = [Span(f.name, f.start - arrival, f.end - arrival) for f in faults(model)]
+    patches, names, pad = mark_spans(ax, moved, 0)
+    ax.set_xlabel(_arrived(result, row))
+    entitle(ax, run_name(result), _ended(records, row), pad)
+    legend_below(ax, [*handles, *patches], [*labels, *names])
+    return ax
+
+
+def _bars(result: Result, row: int) -> dict[Part, list[tuple[float, float]]]:
+    """Return start (in seconds after the arrival) and length of what a request spent on each part.
+
+    Parts are in the order in which it came to them.
+    """
+    trace, records = result.trace, result.records
+    bars: dict[Part, list[tuple[float, float]]] = {}
+    for i in np.flatnonzero(trace.request == row):
+        start, end = float(trace.start[i]), float(trace.end[i])
+        part = records.parts[trace.part[i]]
+        bars.setdefault(part, []).append((start - float(records.arrival[row]), end - start))
+    return bars
+
+
+def _draw(
+    ax: Axes,
+    result: Result,
+    bars: dict[Part, list[tuple[float, float]]],
+    arrival: float,
+    latency: float,
+) -> tuple[list[Patch], list[str]]:
+    """Draw a line for each part, and return what the legend has of them."""
+    states: dict[str, None] = {}
+    for line, (part, spans) in enumerate(bars.items()):
+        place = (line - _HIGH / 2, _HIGH)
+        ax.broken_barh(spans, place, label=f"_{part.cause}", zorder=2, **fill(part.cause))
+        _sum(ax, line, spans)
+        if part.cause == "breaker_wait":
+            for span in _states(result, part.where, arrival, latency):
+                where = (line + _HIGH / 2 + 0.06, _STATE)
+                extent = [(span.start, span.end - span.start)]
+                ax.broken_barh(extent, where, label=f"_{span.state}", **state_fill(span.state))
+                states[span.state] = None
+    causes = [c for c in CAUSE_LOOKS if any(part.cause == c for part in bars)]
+    handles = [Patch(**fill(cause)) for cause in causes]
+    handles += [Patch(**state_fill(state)) for state in states]
+    return handles, [*map(words, causes), *(f"breaker {state}" for state in states)]
+
+
+def _sum(ax: Axes, line: float, spans: list[tuple[float, float]]) -> None:
+    """Write the sum behind the last of the spans."""
+    text = duration_text(sum(length for _, length in spans))
+    if len(spans) > 1:
+        text += f", {len(spans)} times"
+    place: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+    ax.annotate(text, (sum(spans[-1]), line), fontsize=9, **place)
+
+
+def _states(result: Result, breaker: str, arrival: float, latency: float) -> list[StateSpan]:
+    """Return the states of a breaker while the request was under way, after its arrival."""
+    spans = state_spans(result.records, breaker, arrival + latency)
+    return [
+        StateSpan(span.state, max(0.0, span.start - arrival), min(latency, span.end - arrival))
+        for span in spans
+        if span.end >= arrival and span.start <= arrival + latency
+    ]
+
+
+def _part_name(part: Part) -> str:
+    return f"{short(part.where, 26)}\n{words(part.cause)}"
+
+
+def _ended(records: Records, row: int) -> str:
+    outcome = Outcome(int(records.outcome[row]))
+    ended = "still under way" if outcome is Outcome.UNFINISHED else words(outcome.word)
+    return f"request {row}, {ended} after {records.latency[row]:.6f} s"
+
+
+def _arrived(result: Result, row: int) -> str:
+    model, records = result.scenario.model, result.records
+    label = f"seconds after its arrival at {instant(model, float(records.arrival[row]))}"
+    index = int(records.observation[row])
+    seen = "" if index < 0 else f" (observed: {model.observations[index].latency:.6f} s)"
+    return label + seen
+
+
+def _row(result: Result, request: int | None) -> int:
+    records = result.records
+    n = len(records.arrival)
+    source = result.scenario.document.source
+    if n == 0:
+        raise ScenarioError("nothing to draw: no request arrives", source)
+    if request is not None:
+        if not 0 <= request < n:
+            raise ScenarioError(f"no request {request}; they go from 0 to {n - 1}", source)
+        return request
+    observed = np.flatnonzero(records.observation >= 0)
+    if len(observed):
+        return int(observed[0])
+    chosen = records.measured if records.measured.any() else np.ones(n, bool)
+    return int(np.argmax(np.where(chosen, records.latency, -1.0)))

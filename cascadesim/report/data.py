@@ -1,0 +1,127 @@
+"""What a report says, gathered as plain data from runs of a scenario's variants."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cascadesim.analysis.bounds import Bound, worst_case
+from cascadesim.analysis.composition import Composition, composition
+from cascadesim.analysis.contradictions import Contradiction, contradictions
+from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.compile import compile_plan
+from cascadesim.experiment.compare import Comparison, compare
+from cascadesim.experiment.execution import HERE, Execution
+from cascadesim.experiment.replay import Replay, part_of
+from cascadesim.report.marks import Marked, marked_values, scenario_text
+from cascadesim.report.settings import SettingEffect, setting_effects
+from cascadesim.report.timeline import Opened, Timeline, opened, timelines
+from cascadesim.report.verdict import verdict
+from cascadesim.scenario.source import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cascadesim.scenario.load import Scenario
+
+REPLICATIONS = 10
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What a report says; variants are by label, the first is what others are compared with.
+
+    `compositions` are of the runs in `replay`, which are those of the first replication, by label
+    and percentile; so are timelines and breakers. `marked` are the values that the `text` of the
+    scenario marks as given or assumed. `command` makes the report again.
+    """
+
+    scenario: Scenario
+    comparison: Comparison
+    replay: Replay
+    verdict: str
+    compositions: dict[str, dict[str, Composition]]
+    timelines: tuple[Timeline, ...]
+    opened: tuple[Opened, ...]
+    effects: tuple[SettingEffect, ...]
+    bounds: dict[str, Bound]
+    contradictions: dict[str, list[Contradiction]]
+    text: str
+    marked: tuple[Marked, ...]
+    command: str
+
+    @property
+    def html(self) -> str:
+        """Return the report as one HTML page that needs no other file."""
+        from cascadesim.report.html import render  # jinja2 and matplotlib are slow to import
+
+        return render(self)
+
+
+def report(
+    scenario: Scenario,
+    variants: Sequence[str] = (),
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    replications: int = REPLICATIONS,
+    execution: Execution = HERE,
+    progress: Callable[[float], None] | None = None,
+) -> Report:
+    """Simulate variants of a scenario (all of them if none is named), and report on them.
+
+    The parameters are those of `compare`. Raises ScenarioError for a variant that is not there.
+    """
+    parts = [None if progress is None else part_of(progress, i, 2) for i in range(2)]
+    settings = settings or {}
+    comparison = compare(
+        scenario,
+        variants=variants,
+        seed=seed,
+        progress=parts[0],
+        settings=settings,
+        replications=replications,
+        execution=execution,
+    )
+    replay = Replay(scenario, comparison.results)
+    text = scenario_text(scenario)
+    plans = {
+        label: compile_plan(result.scenario.model) for label, result in comparison.results.items()
+    }
+    return Report(
+        scenario=scenario,
+        comparison=comparison,
+        replay=replay,
+        verdict=verdict(comparison, replay),
+        compositions={
+            label: {name: composition(result.records, name) for name in PERCENTILES}
+            for label, result in comparison.results.items()
+        },
+        timelines=timelines(comparison.results),
+        opened=opened(comparison.results),
+        effects=setting_effects(scenario, comparison, settings, execution, parts[1]),
+        bounds={label: sum(worst_case(plan).values(), Bound()) for label, plan in plans.items()},
+        contradictions={
+            label: contradictions(plan, comparison.results[label].summary.limit)
+            for label, plan in plans.items()
+        },
+        text=text,
+        marked=marked_values(text),
+        command=_command(scenario, variants, replay.seed, settings, replications),
+    )
+
+
+def _command(
+    scenario: Scenario,
+    variants: Sequence[str],
+    seed: int,
+    settings: Mapping[str, Any],
+    replications: int,
+) -> str:
+    words = ["cascadesim", "report", scenario.document.source]
+    if variants:
+        words += ["--variants", ",".join(variants)]
+    for path, value in settings.items():
+        words += ["--set", f"{path}={flow(value)}"]
+    words += ["--seed", str(seed), "--replications", str(replications), "-o", "report.html"]
+    return shlex.join(words)

@@ -1,0 +1,124 @@
+"""The report as HTML. What a user named is escaped by the templates, wherever it stands."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from cascadesim import __version__
+from cascadesim.analysis.percentiles import DEFINITION
+from cascadesim.model.outcome import Outcome
+from cascadesim.plots.style import CAUSE_LOOKS
+from cascadesim.report import figures, tables
+from cascadesim.report.bars import bars
+from cascadesim.report.settings import GOVERNS, MOST_REPLICATIONS, MOVES
+from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
+from cascadesim.scenario.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.report.data import Report
+
+_TEMPLATES = Path(__file__).parent / "templates"
+OPEN = 3  # variants whose timelines are unfolded
+
+
+def render(report: Report) -> str:
+    """Return the report as one HTML page that needs no other file, and runs no script but ours."""
+    script = (_TEMPLATES / "report.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            tables=tables,
+            facts=list(tables.facts(report)),
+            bars=bars(report.compositions),
+            causes=tables.used_causes(report),
+            figures=figures,
+            scenario_text=_lines(report.text),
+            geometry={"width": WIDTH, "left": LEFT, "right": WIDTH - RIGHT},
+            unfolded=OPEN,
+            outcomes=_outcomes(report),
+            closed=_closed(report),
+            warnings=tables.warnings(report),
+            rules={
+                "moves": f"{MOVES:.0%}",
+                "governs": f"{GOVERNS:.0%}",
+                "most": min(MOST_REPLICATIONS, report.comparison.count),
+            },
+            definition=DEFINITION,
+            version=__version__,
+            style=Markup((_TEMPLATES / "report.css").read_text("utf-8") + "\n".join(_causes())),
+            script=Markup(script),
+            script_hash=digest,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        finalize=_printable,
+        keep_trailing_newline=True,
+        loader=FileSystemLoader(_TEMPLATES),
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _causes() -> Iterator[str]:
+    """Yield how each cause is filled: as in the figures, waits hatched so that grey tells them."""
+    for cause, look in CAUSE_LOOKS.items():
+        hatch = "45deg, transparent 0 5px, rgb(0 0 0 / 20%) 5px 7px"
+        image = f" background-image: repeating-linear-gradient({hatch});" if look.sign else ""
+        ink = "#000000" if _luminance(look.colour) > 0.179 else "#ffffff"  # of more contrast
+        yield f".c-{cause} {{ background-color: {look.colour};{image} color: {ink}; }}"
+
+
+def _luminance(colour: str) -> float:
+    """Return the relative luminance of "#rrggbb", from 0 to 1 (WCAG 2.2)."""
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return sum(part * s for part, s in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _breakable(path: str) -> Markup:
+    """Return a dotted path as HTML that may go on in the next line after a dot."""
+    return Markup(".<wbr>").join(escape(word) for word in one_line(path).split("."))
+
+
+def _printable(value: Any) -> Any:
+    """Return text with what does not print escaped, as a name may hold line breaks and worse."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return one_line(value)
+    return value
+
+
+def _lines(text: str) -> Markup:
+    """Return text of several lines as HTML, each of them printable."""
+    return Markup("\n").join(escape(one_line(line)) for line in text.splitlines())
+
+
+def _outcomes(report: Report) -> list[str]:
+    """Return the outcomes that are drawn, in their order."""
+    drawn = {point.outcome for line in report.timelines for point in line.points}
+    return [outcome.word for outcome in Outcome if outcome.word in drawn]
+
+
+def _closed(report: Report) -> list[str]:
+    """Return the breakers that stay closed in every variant."""
+    ever = {each.breaker for each in report.opened if each.times}
+    return [each for each in dict.fromkeys(o.breaker for o in report.opened) if each not in ever]

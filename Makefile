@@ -3,13 +3,16 @@ BIN := .venv/bin
 INCIDENTS := scenarios/incident-60s scenarios/incident-120s scenarios/incident-120s/startup.yaml \
 	scenarios/incident-179s
 
-.PHONY: replay test lint benchmark clean
+.PHONY: replay test test-slow lint benchmark clean
 
 replay: .venv/installed ## the incidents, before and after
 	@$(BIN)/cascadesim replay $(INCIDENTS) --variants before,after,recommended
 
-test: .venv/installed ## the whole suite, on every core
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+test: .venv/installed ## the suite but for what takes long, on every core
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
+
+test-slow: .venv/installed ## what takes long: coverage of intervals, queueing formulas, notebooks
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv .venv

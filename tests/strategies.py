@@ -78,7 +78,7 @@ def _works(bounded: bool) -> list[st.SearchStrategy[Data]]:
             {"uniform": st.fixed_dictionaries({"low": ms(0, 50), "high": ms(51, 600)})}
         ),
         st.fixed_dictionaries({"pareto": st.fixed_dictionaries(pareto)}),
-        st.builds(lambda: {"empirical": dict(again)}),  # each its own, as edits change it,
+        st.builds(lambda: {"empirical": dict(again)}),  # each its own, as edits change it
     ]
     if not bounded:
         cv = st.floats(0.1, 3)

@@ -4,7 +4,9 @@ The one request at a percentile says little of its causes, so those round it spe
 measured requests are sorted by latency; the band is the request at the percentile and as many on
 each side as reach half way to the slowest, so ranks from q - (1 - q) / 2 to q + (1 - q) / 2: the
 slowest 1.5 % but for the last 0.5 % for p99, the middle half for p50, and only the slowest one for
-max. Their mean seconds by part are scaled so that they add up to the percentile.
+max. Of these it keeps those that took within NEAR of the percentile as long, since where latencies
+jump, neighbours by rank may be requests of another kind. Their mean seconds by part are scaled so
+that they add up to the percentile.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     from cascadesim.model.outcome import Outcome
     from cascadesim.records import Part, Records
+
+
+NEAR = 0.1  # share of the percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,10 @@ def band(latency: NDArray[np.float64], q: float) -> NDArray[np.intp]:
     order = np.argsort(latency, kind="stable")
     at = int(np.quantile(np.arange(n), q, method="inverted_cdf"))
     half = int(n * (1 - q) / 2)
-    return order[max(at - half, 0) : at + half + 1]
+    found = order[max(at - half, 0) : at + half + 1]
+    target = latency[order[at]]
+    near: NDArray[np.intp] = found[np.abs(latency[found] - target) <= NEAR * target]
+    return near
 
 
 def mean_composition(compositions: Sequence[Composition]) -> Composition:

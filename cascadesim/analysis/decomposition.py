@@ -37,6 +37,7 @@ class Decomposition:
     after: Composition
     first_at_least: bool = False
     at_least: bool = False
+    seen: bool | None = None  # whether replications show a difference; None where that is not asked
 
     @property
     def change(self) -> float:
@@ -100,17 +101,21 @@ class Decomposition:
             for cause, units in sorted(causes.items(), key=lambda item: -abs(item[1]))
             if units
         ]
-        return f"{self._headline(digits)}{': ' if parts else ''}{', '.join(parts)}"
+        unseen = " (no difference seen)" if parts and self.seen is False else ""
+        return f"{self._headline(digits)}{': ' if parts else ''}{', '.join(parts)}{unseen}"
 
     def _headline(self, digits: int) -> str:
         amount = seconds(abs(units_of(self.change, digits)), digits)
         rose = self.change > 0
         if not units_of(self.change, digits):
-            return f"{self.name} is the same"
-        bound = ""
-        if self.at_least or self.first_at_least:
-            bound = "at least " if rose == self.at_least else "at most "
-        return f"{self.name} {'rose' if rose else 'fell'} by {bound}{amount}"
+            bound = "at least " * self.at_least + "at most " * self.first_at_least
+            return f"{self.name} is {f'{bound}as high' if bound else 'the same'}"
+        verb, other = ("rose", "fell") if rose else ("fell", "rose")
+        if not (self.at_least or self.first_at_least):
+            return f"{self.name} {verb} by {amount}"
+        if rose == self.at_least:
+            return f"{self.name} {verb} by at least {amount}"
+        return f"{self.name} {verb} by at most {amount}, or {other}"
 
     def _places(self, cause: str, sign: int, digits: int) -> str:
         """Return where a cause changed in the direction of its whole, in brackets."""

@@ -177,10 +177,7 @@ def _replicated_row(comparison: Comparison, label: str, name: str) -> tuple[str,
     difference = comparison.differences[label][name]
     if math.isnan(difference.interval.estimate):
         return label, own, "?", ""  # the difference of two lower bounds says nothing
-    bound = "> " if comparison.at_least(label, name) else ""
-    if comparison.at_least(comparison.first, name):
-        bound = "< "
-    change = bound + plus_minus(difference.interval, sign="+")
+    change = f"{difference.bound} {plus_minus(difference.interval, sign='+')}".lstrip()
     if math.isnan(difference.p_value):
         return label, own, change, "not known"  # a lower bound may be on either side
     return label, own, change, "seen" if difference.seen else "no difference seen"

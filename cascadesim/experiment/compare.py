@@ -27,6 +27,7 @@ from cascadesim.experiment.replications import (
     interval,
     measured,
 )
+from cascadesim.experiment.run import seed_of
 from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.shown import (
@@ -56,11 +57,13 @@ class Difference:
     """How a variant differs from the first in one percentile, in seconds, over replications.
 
     `p_value` is that of no difference, corrected for the number of variants (Holm); it and the
-    interval are NaN for a single replication.
+    interval are NaN for a single replication. `bound` is ">" where the difference is at least so
+    much, as the variant's percentile is a lower bound, and "<" where the first one's is.
     """
 
     interval: Interval
     p_value: float
+    bound: str = ""
 
     @property
     def seen(self) -> bool:
@@ -132,8 +135,14 @@ class Comparison(Shown):
                 [self._p_value(label, name, values) for label, values in changes.items()]
             )
             for label, p in zip(others, corrected, strict=True):
-                found[label][name] = Difference(mean_interval(changes[label]), p)
+                bound = self._bound(label, name)
+                found[label][name] = Difference(mean_interval(changes[label]), p, bound)
         return found
+
+    def _bound(self, label: str, name: str) -> str:
+        if self.at_least(self.first, name):
+            return "<"
+        return ">" if self.at_least(label, name) else ""
 
     def _p_value(self, label: str, name: str, changes: Sequence[float]) -> float:
         """Return that of no difference, NaN where a lower bound leaves the difference open."""
@@ -169,12 +178,18 @@ class Comparison(Shown):
         return mean_composition([Composition(each) for each in made])
 
     def decomposition(self, label: str) -> Decomposition | None:
-        """Return by what the headline changed from the first variant; None without requests."""
-        before, after = (self.composition(each) for each in (self.first, label))
-        if not (before.seconds and after.seconds):
+        """Return by what the headline changed from the first variant.
+
+        None where a replication has no requests, so that there is no mean.
+        """
+        labels, name = (self.first, label), self.headline
+        if any(math.isnan(self.measures(each)[name].estimate) for each in labels):
             return None
-        bounds = [self.at_least(each, self.headline) for each in (self.first, label)]
-        return Decomposition(self.headline, before, after, *bounds)
+        before, after = (self.composition(each) for each in labels)
+        first_at_least, at_least = (self.at_least(each, name) for each in labels)
+        difference = self.differences.get(label, {}).get(name)
+        seen = None if self.count == 1 or difference is None else difference.seen
+        return Decomposition(name, before, after, first_at_least, at_least, seen)
 
     def pairs(self, label: str) -> tuple[int, int] | None:
         """Return how many requests got better and how many worse than in the first variant.
@@ -351,7 +366,7 @@ def compare(
     if steps == 1:
         results = run_each(settled(chosen, seed), seed, progress)
         return Comparison(results, _by_label(results, [_alone(results, _variants(results))]))
-    seeds = {each.model.seed if seed is None else seed for each in chosen.values()}
+    seeds = {seed_of(each, seed) for each in chosen.values()}
     if len(seeds) > 1:
         message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
         raise ScenarioError(message, scenarios[0].document.source)
@@ -400,6 +415,8 @@ def _chosen(
     scenarios: Sequence[Scenario], variants: Sequence[str], settings: Mapping[str, Any] | None
 ) -> dict[str, Scenario]:
     """Return the scenarios at their variants, by label; see `compare`."""
+    if isinstance(variants, str):
+        variants = [variants]
     known = [name for scenario in scenarios for name in scenario.variants]
     for name in variants:
         if name not in known:

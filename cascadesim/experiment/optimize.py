@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from cascadesim import MOST_SEED
 from cascadesim.experiment.aims import Aims, Goal, Trial
 from cascadesim.experiment.compare import compare
 from cascadesim.experiment.execution import HERE, Execution
@@ -18,6 +17,7 @@ from cascadesim.experiment.optimization import (
     threshold,
 )
 from cascadesim.experiment.replications import MEASURES
+from cascadesim.experiment.run import seed_of
 from cascadesim.experiment.search import Tunable, check_settings, search
 from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError, suggest
@@ -91,11 +91,6 @@ def _several(given: str | Sequence[T]) -> Sequence[str | T]:
     return [given] if isinstance(given, str) else given
 
 
-def _check_seed(seed: int) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MOST_SEED:
-        raise ScenarioError("expected a whole number from 0 to 10^18", f"--seed {seed}")
-
-
 def optimize(
     scenario: Scenario,
     tune: Vary | str | Sequence[Vary | str],
@@ -130,9 +125,7 @@ def optimize(
     ):
         if count < least:
             raise ScenarioError(f"expected a number from {least}", f"--{name} {count}")
-    if seed is None:
-        seed = scenario.model.seed
-    _check_seed(seed)
+    seed = seed_of(scenario, seed)
     tunables = [Tunable(vary, scenario) for vary in varies]
     check_settings(scenario, tunables)
     done = progress or (lambda _: None)

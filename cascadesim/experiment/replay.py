@@ -143,7 +143,8 @@ def at_variants(
 
     As it stands where it has none. `settings` are applied to each; see `replay`.
     """
-    names = list(dict.fromkeys(variants)) or list(scenario.variants)
+    chosen_names = [variants] if isinstance(variants, str) else variants
+    names = list(dict.fromkeys(chosen_names)) or list(scenario.variants)
     chosen = {name: scenario.at(name) for name in names} or {"scenario": scenario}
     if settings:
         chosen = {name: each.override(settings, "--set") for name, each in chosen.items()}

@@ -10,10 +10,11 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from cascadesim import __version__
+from cascadesim import MOST_SEED, __version__
 from cascadesim.analysis.composition import composition
 from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.analysis.summary import Summary, summarize
@@ -170,11 +171,22 @@ def run(
     A warm-up of `auto` is found first; the result's scenario has it in seconds.
     `progress` is called with the share of simulated time that is done.
     """
+    seed = seed_of(scenario, seed)
     (scenario,) = settled({"": scenario}, seed).values()
-    if seed is None:
-        seed = scenario.model.seed
     records = simulate(compile_plan(scenario.model), seed, progress=progress)
     return Result(scenario, seed, records)
+
+
+def seed_of(scenario: Scenario, seed: int | None) -> int:
+    """Return the seed that is given, or else the scenario's.
+
+    Raises ScenarioError for what is no whole number from 0 to MOST_SEED.
+    """
+    if seed is None:
+        return scenario.model.seed
+    if isinstance(seed, bool) or not isinstance(seed, SupportsIndex) or not 0 <= seed <= MOST_SEED:
+        raise ScenarioError("expected a whole number from 0 to 10^18", f"--seed {seed}")
+    return index(seed)
 
 
 def json_text(data: Any) -> str:
@@ -191,7 +203,8 @@ def write_files(folder: Path, writers: dict[str, Callable[[Path], object]]) -> N
         for name, writer in writers.items():
             writer(beside / name)
         for name in writers:
-            (beside / name).replace(folder / name)
+            # What a link points to is written, and not the link.
+            (beside / name).replace((folder / name).resolve())
 
 
 def check_writable(folder: Path, names: Iterable[str] = FILES) -> None:
@@ -213,6 +226,8 @@ def _beside(folder: Path, names: Iterable[str]) -> Iterator[Path]:
         for name in names:
             if (folder / name).is_dir():
                 raise OSError(errno.EISDIR, f"{name} is a folder")
+            if (folder / name).exists() and not (folder / name).is_file():
+                raise OSError(errno.EINVAL, f"{name} is no file that can be replaced")
         with tempfile.TemporaryDirectory(prefix=".cascadesim-", dir=folder) as beside:
             yield Path(beside)
     except OSError as error:

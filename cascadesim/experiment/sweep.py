@@ -23,7 +23,7 @@ from cascadesim.experiment.replications import (
     at_least,
     interval,
 )
-from cascadesim.experiment.run import write_files
+from cascadesim.experiment.run import seed_of, write_files
 from cascadesim.experiment.warmup import settled
 from cascadesim.scenario.errors import ScenarioError
 from cascadesim.shown import Shown, lower_bound, number, percent, plus_minus
@@ -287,8 +287,7 @@ def run_design(
     progress: Callable[[float], None] | None = None,
 ) -> Sweep:
     """Run a scenario with the settings of a design; see `sweep`."""
-    if seed is None:
-        seed = scenario.model.seed
+    seed = seed_of(scenario, seed)
     done = progress or (lambda _: None)
     number, total = design.replications, runs(scenario, design)
     share = 1 - design.runs / total  # of the runs that find warm-ups

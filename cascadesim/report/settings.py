@@ -51,8 +51,9 @@ class SettingEffect:
         """Return whether changing it back moves the p99, as far as replications show."""
         if self.back is None or not self.p99 > 0:
             return False
-        known = self.back.seen or math.isnan(self.back.p_value)
-        return known and abs(self.back.interval.estimate) >= MOVES * self.p99
+        # Of a single run nobody asks whether a difference is seen.
+        alone = math.isnan(self.back.p_value) and math.isnan(self.back.interval.half_width)
+        return (self.back.seen or alone) and abs(self.back.interval.estimate) >= MOVES * self.p99
 
     @property
     def matters(self) -> bool:
@@ -180,4 +181,5 @@ def _reversed(difference: Difference) -> Difference:
     """Return the difference as it is seen from the other side."""
     own = difference.interval
     interval = Interval(-own.estimate, -own.high, -own.low, own.level)
-    return replace(difference, interval=interval)
+    bound = {"<": ">", ">": "<"}.get(difference.bound, "")
+    return replace(difference, interval=interval, bound=bound)

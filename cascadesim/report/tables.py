@@ -165,10 +165,13 @@ def _difference(difference: Difference) -> Cell:
     if math.isnan(change):
         return Cell("?", math.inf, "faint")  # the difference of two lower bounds says nothing
     half = difference.interval.half_width
-    if abs(change) < SAME and (math.isnan(half) or half < SAME):
+    if not difference.bound and abs(change) < SAME and (math.isnan(half) or half < SAME):
         return Cell("no change", 0.0, "faint")
-    text = plus_minus(difference.interval, "+")
-    if not math.isnan(difference.p_value) and not difference.seen:
+    text = f"{difference.bound} {plus_minus(difference.interval, '+')}".lstrip()
+    if math.isnan(difference.p_value):
+        open_ = difference.bound and not math.isnan(half)  # a bound that may be on either side
+        return Cell(f"{text} not known", change, "faint") if open_ else Cell(text, change)
+    if not difference.seen:
         return Cell(f"{text} not seen", change, "faint")
     return Cell(text, change)
 
@@ -426,8 +429,8 @@ def facts(report: Report) -> Iterator[str]:
     yield f"{_span(model.horizon)}{start}"
     warmup = result.summary.warmup
     without = f", without those of the first {_span(warmup)}" if warmup else ""
-    yield f"{result.summary.requests} requests in a run{without}"
     n = comparison.count
+    yield f"{result.summary.requests} requests in {'the first' if n > 1 else 'a'} run{without}"
     yield f"{n} replication{'s' * (n > 1)} from seed {result.seed}"
 
 

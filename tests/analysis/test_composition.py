@@ -66,7 +66,9 @@ def test_the_band_is_what_sorting_by_hand_gives(latency: list[float], q: str) ->
     # The rank of the percentile, by its definition: the first that p of all do not exceed.
     rank = next(r for r in range(1, n + 1) if r >= n * p - 1e-9)
     half = int(n * (1 - p) / 2)
-    expected = ordered[max(rank - 1 - half, 0) : rank + half]
+    target = latency[ordered[rank - 1]]
+    near = ordered[max(rank - 1 - half, 0) : rank + half]
+    expected = [i for i in near if abs(latency[i] - target) <= 0.1 * target]
     found = band(np.array(latency), p)
     assert list(found) == expected
     assert sorted(latency)[rank - 1] == percentile(q, np.array(latency), np.zeros(n, bool)).seconds
@@ -77,7 +79,15 @@ def test_the_p99_of_two_hundred_is_made_of_three() -> None:
     found = band(np.arange(200.0), 0.99)
     assert found.tolist() == [196, 197, 198]
     assert band(np.arange(200.0), 1.0).tolist() == [199]
-    assert (band(np.arange(200.0), 0.5) == np.arange(49, 150)).all()
+    # Of the middle half, those within a tenth of the median, which is 99.
+    assert (band(np.arange(200.0), 0.5) == np.arange(90, 109)).all()
+
+
+def test_requests_of_another_kind_are_no_neighbours() -> None:
+    # The p95 is the first of the slow ones; by rank, quick ones stand beside it.
+    latency = np.array([1.0] * 90 + [2.0] * 4 + [30.0] * 6)
+    assert (latency[band(latency, 0.95)] == 30.0).all()
+    assert (latency[band(latency, 0.94)] == 2.0).all()
 
 
 SERVICE: Data = {

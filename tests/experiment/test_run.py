@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from conftest import ROOT
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.run import check_writable
+from cascadesim.experiment.run import check_writable, write_files
 from cascadesim.scenario.errors import ScenarioError
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
@@ -145,3 +146,29 @@ def test_a_check_leaves_no_trace(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     check_writable(tmp_path / "a")
     assert (tmp_path / "a").is_dir()
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5, True, 10**19])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    scenario = cascadesim.load(INCIDENT)
+    for function in (cascadesim.run, cascadesim.compare):
+        with pytest.raises(ScenarioError, match=f"^--seed {seed}: expected a whole number from 0"):
+            function(scenario, seed=seed)
+
+
+def test_numpy_counts_as_a_number() -> None:
+    scenario = cascadesim.load(INCIDENT).override({"horizon": "31s", "observations": []})
+    found = cascadesim.run(scenario, seed=np.int64(3))
+    assert found.seed == 3
+    assert type(found.seed) is int
+
+
+def test_what_a_link_points_to_is_written_and_a_device_is_not(tmp_path: Path) -> None:
+    (tmp_path / "kept.txt").write_text("before")
+    (tmp_path / "link.txt").symlink_to("kept.txt")
+    write_files(tmp_path, {"link.txt": lambda path: path.write_text("after")})
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "kept.txt").read_text() == "after"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ScenarioError, match="pipe is no file that can be replaced"):
+        write_files(tmp_path, {"pipe": lambda path: path.write_text("after")})

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cascadesim.cli.app import (
     Command,
     Format,
-    Jobs,
     ScenarioPath,
     Seed,
     Settings,
@@ -19,10 +18,6 @@ from cascadesim.cli.app import (
     load_scenario,
     print_json,
 )
-from cascadesim.scenario.errors import ScenarioError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @app.command(cls=Command)
@@ -52,7 +47,9 @@ def explain(
         ),
     ] = None,
     seed: Seed = None,
-    jobs: Jobs = -1,
+    jobs: Annotated[
+        int, typer.Option(metavar="N", help="Processes, for the changes; -1: one a core.")
+    ] = -1,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
     """Explain one request: where its time went, and what would have helped it.
@@ -74,14 +71,13 @@ def explain(
     from cascadesim.experiment.explain import explain as run_explanation
 
     loaded = load_scenario(scenario, variant, set)
-    changes = None if change is None else _changes(change)
     with progress_bar(f"explaining {loaded.name}") as progress:
         explanation = run_explanation(
             loaded,
             request,
             observation=observation,
             percentile=percentile,
-            changes=changes,
+            changes=change,
             seed=seed,
             progress=progress,
             execution=Execution(jobs),
@@ -92,16 +88,3 @@ def explain(
         explanation.frame.to_csv(sys.stdout, index=False)
     else:
         print_explanation(explanation)
-
-
-def _changes(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    from cascadesim.scenario.vary import parse_vary
-
-    changes: dict[str, tuple[Any, ...]] = {}
-    for text in texts:
-        vary = parse_vary(text, "--change")
-        if not vary.values:
-            message = 'expected values such as "5s,10s" or steps such as "5..20:5"'
-            raise ScenarioError(message, f"--change {text}")
-        changes[vary.path] = changes.get(vary.path, ()) + vary.values
-    return changes

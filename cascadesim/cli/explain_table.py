@@ -16,7 +16,7 @@ from cascadesim.experiment.explain import SHOWN
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.errors import one_line
 from cascadesim.scenario.vary import quantity
-from cascadesim.shown import lower_bound, number, percent
+from cascadesim.shown import lower_bound, number, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,9 @@ def print_explanation(explanation: Explanation) -> None:
     took = lower_bound(number(today.latency), today.at_least)
     which = explanation.named.capitalize()
     at = explanation.clock(explanation.arrival)
-    say(console, f"{which} arrived at {at} and took {took} s; {_ending(today)}.\n")
+    seen = explanation.observed
+    observed = "" if seen is None else f" (observed: {number(seen)} s)"
+    say(console, f"{which} arrived at {at} and took {took} s{observed}; {_ending(today)}.\n")
     _print_steps(console, explanation)
     _print_changes(console, explanation)
     for sentence in explanation.sentences:
@@ -115,18 +117,17 @@ def _figures(
     world: World, change: Counterfactual | None, explanation: Explanation
 ) -> tuple[str, ...]:
     today = explanation.today
-    p99 = lower_bound(number(world.p99.seconds), world.p99.at_least)
-    errors = lower_bound(percent(world.error_rate), world.unfinished_rate > 0)
+    more_degraded = _worse(world.degraded_worse(today), "more\ndegraded")
     return (
         f"{lower_bound(number(world.latency), world.at_least)}\n{words(world.outcome.word)}",
         "" if change is None else number(change.difference, "+"),
-        f"{p99}{_worse(world.p99_worse(today))}",
-        f"{errors}{_worse(world.errors_worse(today))}",
+        f"{seconds_text(world.p99)}{_worse(world.p99_worse(today))}",
+        f"{world.errors_text}{_worse(world.errors_worse(today))}{more_degraded}",
     )
 
 
-def _worse(is_worse: bool) -> str:
-    return "\nworse" if is_worse else ""
+def _worse(is_worse: bool, text: str = "worse") -> str:
+    return f"\n{text}" if is_worse else ""
 
 
 def _left_out(explanation: Explanation, shown: int) -> Iterator[str]:
@@ -134,9 +135,9 @@ def _left_out(explanation: Explanation, shown: int) -> Iterator[str]:
     worse = sum(explanation.today.better_than(change.world) for change in changes)
     same = len(changes) - len(helping) - worse
     counts = [
-        f"{len(helping) - shown} more help it" if len(helping) > shown else "",
-        f"{same} leave it as it is" if same else "",
-        f"{worse} make it worse" if worse else "",
+        _count(len(helping) - shown, "more help{s} it"),
+        _count(same, "leave{s} it as it is"),
+        _count(worse, "make{s} it worse"),
     ]
     limit = latency_limit(explanation.scenario.objectives)
     if shown and limit is not None:
@@ -146,4 +147,9 @@ def _left_out(explanation: Explanation, shown: int) -> Iterator[str]:
         )
     said = ", ".join(count for count in counts if count)
     if said:
-        yield f"(Of {len(changes)} changes {said}; --format csv has them all.)"
+        tried = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
+        yield f"(Of {tried}, {said}; --format csv has them all.)"
+
+
+def _count(count: int, verb: str) -> str:
+    return f"{count} {verb.format(s='s' if count == 1 else '')}" if count else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
@@ -13,14 +14,14 @@ from pydantic_core import PydanticCustomError
 from cascadesim.compile import compile_plan
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.plan import walk
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.errors import ScenarioError, show
 from cascadesim.scenario.paths import locate
 from cascadesim.scenario.schema.breakers import PRESETS
 from cascadesim.scenario.schema.policies import Breaker
-from cascadesim.scenario.vary import FIXED, Vary, quantity
+from cascadesim.scenario.vary import FIXED, Vary, parse_vary, quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from pydantic.fields import FieldInfo
 
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from cascadesim.scenario.schema.stages import Stage
 
 # What makes the requests, or says which are measured: another value, and they are others.
-_REQUESTS = ("workload", "horizon", "warmup")
+_REQUESTS = ("workload", "horizon", "warmup", "drain")
+# What to change: a text such as "agent.concurrency=5,10" or several, or values by dotted path.
+Changes = str | Sequence[str] | Mapping[str, Any]
 # What is no choice of who runs the service, and what is a name.
 _WORLD = ("work", "leak", "connect_time", "ping_time", "outcomes", "name")
 # What says nothing of a breaker that stays closed.
@@ -95,13 +98,40 @@ def fallbacks(scenario: Scenario) -> set[str]:
     }
 
 
-def given(scenario: Scenario, changes: Mapping[str, Sequence[Any]]) -> list[Candidate]:
-    """Return the changes that a user names, dotted paths with values; raises ScenarioError."""
-    for path in changes:
-        if path.split(".")[0] in (*FIXED, *_REQUESTS):
+def given(scenario: Scenario, changes: Changes) -> list[Candidate]:
+    """Return the changes that a user names, each value alone; raises ScenarioError."""
+    named = _named(changes)
+    for each in named:
+        if each.path.split(".")[0] in (*FIXED, *_REQUESTS):
             message = "makes other requests, or says what is measured; it cannot be changed here"
-            raise ScenarioError(message, f"--change {path}")
-    return [_candidate(scenario, path, value) for path in changes for value in changes[path]]
+            raise ScenarioError(message, f"--change {each.path}")
+    return [_candidate(scenario, each.path, value) for each in named for value in each.values]
+
+
+def _named(changes: Changes) -> list[Vary]:
+    texts = [changes] if isinstance(changes, str) else changes
+    if not isinstance(texts, Mapping | Sequence) or not all(isinstance(t, str) for t in texts):
+        message = 'expected texts such as "agent.deadline.timeout=5s,10s", or values by dotted path'
+        raise ScenarioError(f"{message}, got {show(changes)}", "--change")
+    if isinstance(texts, Mapping):
+        return [_of_values(path, values) for path, values in texts.items()]
+    return [_of_text(text) for text in texts]
+
+
+def _of_values(path: str, values: Any) -> Vary:
+    """Return what to change a setting to: values, a single one, or the text of a range."""
+    if isinstance(values, str) and ".." in values:
+        return _of_text(f"{path}={values}")
+    several = isinstance(values, Sequence) and not isinstance(values, str)
+    return Vary(path, tuple(values) if several else (values,))
+
+
+def _of_text(text: str) -> Vary:
+    vary = parse_vary(text, "--change")
+    if not vary.values:
+        message = 'expected values such as "5s,10s" or steps such as "5..20:5"'
+        raise ScenarioError(message, f"--change {text}")
+    return vary
 
 
 def _candidate(scenario: Scenario, path: str, value: Any) -> Candidate:

@@ -14,6 +14,7 @@ from cascadesim.engine import simulate
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.errors import cut, one_line
 from cascadesim.scenario.source import flow
+from cascadesim.shown import lower_bound, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 MOVED = 0.001  # seconds by which a request's latency differs where it is called another
 WORSE = 1.01  # times by which the p99 of all grows where it is called worse
-WORSE_RATE = 0.001  # and the share by which the error rate of all does
+WORSE_RATE = 0.001  # and the share by which the error rate or the degraded rate of all does
 _VALUE = 30  # characters of a setting's value
 
 
@@ -35,7 +36,7 @@ class World:
     `latency` is in seconds, that of an unfinished request its age at the end of the run; `in_time`
     says that it ended within the first latency objective, if there is one; `ended_by`
     is the dotted path of what made an error of the request or brought it to its fallback; `mostly`
-    is the setting that governs where most of its time went, and `mostly_for` that time in seconds;
+    is the setting that governs the largest part of its time, and `mostly_for` that part in seconds;
     the rates are shares of all.
     """
 
@@ -47,6 +48,7 @@ class World:
     mostly_for: float
     p99: Percentile
     error_rate: float
+    degraded_rate: float
     unfinished_rate: float
 
     @property
@@ -70,16 +72,37 @@ class World:
         return self.latency < other.latency - MOVED
 
     def hurts(self, today: World) -> bool:
-        """Return whether all requests are worse off here: by their p99 or their error rate."""
-        return self.p99_worse(today) or self.errors_worse(today)
+        """Return whether all requests are worse off here, by their p99 or one of their rates.
+
+        Only what is so whatever the unfinished requests of both worlds come to.
+        """
+        return self.p99_worse(today) or self.errors_worse(today) or self.degraded_worse(today)
 
     def p99_worse(self, today: World) -> bool:
         """Return whether the p99 of all is worse here."""
-        return self.p99.seconds > today.p99.seconds * WORSE
+        return self.p99.seconds > today.p99.at_most * WORSE
 
     def errors_worse(self, today: World) -> bool:
         """Return whether the error rate of all is worse here."""
-        return self.error_rate > today.error_rate + WORSE_RATE
+        return self.error_rate > today.error_rate + today.unfinished_rate + WORSE_RATE
+
+    def degraded_worse(self, today: World) -> bool:
+        """Return whether the degraded rate of all is worse here, by more than it takes of errors.
+
+        A degraded reply is better than an error.
+        """
+        more = self.degraded_rate - today.degraded_rate - today.unfinished_rate
+        return min(more, more + self.error_rate - today.error_rate) > WORSE_RATE
+
+    @property
+    def errors_text(self) -> str:
+        """Return the error rate of all, after ">" where it is a lower bound."""
+        return lower_bound(percent(self.error_rate), self.unfinished_rate > 0)
+
+    @property
+    def degraded_text(self) -> str:
+        """Return the degraded rate of all, after ">" where it is a lower bound."""
+        return lower_bound(percent(self.degraded_rate), self.unfinished_rate > 0)
 
     def row(self) -> dict[str, Any]:
         """Return the world as it stands in a row of `Explanation.frame`."""
@@ -95,11 +118,22 @@ class World:
             "p99_at_least": self.p99.at_least,
             "error_rate": self.error_rate,
             "error_rate_at_least": self.unfinished_rate > 0,
+            "degraded_rate": self.degraded_rate,
+            "degraded_rate_at_least": self.unfinished_rate > 0,
         }
 
 
 NOWHERE = World(
-    math.nan, Outcome.OK, False, None, None, math.nan, Percentile(math.nan, math.nan), math.nan, 0.0
+    latency=math.nan,
+    outcome=Outcome.OK,
+    in_time=False,
+    ended_by=None,
+    mostly=None,
+    mostly_for=math.nan,
+    p99=Percentile(math.nan, math.nan),
+    error_rate=math.nan,
+    degraded_rate=math.nan,
+    unfinished_rate=0.0,
 )
 
 
@@ -134,9 +168,8 @@ class Counterfactual:
 
 
 def setting_text(value: Any) -> str:
-    """Return a setting's value in short, "none" where it is not set."""
-    text = value if isinstance(value, str) else flow(value)
-    return "none" if value is None else cut(one_line(text), _VALUE)
+    """Return a setting's value in short, "null" where it is not set."""
+    return cut(one_line(value if isinstance(value, str) else flow(value)), _VALUE)
 
 
 def world_of(records: Records, row: int, limit: float) -> World:
@@ -144,16 +177,20 @@ def world_of(records: Records, row: int, limit: float) -> World:
     summary = summarize(records)
     latency, outcome = float(records.latency[row]), Outcome(int(records.outcome[row]))
     ended_by = int(records.ended_by[row])
-    most = int(records.seconds[row].argmax())
+    governs: dict[str, float] = {}
+    for part, spent in zip(records.parts, records.seconds[row].tolist(), strict=True):
+        governs[part.setting] = governs.get(part.setting, 0.0) + spent
+    most = max(governs, key=governs.__getitem__)
     return World(
         latency=latency,
         outcome=outcome,
         in_time=latency < limit and outcome is not Outcome.UNFINISHED,
         ended_by=records.ends[ended_by] if ended_by >= 0 else None,
-        mostly=records.parts[most].setting if records.seconds[row][most] > 0 else None,
-        mostly_for=float(records.seconds[row][most]),
+        mostly=most if governs[most] > 0 else None,
+        mostly_for=governs[most],
         p99=summary.percentiles["p99"],
         error_rate=summary.error_rate,
+        degraded_rate=summary.rates["degraded_rate"],
         unfinished_rate=summary.rates["unfinished_rate"],
     )
 
@@ -207,4 +244,5 @@ def order(change: Counterfactual) -> tuple[float, ...]:
     """Return by what changes are sorted, so that what helps the request most comes first."""
     world = change.world
     # Rounded, so that what the request does not feel is decided by what all do.
-    return world.rank, round(world.latency, 3), world.p99.seconds, world.error_rate
+    of_all = (world.p99.seconds, world.error_rate, world.degraded_rate)
+    return world.rank, round(world.latency, 3), *of_all

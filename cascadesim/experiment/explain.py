@@ -7,8 +7,10 @@ same, as no draw depends on the order of events.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,20 +33,21 @@ from cascadesim.experiment.counterfactual import (
     worlds,
 )
 from cascadesim.experiment.execution import HERE, Execution
+from cascadesim.experiment.run import seed_of
 from cascadesim.experiment.warmup import settled
 from cascadesim.model.outcome import ERRORS, Outcome
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.errors import ScenarioError, show
+from cascadesim.scenario.load import Scenario
 from cascadesim.scenario.units import clock_text, parse_clock
-from cascadesim.shown import SECONDS, Shown, lower_bound, number, percent, table
+from cascadesim.shown import SECONDS, Shown, lower_bound, number, seconds_text, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
 
-    from cascadesim.experiment.candidates import Candidate
+    from cascadesim.experiment.candidates import Candidate, Changes
     from cascadesim.records import Records
-    from cascadesim.scenario.load import Scenario
 
 SHOWN = 10  # changes
 TOGETHER = 3  # settings that are changed together, at most
@@ -55,11 +58,13 @@ _MORE = 0.9  # the share of a latency below which another is said to be less
 class Explanation(Shown):
     """One request, by its row of the records: where its time went, and what would have helped it.
 
-    `chosen` says why this one; `arrival` is in seconds from t = 0; the seconds of `steps` add up to
-    its latency. `changes` are single changes, best first: what ends within the first latency
-    objective by its outcome (an answer is better than a degraded one, and that is better than an
-    error), then by latency, then by what they do to all requests. `together` are changes, each on
-    top of those before, that help more than any single one, or than any that hurts no others.
+    `chosen` says why this one; `arrival` is in seconds from t = 0; `observed` is the latency in
+    seconds of the observation that it replays, None where it replays none; the seconds of `steps`
+    add up to its own latency. `changes` are single changes, best first: what ends within the first
+    latency objective by its outcome (an answer is better than a degraded one, and that is better
+    than an error), then by latency, then by what they do to all requests. `together` are changes,
+    each on top of those before, that help more than any single one, or than any that hurts no
+    others.
     """
 
     scenario: Scenario
@@ -67,6 +72,7 @@ class Explanation(Shown):
     request: int
     chosen: str
     arrival: float
+    observed: float | None
     steps: tuple[Step, ...]
     today: World
     changes: tuple[Counterfactual, ...]
@@ -109,27 +115,32 @@ class Explanation(Shown):
             yield f"{said}."
             return
         yield f"{said}, but {' and '.join(self._worse(most))}."
-        if best is None:
-            yield "Every other change that helps it makes the p99 or the error rate worse, too."
-        else:
+        if best is not None:
             yield f"Of those that hurt no others, {best.path} {best.change}: {self.moved(best)}."
+        elif len(self.helping) > 1:
+            worse = "the p99, the error rate or the degraded rate"
+            yield f"Every other change that helps it makes {worse} worse, too."
 
     def _no_help(self) -> Iterator[str]:
-        if self.changes:
-            tried = f"of the {len(self.changes)} that were tried"
-            yield f"No single change {tried} would have helped it."
+        today, tried = self.today, len(self.changes)
+        if tried > 1:
+            yield f"No single change of the {tried} that were tried would have helped it."
+        elif tried:
+            yield "The one change that was tried would not have helped it."
         else:
             yield "No other value of a setting on its way was tried."
-        if self.today.mostly is not None:
-            spent = _short(self.today.mostly_for)
-            yield f"Most of its time, {spent}, is governed by {self.today.mostly}."
+        if today.mostly is not None:
+            most = "Most" if today.mostly_for >= today.latency / 2 else "The largest part"
+            spent = _short(today.mostly_for)
+            yield f"{most} of its time, {spent}, is governed by {today.mostly}."
 
     def _worse(self, change: Counterfactual) -> Iterator[str]:
-        p99, errors = self.moved_p99(change), self.moved_errors(change)
         if change.world.p99_worse(self.today):
-            yield f"the p99 of all goes {p99}"
+            yield f"the p99 of all goes {self.moved_p99(change)}"
         if change.world.errors_worse(self.today):
-            yield f"the error rate of all goes {errors}"
+            yield f"the error rate of all goes {self.moved_errors(change)}"
+        if change.world.degraded_worse(self.today):
+            yield f"the degraded rate of all goes {self.moved_degraded(change)}"
 
     def _together(self) -> Iterator[str]:
         if self.together:
@@ -137,6 +148,8 @@ class Explanation(Shown):
             settings = " and ".join(f"{each.path} {each.change}" for each in self.together)
             p99, errors = self.moved_p99(last), self.moved_errors(last)
             more = f"{self.moved(last)}; of all, the p99 {p99}, the error rate {errors}"
+            if last.world.degraded_worse(self.today):
+                more += f", the degraded rate {self.moved_degraded(last)}"
             yield f"Together, {settings} would have helped more: {more}."
 
     def moved(self, change: Counterfactual) -> str:
@@ -156,7 +169,11 @@ class Explanation(Shown):
 
     def moved_errors(self, change: Counterfactual) -> str:
         """Return what becomes of the error rate of all requests."""
-        return f"{percent(self.today.error_rate)} → {percent(change.world.error_rate)}"
+        return f"{self.today.errors_text} → {change.world.errors_text}"
+
+    def moved_degraded(self, change: Counterfactual) -> str:
+        """Return what becomes of the degraded rate of all requests."""
+        return f"{self.today.degraded_text} → {change.world.degraded_text}"
 
     def clock(self, at: float) -> str:
         """Return an instant as the scenario's clock has it, else in seconds."""
@@ -170,12 +187,13 @@ class Explanation(Shown):
         Columns: setting (dotted path), today and changed_to (values as they are written),
         difference_s (in the request's latency, from today's), helps (the request ends better, or as
         well and in less time; see `World.rank`), hurts (the p99 of all grows by more than 1 %, or
-        their error rate by more than 0.1 %); latency_s of the request and at_least (it is
-        unfinished, and the latency its age), outcome, in_time (within the first latency objective),
-        ended_by (the setting that made an error of it, or brought it to its fallback), mostly and
-        mostly_s (the setting that governs where most of its time went, and that time); of all
-        requests that are measured p99_s and p99_at_least (unfinished requests could move it),
-        error_rate (a share) and error_rate_at_least.
+        their error rate or degraded rate by more than 0.1 %, whatever unfinished requests come to;
+        degraded replies in place of errors are no harm); latency_s of the request and at_least (it
+        is unfinished, and the latency its age), outcome, in_time (within the first latency
+        objective), ended_by (the setting that made an error of it, or brought it to its fallback),
+        mostly and mostly_s (the setting that governs the largest part of its time, and that part);
+        of all requests that are measured p99_s and p99_at_least (unfinished requests could move
+        it), error_rate and degraded_rate (shares), error_rate_at_least and degraded_rate_at_least.
         """
         import pandas as pd  # slow to import, and not every command needs it
 
@@ -186,7 +204,8 @@ class Explanation(Shown):
         """Return the explanation as plain data.
 
         Keys: scenario, variant, overrides, seed, cascadesim (version), request (its row, from 0),
-        chosen (why this one), arrival_s, at (its arrival by the scenario's clock), steps (at_s,
+        chosen (why this one), arrival_s, at (its arrival by the scenario's clock), observed_s (the
+        latency of the observation that it replays, null where it replays none), steps (at_s,
         duration_s, words and parts of each), today and changes, best first (their columns as in
         `frame`, null for NaN), together (changes on top of each other, where they help more than
         single ones), sentence.
@@ -201,6 +220,7 @@ class Explanation(Shown):
             "chosen": self.chosen,
             "arrival_s": self.arrival,
             "at": self.clock(self.arrival),
+            "observed_s": self.observed,
             "steps": [step.to_dict() for step in self.steps],
             "today": _plain(self.today.row()),
             "changes": [_plain(change.row()) for change in self.changes],
@@ -223,10 +243,9 @@ class Explanation(Shown):
             "latency": {k: lower_bound(number(w.latency), w.at_least) for k, w, _ in rows},
             "difference": {key: number(by, "+") for key, _, by in rows},
             "outcome": {key: world.outcome.word for key, world, _ in rows},
-            "p99 of all": {
-                k: lower_bound(number(w.p99.seconds), w.p99.at_least) for k, w, _ in rows
-            },
-            "error rate of all": {key: percent(world.error_rate) for key, world, _ in rows},
+            "p99 of all": {key: seconds_text(world.p99) for key, world, _ in rows},
+            "error rate of all": {key: world.errors_text for key, world, _ in rows},
+            "degraded rate of all": {key: world.degraded_text for key, world, _ in rows},
         }
         return table(columns)
 
@@ -249,7 +268,7 @@ def explain(
     *,
     observation: int | None = None,
     percentile: str | None = None,
-    changes: Mapping[str, Sequence[Any]] | None = None,
+    changes: Changes | None = None,
     seed: int | None = None,
     progress: Callable[[float], None] | None = None,
     execution: Execution = HERE,
@@ -259,14 +278,16 @@ def explain(
     `request` is its row in `Result.frame`, `observation` that of the scenario's observations which
     it replays, both from 0, and `percentile` the latency that it has, such as "p99"; give one of
     them. Without any it is the first observation, or the p99 where there is none. `changes` are
-    dotted paths with the values to try, in place of those that the settings on its way suggest: of
-    other variants, halved, doubled, none, the other word, switched on or off. The worlds are run in
-    `execution.jobs` processes, and not kept. Raises ScenarioError.
+    dotted paths with the values to try, or texts such as "agent.deadline.timeout=5s,10s", in place
+    of those that the settings on its way suggest: of other variants, halved, doubled, none, the
+    other word, switched on or off. The worlds are run in `execution.jobs` processes, and not kept.
+    Raises ScenarioError.
     """
     progress = progress or (lambda _: None)
+    request, observation = _whole(request, "request"), _whole(observation, "observation")
     _check(scenario, request, observation, percentile)  # before a long run
+    seed = seed_of(scenario, seed)
     (scenario,) = settled({"": scenario}, seed).values()
-    seed = scenario.model.seed if seed is None else seed
     tried = None if changes is None else given(scenario, changes)
     plan = compile_plan(scenario.model)
     traced = trace(plan, seed)
@@ -286,6 +307,7 @@ def explain(
         row,
         chosen,
         float(records.arrival[row]),
+        _observed(scenario, records, row),
         timeline(traced, row),
         run.today,
         tuple(found),
@@ -377,8 +399,8 @@ def _choose(
         _check_number(request, len(records.arrival), "request")
         return request, f"request {request}"
     if percentile is None and scenario.model.observations:
-        index = observation or 0
-        return int(np.flatnonzero(records.observation == index)[0]), f"observation {index}"
+        number = observation or 0
+        return int(np.flatnonzero(records.observation == number)[0]), f"observation {number}"
     name = percentile or "p99"
     return _at(records, name, source), "the slowest" if name == "max" else f"the {name}"
 
@@ -387,6 +409,8 @@ def _check(
     scenario: Scenario, request: int | None, observation: int | None, percentile: str | None
 ) -> None:
     """Raise a ScenarioError for what asks for no one request, as far as a scenario can tell."""
+    if not isinstance(scenario, Scenario):
+        raise ScenarioError("expected a scenario, such as cascadesim.load gives", show(scenario))
     if sum(each is not None for each in (request, observation, percentile)) > 1:
         message = "give only one of --request, --observation and --percentile"
         raise ScenarioError(message, scenario.document.source)
@@ -397,10 +421,26 @@ def _check(
         raise ScenarioError(f"expected one of {known}", f"--percentile {percentile}")
 
 
+def _whole(number: Any, what: str) -> int | None:
+    """Return a number that is given as Python's own; raises a ScenarioError where it is none."""
+    if number is None:
+        return None
+    with suppress(TypeError):
+        if not isinstance(number, bool):
+            return index(number)
+    raise ScenarioError("expected a whole number from 0", f"--{what} {show(number)}")
+
+
 def _check_number(number: int, count: int, what: str) -> None:
     if not 0 <= number < count:
         there = f"there are {what}s 0 to {count - 1}" if count else f"there is no {what}"
         raise ScenarioError(there, f"--{what} {number}")
+
+
+def _observed(scenario: Scenario, records: Records, row: int) -> float | None:
+    """Return the observed latency of what the request in a row replays, if it replays any."""
+    replayed = int(records.observation[row])
+    return scenario.model.observations[replayed].latency if replayed >= 0 else None
 
 
 def _at(records: Records, name: str, source: str) -> int:

@@ -302,6 +302,11 @@ def test_the_frame_has_the_columns_that_are_documented() -> None:
         ({"request": 60}, "--request 60: there are requests 0 to 58"),
         ({"request": -1}, "--request -1: there are requests 0 to 58"),
         ({"observation": 0}, "--observation 0: there is no observation"),
+        ({"request": "3"}, '--request "3": expected a whole number from 0'),
+        ({"request": True}, "--request true: expected a whole number from 0"),
+        ({"seed": 1.5}, "--seed 1.5: expected a whole number from 0"),
+        ({"changes": 5}, "--change: expected texts such as"),
+        ({"changes": {"drain": "1min"}}, "--change drain: makes other requests, or says what"),
         ({"percentile": "p98"}, "--percentile p98: expected one of p50, p90"),
         ({"request": 1, "percentile": "p99"}, "give only one of --request, --observation"),
         ({"changes": {"workload.arrivals.constant.rate": ["2/s"]}}, "makes other requests"),
@@ -314,6 +319,46 @@ def test_what_cannot_be_explained_is_one_line(arguments: Any, says: str) -> None
     with pytest.raises(ScenarioError) as wrong:
         explain(scenario(), execution=ONE, **arguments)
     assert says in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "a.breaker.recovery_timeout=10s",
+        ["a.breaker.recovery_timeout=10s"],
+        {"a.breaker.recovery_timeout": "10s"},
+        {"a.breaker.recovery_timeout": ["10s"]},
+    ],
+)
+def test_changes_are_texts_or_values_by_path(changes: Any) -> None:
+    (only,) = waiting(scenario(), changes=changes).changes
+    assert (only.path, only.value) == ("a.breaker.recovery_timeout", "10s")
+
+
+def test_a_change_that_degrades_all_others_is_said_to() -> None:
+    policies = [{"fallback": {}}, {"deadline": {"timeout": "2s"}}]
+    stages = {"a": {"work": {"constant": "450ms"}, "policies": policies}}
+    made = scenario(stages=stages, faults=[], objectives=["p50 < 100ms"])
+    found = explain(made, percentile="p50", changes=["a.deadline.timeout=20ms"], execution=ONE)
+    (only,) = found.changes
+    assert only.hurts
+    assert found.best is None
+    assert "the degraded rate of all goes 0.00% → 100.00%" in found.sentence
+
+
+def test_what_is_cut_off_by_the_end_of_the_run_is_not_called_worse() -> None:
+    # Every call times out in the end; with a long deadline those of the last 10 s are unfinished.
+    silent = [{"on": "a", "from": "0s", "for": "1h", "partition": {}}]
+    policies = [{"deadline": {"timeout": "10s"}}]
+    made = scenario(
+        stages={"a": {"work": {"constant": "1s"}, "policies": policies}}, faults=silent, drain="0s"
+    )
+    found = explain(made, request=5, changes=["a.deadline.timeout=1s"], execution=ONE)
+    (only,) = found.changes
+    assert found.today.error_rate < only.world.error_rate
+    assert only.helps
+    assert not only.hurts
+    assert " but " not in found.sentence
 
 
 def test_a_run_without_requests_has_no_percentile() -> None:

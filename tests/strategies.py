@@ -217,6 +217,7 @@ def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
     stage |= draw(maybe("concurrency", st.integers(1, 5)))
     if "concurrency" in stage:
         stage |= draw(maybe("queue_limit", st.integers(0, 6)))
+        stage |= draw(maybe("queue", st.sampled_from(["fifo", "lifo"])))
     stage |= draw(maybe("startup", st.fixed_dictionaries({"timeout": ms(50, 5000)})))
     stage |= draw(maybe("pool", pools(bounded)))
     if "pool" in stage and stage["pool"].get("kind") != "static":

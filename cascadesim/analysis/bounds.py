@@ -77,14 +77,23 @@ def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
         bound = bound.capped(f"{stage.name}.session.lifetime", stage.session.lifetime)
         bound += _connection(f"{stage.name}.pool", stage.pool)
     if stage.concurrency < math.inf:
-        # First come first served: each round of `concurrency` calls takes one bound at most.
-        rounds = stage.queue_limit / stage.concurrency
-        rounds = math.ceil(rounds) if rounds < math.inf else rounds
-        wait = rounds * bound.total if rounds and bound.total else 0.0
-        bound += Bound({f"{stage.name}.concurrency": wait})
+        bound += _queueing(stage, bound.total)
     if stage.startup > 0:
         bound += Bound({f"{stage.name}.startup.timeout": stage.startup})
     return bound
+
+
+def _queueing(stage: StagePlan, call: float) -> Bound:
+    """Return the bound of waiting for one of the stage's concurrency, by that of a call, seconds.
+
+    First come first served, each round of `concurrency` calls takes that long at most. Last come,
+    newcomers overtake without end, but where only one can wait.
+    """
+    overtaken = stage.lifo and stage.queue_limit > 1
+    rounds = math.inf if overtaken else stage.queue_limit / stage.concurrency
+    rounds = math.ceil(rounds) if rounds < math.inf else rounds
+    setting = f"{stage.name}.queue" if overtaken else f"{stage.name}.concurrency"
+    return Bound({setting: rounds * call if rounds and call else 0.0})
 
 
 def _connection(where: str, pool: PoolPlan) -> Bound:

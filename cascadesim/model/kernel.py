@@ -198,3 +198,11 @@ class WaitQueue:
         waiter.granted = True
         waiter.value = value
         self._kernel.wake(waiter.task, value)
+
+
+class WaitStack(WaitQueue):
+    """Calls that wait for something, last come first served."""
+
+    def grant(self, value: Any = None) -> None:
+        """Give `value` to the call that came last."""
+        self._grant(self._waiting.pop(), value)

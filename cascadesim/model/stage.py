@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.model.deadline import TimedQueue
 from cascadesim.model.faults import FaultPlan, Timeline
-from cascadesim.model.kernel import Call, Kernel, WaitQueue
+from cascadesim.model.kernel import Call, Kernel, WaitQueue, WaitStack
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
 
@@ -35,6 +35,7 @@ class StagePlan:
     failure_rate: float = 0.0  # chance that a call fails when its work is done
     concurrency: float = math.inf  # calls worked on at once
     queue_limit: float = math.inf  # calls that may wait for that
+    lifo: bool = False  # the newest of them is served first
     tracker: float = math.inf  # when a call that gets no answer is noticed
     startup: float = 0.0  # how long callers wait while the stage starts up
     pool: PoolPlan | None = None
@@ -167,7 +168,12 @@ class Startup:
 
 
 class Limit:
-    """Lets `concurrency` calls through at once; the others queue, first come first served."""
+    """Lets `concurrency` calls through at once; the others queue.
+
+    First come first served, or last: under overload the newest call is the likeliest to be still
+    of use to its caller (B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015). A full queue refuses
+    newcomers either way.
+    """
 
     def __init__(self, inner: Layer, kernel: Kernel, plan: StagePlan, part: int, end: int) -> None:
         self._inner = inner
@@ -177,7 +183,7 @@ class Limit:
         self._part = part
         self._end = end
         self._busy = 0
-        self._queue = WaitQueue(kernel)
+        self._queue = WaitStack(kernel) if plan.lifo else WaitQueue(kernel)
 
     def levels(self) -> dict[str, int]:
         """Return how many calls are inside and how many wait for room."""

@@ -61,6 +61,14 @@ def breaker(**settings: Any) -> dict[str, Any]:
         ),
         ({"concurrency": 2, "queue_limit": 3}, {"a.work": 2, "a.concurrency": 4}),
         ({"concurrency": 2}, {"a.work": 2, "a.concurrency": math.inf}),
+        (
+            {"concurrency": 2, "queue_limit": 2, "queue": "lifo"},
+            {"a.work": 2, "a.queue": math.inf},
+        ),
+        (
+            {"concurrency": 2, "queue_limit": 1, "queue": "lifo"},
+            {"a.work": 2, "a.concurrency": 2},
+        ),
         ({"startup": {"timeout": "9s"}}, {"a.work": 2, "a.startup.timeout": 9}),
         (
             {"pool": {"connect_time": "1s", "timeout": "5s"}},

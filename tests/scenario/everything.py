@@ -128,6 +128,17 @@ stages:
       ping_time: 1ms
   local: {work: {constant: 1ms}, pool: {kind: static, connect_time: 1ms, pre_ping: true}}
 """
+QUEUES = """\
+name: queues
+horizon: 1min
+workload: {arrivals: {poisson: {rate: 4/s}}}
+stages:
+  agent:
+    work: {constant: 1s}
+    concurrency: 2
+    queue_limit: 10
+    queue: lifo
+"""
 CURVE = """\
 name: curve
 horizon: 1d
@@ -155,7 +166,7 @@ horizon: 1min
 workload: {closed: {clients: 50, think: {exponential: {mean: 1s}}}}
 stages: {a: {work: {constant: 1ms}}}
 """
-ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, CURVE, REPLAY, CLIENTS)
+ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, CLIENTS)
 
 
 def swap(old: str, new: str, text: str = EVERYTHING) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import integrate, special, stats
 from strategies import plan_of
 
 from cascadesim.engine import simulate
@@ -180,6 +180,33 @@ def test_mean_wait_of_m_g_1() -> None:
         rows.append((wait.mean(), (records.latency[measured] - wait).mean() - 1, gap - 1 / load))
     mean, *chance = np.array(rows, dtype=float).T
     agrees(mean, load * math.exp(sigma**2) / (2 * (1 - load)), *chance)
+
+
+def test_share_of_long_waits_on_a_lifo_queue_is_that_of_busy_periods() -> None:
+    """Last come first served, who waits does so until all that came after it has been served.
+
+    So its wait is a busy period, as the service under way has as long to go as a whole one (M/M/1;
+    its density: Takács, "Introduction to the Theory of Queues", ch. 1, by the Bessel function I1).
+    First come first served the share is load * exp(-(1 - load) * longer).
+    """
+    load, longer = 0.5, 1.0
+
+    def density(t: float) -> float:
+        # `ive` is scaled by exp(-2 t sqrt(load)), so that nothing overflows.
+        root = math.sqrt(load)
+        return float(math.exp(-((1 - root) ** 2) * t) * special.ive(1, 2 * t * root) / (t * root))
+
+    expected = load * integrate.quad(density, longer, math.inf)[0]
+    plan = queue(load, 1, 6000, EXPONENTIAL, queue="lifo")
+    rows = []
+    for i in range(REPLICATIONS):
+        records = simulate(plan, seed=7, replication=i)
+        wait, measured = waits(records), records.measured
+        gap = np.diff(records.arrival[measured]).mean()
+        work = (records.latency - wait)[measured].mean()
+        rows.append(((wait[measured] > longer).mean(), work - 1, gap - 1 / load))
+    share, *chance = np.array(rows, dtype=float).T
+    agrees(share, expected, *chance)
 
 
 @pytest.mark.parametrize("servers", [1, 2, 5])

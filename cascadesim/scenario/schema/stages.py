@@ -152,6 +152,9 @@ class Stage(Strict):
     queue_limit: Whole | None = Field(
         None, description="calls that may wait for concurrency; one more is rejected"
     )
+    queue: Literal["fifo", "lifo"] = Field(
+        "fifo", description="serve the call first that has waited longest, or the newest"
+    )
     policies: list[PolicyChoice] = Field([], description="what wraps the stage, outermost first")
     pool: Pool | None = Field(None, description="connections that the stage draws from")
     session: Session = Field({}, validate_default=True, description="how long a connection is held")
@@ -169,6 +172,8 @@ class Stage(Strict):
             raise problem("a stage needs work, or stages inside it")
         if self.queue_limit is not None and self.concurrency is None:
             raise problem("queue_limit needs concurrency, else nothing queues", "queue_limit")
+        if "queue" in self.model_fields_set and self.concurrency is None:
+            raise problem("queue needs concurrency, else nothing queues", "queue")
         if self.pool is None and "session" in self.model_fields_set:
             raise problem("session needs a pool to take its connection from", "session")
         if self.pool is not None and self.pool.kind == "static" and self.session.model_fields_set:

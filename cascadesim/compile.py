@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cascadesim.model.arrivals import Closed, Gaps, Recorded
 from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.faults import FaultPlan
@@ -154,6 +155,9 @@ def _policy(policy: PolicyChoice) -> PolicyPlan:
     settings = policy.chosen
     if policy.kind == "deadline":
         return DeadlinePlan(policy.name, settings.timeout, settings.on_timeout == "abandon")
+    if policy.kind == "bulkhead":
+        queue_limit = _or_infinite(settings.queue_limit)
+        return BulkheadPlan(policy.name, settings.concurrency, queue_limit, settings.timeout)
     outcomes = _outcomes(settings.outcomes)
     if policy.kind == "breaker":
         return _breaker(policy.name, settings, outcomes)

@@ -15,6 +15,7 @@ import numpy as np
 from cascadesim.model.arrivals import Closed
 from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
 from cascadesim.model.breaker_presets import breaker_of, layer_of
+from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
 from cascadesim.model.deadline import AbandoningDeadline, Deadline, DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
@@ -198,6 +199,13 @@ class _Builder:
         if isinstance(plan, DeadlinePlan):
             deadline = AbandoningDeadline if plan.abandon else Deadline
             return deadline(inner, self.kernel, plan.timeout, self._end(f"{where}.timeout"))
+        if isinstance(plan, BulkheadPlan):
+            part = self._part(where, "queue_wait", f"{where}.concurrency")
+            keys = ("concurrency", "queue_limit", "timeout")
+            full, queue, timeout = (self._end(f"{where}.{key}") for key in keys)
+            bulkhead = Bulkhead(inner, self.kernel, plan, part, (full, queue, timeout))
+            self.levels[where] = bulkhead.levels
+            return bulkhead
         if isinstance(plan, BreakerPlan):
             breaker = breaker_of(plan)
             self.breakers.append((where, breaker))

@@ -166,11 +166,17 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         maybe("outcomes", errors),
     )
     fallback = merged(enabled, maybe("work", works(bounded)), maybe("outcomes", errors))
+    bulkhead = merged(
+        enabled,
+        st.fixed_dictionaries({"concurrency": st.integers(1, 5), "timeout": ms(0, 2000)}),
+        maybe("queue_limit", st.integers(0, 6)),
+    )
     choice = st.one_of(
         st.fixed_dictionaries({"breaker": breaker}),
         st.fixed_dictionaries({"deadline": deadline}),
         st.fixed_dictionaries({"retry": retry}),
         st.fixed_dictionaries({"fallback": fallback}),
+        st.fixed_dictionaries({"bulkhead": bulkhead}),
     )
     return st.lists(choice, max_size=4).map(_named)
 

@@ -11,6 +11,7 @@ from strategies import Data, plan_of, scenarios
 from test_engine_laws import content
 
 from cascadesim.engine import simulate, trace, watch
+from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.outcome import Outcome
 from cascadesim.plan import Plan
 from cascadesim.records import Records
@@ -47,6 +48,11 @@ def limits(plan: Plan) -> dict[str, float]:
                 stage.pool.limit, stage.pool.max_connections
             )
             most[f"{stage.name}.pool.idle"] = stage.pool.keeps
+        for policy in stage.policies:
+            if isinstance(policy, BulkheadPlan):
+                where = f"{stage.name}.{policy.name}"
+                most[f"{where}.busy"] = policy.concurrency
+                most[f"{where}.waiting"] = policy.room - policy.concurrency
     return most
 
 
@@ -134,6 +140,8 @@ def test_littles_law_holds_for_every_queue(data: Data) -> None:
             seconds = waited(traced, where if kind == "pool" else stage, causes[kind])
         elif (where, "breaker_wait") in {(p.where, p.cause) for p in traced.records.parts}:
             seconds = waited(traced, where, "breaker_wait")
+        elif (where, "queue_wait") in {(p.where, p.cause) for p in traced.records.parts}:
+            seconds = waited(traced, where, "queue_wait")  # a bulkhead's
         else:
             seconds = 0.0  # a breaker that rejects keeps nobody waiting
         assert integral(level, plan.end) == pytest.approx(seconds, rel=1e-9, abs=1e-9), path

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 
@@ -127,6 +128,8 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
 def _policy(where: str, policy: PolicyPlan, inner: Bound) -> Bound:
     if isinstance(policy, DeadlinePlan):
         return inner.capped(f"{where}.timeout", policy.timeout)
+    if isinstance(policy, BulkheadPlan):
+        return inner + Bound({f"{where}.timeout": policy.timeout})
     if isinstance(policy, FallbackPlan):
         return inner + Bound({f"{where}.work": policy.work.upper})
     if isinstance(policy, BreakerPlan):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from cascadesim.analysis.bounds import Bound, recoveries
 from cascadesim.model.arrivals import Closed
 from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
+from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
 from cascadesim.plan import walk
 from cascadesim.scenario.units import duration_text
@@ -78,6 +80,7 @@ def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
         *_pool_beyond_caller(plan),
         *_sessions_outlive_waiters(plan),
         *_retries_beyond_capacity(plan),
+        *_bulkheads_never_full(plan),
     ]
     return found if limit is None else [*found, *_recoveries_beyond(plan, limit)]
 
@@ -98,7 +101,7 @@ def _inner_beyond_outer(plan: Plan) -> Iterator[Contradiction]:
         timeouts = [
             (f"{path}.timeout", policy.timeout, outer + own[:i])
             for i, (path, policy) in enumerate(own)
-            if isinstance(policy, DeadlinePlan)
+            if isinstance(policy, DeadlinePlan | BulkheadPlan)
         ]
         if stage.startup > 0:
             timeouts.append((f"{stage.name}.startup.timeout", stage.startup, outer + own))
@@ -171,6 +174,49 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
             f"when calls fail, retries make {sustained:g} calls of each request{reserve}: "
             f"{offered * sustained:.3g}/s against a capacity of {capacity:.3g}/s",
         )
+
+
+def _bulkheads_never_full(plan: Plan) -> Iterator[Contradiction]:
+    idle: set[str] = set()  # of two that are alike, one is left
+    for stage, outer, own in plan.walk_policies():
+        for i, (path, policy) in enumerate(own):
+            if not isinstance(policy, BulkheadPlan):
+                continue
+            rooms = [_let_in(outer + own[:i]), _kept_inside(stage, own[i + 1 :])]
+            setting, room = min(rooms, key=lambda room: room[1])
+            if room <= policy.concurrency and setting not in idle:
+                idle.add(f"{path}.concurrency")
+                yield Contradiction(
+                    (f"{path}.concurrency", setting),
+                    f"the bulkhead of {policy.concurrency} has no effect: no more than {room:g} "
+                    "calls are ever inside it",
+                )
+
+
+def _let_in(outside: Around) -> tuple[str, float]:
+    """Return how many calls the bulkheads around let in, and the setting that says so."""
+    found = ("", math.inf)
+    for path, policy in reversed(outside):
+        if isinstance(policy, DeadlinePlan) and policy.abandon:
+            break  # zombies are inside, and no longer in what is around it
+        if isinstance(policy, BulkheadPlan):
+            found = min(found, (f"{path}.concurrency", policy.concurrency), key=lambda f: f[1])
+    return found
+
+
+def _kept_inside(stage: StagePlan, inside: Around) -> tuple[str, float]:
+    """Return how many calls there are room for inside, waiting included, and what says so.
+
+    Without limit where calls can also spend time outside of that room.
+    """
+    for path, policy in inside:
+        if isinstance(policy, BulkheadPlan):
+            return f"{path}.concurrency", policy.room
+        waits = isinstance(policy, BreakerPlan) and policy.waits
+        if waits or isinstance(policy, RetryPlan | FallbackPlan):
+            return path, math.inf
+    limit = math.inf if stage.startup else stage.concurrency + stage.queue_limit
+    return f"{stage.name}.concurrency", limit
 
 
 def _recoveries_beyond(plan: Plan, limit: float) -> Iterator[Contradiction]:

@@ -18,6 +18,7 @@ from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.model.arrivals import Gaps
 from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.faults import FaultPlan
 from cascadesim.plan import walk
@@ -164,14 +165,24 @@ def _opening(plan: Plan, seed: int, stage: str, around: Around, i: int, dead: st
 
 
 def _ever_ends(target: StagePlan, around: Around, i: int) -> bool:
-    """Return whether anything could end a silent call inside policy `i` of those around it."""
+    """Return whether anything could end a silent call inside policy `i` of those around it.
+
+    Or one that finds everything taken by those that came before.
+    """
     inside = [policy for stage in walk(target.stages) for policy in stage.policies]
     inside += [policy for _, policy in around[i + 1 :]]
     # An outer deadline that abandons its call does not end it.
     outside = [p for _, p in around[:i] if isinstance(p, DeadlinePlan) and not p.abandon]
     timeouts = [min(s.tracker, s.session.lifetime) for s in walk((target,))]
-    deadlines = any(isinstance(policy, DeadlinePlan) for policy in inside)
-    return deadlines or bool(outside) or min(timeouts) < math.inf
+    ends = any(isinstance(policy, DeadlinePlan | BulkheadPlan) for policy in inside)
+    return ends or bool(outside) or min(timeouts) < math.inf or any(map(_fills, walk((target,))))
+
+
+def _fills(stage: StagePlan) -> bool:
+    """Return whether a stage whose calls never end comes to refuse others."""
+    pool = stage.pool
+    finite = pool is not None and min(pool.limit, pool.max_connections) < math.inf
+    return finite or stage.concurrency + stage.queue_limit < math.inf
 
 
 def _most_requests(plan: Plan, breaker: BreakerPlan) -> int:
@@ -180,7 +191,7 @@ def _most_requests(plan: Plan, breaker: BreakerPlan) -> int:
     waits = [breaker.failure_threshold * gap]
     for stage in plan.walk():
         waits += [stage.tracker, stage.startup, stage.session.lifetime]
-        waits += [p.timeout for p in stage.policies if isinstance(p, DeadlinePlan)]
+        waits += [p.timeout for p in stage.policies if isinstance(p, DeadlinePlan | BulkheadPlan)]
         waits += [p.recovery_timeout for p in stage.policies if isinstance(p, BreakerPlan)]
     several = 3 * sum(wait for wait in waits if wait < math.inf) / gap
     return int(min(_MOST_REQUESTS, max(5_000, several)))

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from cascadesim.model.breaker import BreakerPlan
+    from cascadesim.model.bulkhead import BulkheadPlan
     from cascadesim.model.deadline import DeadlinePlan
     from cascadesim.model.fallback import FallbackPlan
     from cascadesim.model.request import Layer, Request
     from cascadesim.model.retry import RetryPlan
     from cascadesim.randomness import Distribution, Stream
 
-    PolicyPlan = BreakerPlan | DeadlinePlan | FallbackPlan | RetryPlan
+    PolicyPlan = BreakerPlan | BulkheadPlan | DeadlinePlan | FallbackPlan | RetryPlan
 
 
 @dataclass(frozen=True, slots=True)

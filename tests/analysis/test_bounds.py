@@ -69,6 +69,11 @@ def breaker(**settings: Any) -> dict[str, Any]:
             {"concurrency": 2, "queue_limit": 1, "queue": "lifo"},
             {"a.work": 2, "a.concurrency": 2},
         ),
+        ({"policies": [{"bulkhead": {}}]}, {"a.work": 2}),
+        (
+            {"policies": [{"bulkhead": {"timeout": "5s"}}]},
+            {"a.work": 2, "a.bulkhead.timeout": 5},
+        ),
         ({"startup": {"timeout": "9s"}}, {"a.work": 2, "a.startup.timeout": 9}),
         (
             {"pool": {"connect_time": "1s", "timeout": "5s"}},

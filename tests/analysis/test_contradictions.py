@@ -27,6 +27,10 @@ def breaker(recovery: str, when_open: str = "wait", **more: Any) -> dict[str, An
     return {"breaker": {"recovery_timeout": recovery, "when_open": when_open} | more}
 
 
+def bulkhead(**settings: Any) -> dict[str, Any]:
+    return {"bulkhead": settings}
+
+
 POOL = {"connect_time": "40ms", "timeout": "5s"}
 OUTER = {"name": "outer"}
 
@@ -99,6 +103,26 @@ OUTER = {"name": "outer"}
             ("a.retry.attempts", "a.concurrency"),
             "12/s against a capacity of 10/s",
         ),
+        (
+            {"a": stage(deadline("1s"), bulkhead(timeout="2s"))},
+            ("a.bulkhead.timeout", "a.deadline.timeout"),
+            "the inner timeout of 2.00 s never fires",
+        ),
+        (
+            {"a": stage(bulkhead(concurrency=7), deadline("1s"), concurrency=2, queue_limit=5)},
+            ("a.bulkhead.concurrency", "a.concurrency"),
+            "the bulkhead of 7 has no effect: no more than 7 calls are ever inside it",
+        ),
+        (
+            {"a": stage(bulkhead(concurrency=9, name="outer"), bulkhead(concurrency=9))},
+            ("a.outer.concurrency", "a.bulkhead.concurrency"),
+            "the bulkhead of 9 has no effect",
+        ),
+        (
+            {"a": {"policies": [bulkhead(concurrency=3)], "stages": {"b": stage(bulkhead())}}},
+            ("b.bulkhead.concurrency", "a.bulkhead.concurrency"),
+            "the bulkhead of 25 has no effect: no more than 3 calls are ever inside it",
+        ),
         # What is in order gives no warning.
         ({"a": stage(startup={"timeout": "120s"}, tracker={"timeout": "15s"})}, None, None),
         ({"a": stage(deadline("1s", name="o", on_timeout="abandon"), deadline("2s"))}, None, None),
@@ -110,6 +134,25 @@ OUTER = {"name": "outer"}
         ({"a": stage(pool=POOL)}, None, None),
         ({"a": stage({"retry": {"attempts": 2}}, concurrency=1)}, None, None),
         ({"a": stage({"retry": {"attempts": 4, "budget": "20%"}}, concurrency=1)}, None, None),
+        ({"a": stage(bulkhead(concurrency=6), concurrency=2, queue_limit=5)}, None, None),
+        ({"a": stage(bulkhead(), concurrency=2)}, None, None),  # it is what limits the queue
+        ({"a": stage(bulkhead(), {"fallback": {}}, concurrency=2, queue_limit=0)}, None, None),
+        (
+            {"a": stage(bulkhead(), concurrency=2, queue_limit=0, startup={"timeout": "9s"})},
+            None,
+            None,
+        ),
+        (
+            {
+                "a": stage(
+                    bulkhead(concurrency=3, name="outer", timeout="1s"),
+                    deadline("1s", on_timeout="abandon"),
+                    bulkhead(concurrency=3, timeout="1s"),
+                )
+            },
+            None,
+            None,
+        ),
     ],
 )
 def test_contradictions(

@@ -97,6 +97,7 @@ def beside_simpy(requests: int = 20_000, rounds: int = 5) -> None:
 
 WINDOW = {"minimum": 100, "failure_rate": "50%"}
 POLICIES: dict[str, Any] = {  # what a request pays for each of them, that lets it through
+    "bulkhead": {"bulkhead": {"timeout": "1s"}},
     "breaker": {"breaker": {"recovery_timeout": "10s"}},
     "breaker, window of calls": {
         "breaker": {"recovery_timeout": "10s", "window": {"calls": 100} | WINDOW}
@@ -125,6 +126,11 @@ WORKS: dict[str, Any] = {  # and for other work than exponential
             "miss": {"weight": "10%", "lognormal": {"median": "300ms", "p99": "2s"}},
         }
     },
+}
+
+QUEUES: dict[str, Any] = {  # and for a limit, at which a third of them wait
+    "concurrency": {"concurrency": 2},
+    "concurrency, lifo": {"concurrency": 2, "queue": "lifo"},
 }
 
 WORKLOADS: dict[str, Any] = {  # and for being sent otherwise, as often
@@ -157,6 +163,7 @@ def each_policy(requests: int = 20_000, rounds: int = 3) -> None:
     plans |= {name: one_stage(requests, policy) for name, policy in POLICIES.items()}
     plans |= {name: one_stage(requests, pool=pool) for name, pool in POOLS.items()}
     plans |= {name: one_stage(requests, work=work) for name, work in WORKS.items()}
+    plans |= {name: one_stage(requests, **settings) for name, settings in QUEUES.items()}
     plans |= {name: one_stage(requests, workload=each) for name, each in WORKLOADS.items()}
     took: dict[str, list[float]] = {name: [] for name in plans}
     for _ in range(rounds):

@@ -138,6 +138,8 @@ stages:
     concurrency: 2
     queue_limit: 10
     queue: lifo
+    policies:
+      - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s}
 """
 CURVE = """\
 name: curve

@@ -165,6 +165,21 @@ def test_share_of_deadlines_that_pass_is_that_of_m_m_1_with_reneging() -> None:
     agrees(shares(plan, Outcome.TIMED_OUT), idle * math.exp(-free * timeout))
 
 
+def test_share_that_gets_no_place_in_a_bulkhead_in_time_is_that_of_limited_waits() -> None:
+    """Whoever is not served `timeout` after its arrival leaves the queue (M/M/1 + D).
+
+    The work that a call finds before it has the density (level crossings, Brill, ch. 3)
+    load * p0 * exp(-(1 - load) x) up to the timeout, and falls like exp(-x) from there on.
+    """
+    load, timeout = 1.2, 2
+    free = 1 - load
+    beyond = load * math.exp(-free * timeout)
+    idle = 1 / (1 + (load - beyond) / free + beyond)
+    bulkhead = {"bulkhead": {"concurrency": 1, "timeout": f"{timeout}s"}}
+    plan = queue(load, 99, 5000, EXPONENTIAL, policies=[bulkhead])
+    agrees(shares(plan, Outcome.REJECTED), idle * beyond)
+
+
 @pytest.mark.slow
 def test_mean_wait_of_m_g_1() -> None:
     # Pollaczek-Khinchine, for lognormal work with a mean of one second.

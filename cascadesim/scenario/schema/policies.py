@@ -101,6 +101,27 @@ class Breaker(Policy):
         return self
 
 
+class Bulkhead(Policy):
+    """Limits the calls through it, as resilience4j's does."""
+
+    concurrency: Count = Field(25, description="calls let through at once")
+    queue_limit: Whole | None = Field(
+        None, description="calls that may wait for a place; one more is rejected"
+    )
+    timeout: Duration = Field(
+        "0s",
+        validate_default=True,
+        description="longest wait for a place, after which the call is rejected; 0s rejects at "
+        "once",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.queue_limit is not None and "timeout" not in self.model_fields_set:
+            raise problem("queue_limit needs a timeout, else nobody waits", "queue_limit")
+        return self
+
+
 class Deadline(Policy):
     """Ends a call that takes too long."""
 
@@ -153,6 +174,7 @@ class PolicyChoice(Choice):
     """One policy, by its kind."""
 
     breaker: Breaker | None = Field(None, description="stops calls after failures")
+    bulkhead: Bulkhead | None = Field(None, description="limits the calls through it")
     deadline: Deadline | None = Field(None, description="ends a call that takes too long")
     fallback: Fallback | None = Field(None, description="a degraded answer in place of an error")
     retry: Retry | None = Field(None, description="sends a call that failed again")

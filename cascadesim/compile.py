@@ -87,6 +87,7 @@ def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> Stage
         policies=tuple(_policy(p) for p in stage.policies if p.chosen.enabled),
         faults=tuple(faults.get(name, ())),
         stages=_stages(stage.stages, faults),
+        parallel=stage.parallel,
     )
 
 

@@ -21,6 +21,7 @@ from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
 from cascadesim.model.kernel import ARRIVES, Alarm, Kernel, Task
 from cascadesim.model.outcome import Outcome
+from cascadesim.model.parallel import Parallel
 from cascadesim.model.pool import (
     Connector,
     DoubtingConnector,
@@ -161,7 +162,10 @@ class _Builder:
             work = Work(self.kernel, plan, index, part, ends, draws, failures)
             self.works.append((plan.name, work))
             layers.append(work)
-        if plan.stages:
+        if plan.parallel:
+            inside = tuple(self._stage(stage, timeouts) for stage in plan.stages)
+            layers.append(Parallel(inside, self.kernel))
+        elif plan.stages:
             layers.append(self.sequence(plan.stages, timeouts))
         return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
 

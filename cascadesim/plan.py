@@ -52,7 +52,7 @@ class Plan:
         """
         if not isinstance(self.arrivals, Closed):
             return self.arrivals.mean_gap(self.horizon)
-        work = math.fsum(stage.work.mean for stage in self.walk() if stage.work is not None)
+        work = math.fsum(seconds for stage in self.stages for seconds in stage.longest_work)
         return (self.arrivals.think.mean + work) / self.arrivals.clients
 
     @property

@@ -52,10 +52,11 @@ class Records:
 
     arrival, latency: seconds, shape (n,); the latency of an unfinished request is its age at the
     end of the run. outcome: Outcome codes, shape (n,). retries: how often the request was sent
-    again. ended_by: what made an error of the request or brought it to its fallback, an index into
-    `ends`, which are dotted paths of settings and of stages that fail; -1 where nothing did.
-    seconds: shape (n, len(parts)), adds up to the latency. observation: which observation the
-    request replays, -1 for background traffic.
+    again; of stages in parallel, by the one that it had to wait for, as in `seconds`. ended_by:
+    what made an error of the request or brought it to its fallback, an index into `ends`, which are
+    dotted paths of settings and of stages that fail; -1 where nothing did. seconds: shape (n,
+    len(parts)), adds up to the latency. observation: which observation the request replays, -1 for
+    background traffic.
     """
 
     parts: tuple[Part, ...]

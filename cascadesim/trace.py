@@ -35,7 +35,7 @@ class Trace:
     its arrival to its end. Levels are by dotted path, such as "database.pool.checked_out", ".idle"
     and ".waiting", "agent.concurrency.busy" and ".waiting", "agent.breaker.waiting", and
     "in_flight". Work that runs on after its caller has given it up has no spans, but counts in
-    levels.
+    levels; so does that of stages in parallel which the request had not to wait for.
     """
 
     records: Records

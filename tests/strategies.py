@@ -213,8 +213,10 @@ def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
     stage: Data = {}
     inside: Data = {}
     if depth < 2 and draw(st.integers(0, 2)) == 0:
-        inside = draw_stages(draw, bounded, names, draw(st.integers(1, 2)), depth + 1)
+        inside = draw_stages(draw, bounded, names, draw(st.integers(1, 3)), depth + 1)
         stage["stages"] = inside
+        if len(inside) > 1:
+            stage |= draw(maybe("parallel", st.booleans()))
     if not inside or draw(st.booleans()):
         stage["work"] = draw(works(bounded))
         stage["kind"] = draw(st.sampled_from(["service", "agent"]))

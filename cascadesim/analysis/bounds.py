@@ -72,8 +72,10 @@ def stage_bound(stage: StagePlan, given: Mapping[str, float] = MappingProxyType(
 
 def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
     bound = _work(stage, given)
-    for inner in stage.stages:
-        bound += stage_bound(inner, given)
+    inside = [stage_bound(inner, given) for inner in stage.stages]
+    if stage.parallel:
+        inside = [max(inside, key=lambda branch: branch.total)]
+    bound = sum(inside, bound)
     if stage.pool is not None:
         bound = bound.capped(f"{stage.name}.session.lifetime", stage.session.lifetime)
         bound += _connection(f"{stage.name}.pool", stage.pool)

@@ -16,7 +16,6 @@ from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
-from cascadesim.plan import walk
 from cascadesim.scenario.units import duration_text
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
     for stage, outer, own in plan.walk_policies():
         retries = [path for path, p in outer + own if isinstance(p, RetryPlan)]
         load, sustained = _load(outer + own)
-        work = sum(inner.work.mean for inner in (*walk(stage.stages), stage) if inner.work)
+        work = sum(stage.longest_work)
         if not retries or not work:
             continue
         limits = {f"{stage.name}.concurrency": stage.concurrency}
@@ -236,7 +235,10 @@ def _recoveries_beyond(plan: Plan, limit: float) -> Iterator[Contradiction]:
 
 def _recoveries(stage: StagePlan) -> Bound:
     """Return how long callers can wait for the recoveries of breakers in a stage."""
-    bound = sum((_recoveries(inner) for inner in stage.stages), Bound())
+    inside = [_recoveries(inner) for inner in stage.stages]
+    if stage.parallel:
+        inside = [max(inside, key=lambda branch: branch.total)]
+    bound = sum(inside, Bound())
     for policy in reversed(stage.policies):
         where = f"{stage.name}.{policy.name}"
         if isinstance(policy, DeadlinePlan):

@@ -149,7 +149,9 @@ def _opening(plan: Plan, seed: int, stage: str, around: Around, i: int, dead: st
     assert isinstance(breaker, BreakerPlan)
     (target,) = [s for s in plan.walk() if s.name == stage]
     opening = Opening(path, breaker.failure_threshold, dead, None, None)
-    if dead == "silent" and not _ever_ends(target, around, i):
+    # An error of what runs beside it cancels a silent call.
+    alone = not any(s.parallel and target in walk(s.stages) for s in plan.walk())
+    if dead == "silent" and alone and not _ever_ends(target, around, i):
         return replace(opening, never=True)  # a call that never ends never counts as a failure
     gap = plan.mean_gap
     requests, most = 100, _most_requests(plan, breaker)

@@ -72,6 +72,10 @@ class Request:
         self._twin = twin
         return twin
 
+    def follow(self, twin: Request) -> None:
+        """Let this one of several twins keep the ledger meanwhile."""
+        self._twin = twin
+
     def catch_up(self) -> None:
         """Take over the ledger of the twin that is under way, if there is one."""
         if self._twin is not None:

@@ -43,7 +43,20 @@ class StagePlan:
     session: SessionPlan = field(default_factory=SessionPlan)
     policies: tuple[PolicyPlan, ...] = ()  # outermost first
     faults: tuple[FaultPlan, ...] = ()
-    stages: tuple[StagePlan, ...] = ()  # passed in order, after the stage's own work
+    stages: tuple[StagePlan, ...] = ()  # passed after the stage's own work
+    parallel: bool = False  # all of them at once, not in order
+
+    @property
+    def longest_work(self) -> list[float]:
+        """Return mean seconds of work that a call passes one after the other, inside included.
+
+        Of stages in parallel the longest, which is less than what the slowest takes on average.
+        """
+        own = [] if self.work is None else [self.work.mean]
+        inside = [stage.longest_work for stage in self.stages]
+        if self.parallel:
+            return own + max(inside, key=math.fsum)
+        return own + [seconds for works in inside for seconds in works]
 
     @property
     def work_cause(self) -> str:

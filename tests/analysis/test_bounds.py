@@ -92,6 +92,16 @@ def test_each_setting_contributes_what_it_allows(
     assert {path: s for path, s in one_stage(**stage).terms.items() if s} == terms
 
 
+def test_the_slowest_of_stages_in_parallel_decides() -> None:
+    inside = {
+        "b": {"work": {"constant": "3s"}},
+        "c": {"work": {"constant": "2s"}, "policies": [{"retry": {"attempts": 2, "base": "1s"}}]},
+    }
+    together = one_stage(stages=inside, parallel=True)
+    assert together.terms == {"a.work": 2, "c.work": 4, "c.retry.base": 1}
+    assert one_stage(stages=inside).total == 2 + 3 + 5
+
+
 def test_the_worst_case_of_a_waiting_breaker_is_reached() -> None:
     # The call that arrives in a trial which fails at its last moment, and then waits for the
     # recovery behind a trial that succeeds: 2 + 60 + 2 s and its own 2 s.

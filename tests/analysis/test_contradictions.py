@@ -123,6 +123,28 @@ OUTER = {"name": "outer"}
             ("b.bulkhead.concurrency", "a.bulkhead.concurrency"),
             "the bulkhead of 25 has no effect: no more than 3 calls are ever inside it",
         ),
+        (
+            {
+                "a": {
+                    "policies": [{"retry": {}}],
+                    "concurrency": 1,
+                    "parallel": True,
+                    "stages": {"b": stage(), "c": stage()},
+                }
+            },
+            ("a.retry.attempts", "a.concurrency"),
+            "12/s against a capacity of 10/s",
+        ),
+        (
+            {
+                "a": {
+                    "parallel": True,
+                    "stages": {"b": stage(breaker("6s")), "c": stage(breaker("9s"))},
+                }
+            },
+            ("c.breaker.recovery_timeout",),
+            "a recovery takes 9.00 s, beyond the objective of 5.00 s",
+        ),
         # What is in order gives no warning.
         ({"a": stage(startup={"timeout": "120s"}, tracker={"timeout": "15s"})}, None, None),
         ({"a": stage(deadline("1s", name="o", on_timeout="abandon"), deadline("2s"))}, None, None),

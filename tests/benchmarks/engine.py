@@ -133,6 +133,12 @@ QUEUES: dict[str, Any] = {  # and for a limit, at which a third of them wait
     "concurrency, lifo": {"concurrency": 2, "queue": "lifo"},
 }
 
+INSIDE = {name: {"work": {"exponential": {"mean": "250ms"}}} for name in ("b", "c")}
+STAGES: dict[str, Any] = {  # and for two stages more
+    "stages, in order": {"stages": INSIDE},
+    "stages, in parallel": {"stages": INSIDE, "parallel": True},
+}
+
 WORKLOADS: dict[str, Any] = {  # and for being sent otherwise, as often
     "arrivals, piecewise": {"arrivals": {"piecewise": {"rates": [{"from": "0s", "rate": "4/s"}]}}},
     "closed": {"closed": {"clients": 10, "think": {"exponential": {"mean": "2250ms"}}}},
@@ -163,7 +169,7 @@ def each_policy(requests: int = 20_000, rounds: int = 3) -> None:
     plans |= {name: one_stage(requests, policy) for name, policy in POLICIES.items()}
     plans |= {name: one_stage(requests, pool=pool) for name, pool in POOLS.items()}
     plans |= {name: one_stage(requests, work=work) for name, work in WORKS.items()}
-    plans |= {name: one_stage(requests, **settings) for name, settings in QUEUES.items()}
+    plans |= {name: one_stage(requests, **settings) for name, settings in (QUEUES | STAGES).items()}
     plans |= {name: one_stage(requests, workload=each) for name, each in WORKLOADS.items()}
     took: dict[str, list[float]] = {name: [] for name in plans}
     for _ in range(rounds):

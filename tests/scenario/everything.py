@@ -140,6 +140,11 @@ stages:
     queue: lifo
     policies:
       - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s}
+  fan:
+    parallel: true
+    stages:
+      left: {work: {constant: 1s}}
+      right: {work: {constant: 2s}}
 """
 CURVE = """\
 name: curve

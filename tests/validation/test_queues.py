@@ -224,6 +224,34 @@ def test_share_of_long_waits_on_a_lifo_queue_is_that_of_busy_periods() -> None:
     agrees(share, expected, *chance)
 
 
+def test_mean_latency_of_a_request_that_forks_and_joins() -> None:
+    """Two queues in parallel, each request served by both: (12 - load) / 8 times M/M/1's.
+
+    Nelson and Tantawi, "Approximate Analysis of Fork/Join Synchronization in Parallel Queues",
+    IEEE Transactions on Computers 37(6), 1988, equation for two servers, after Flatto and Hahn.
+    """
+    load = 0.5
+    server = {"work": EXPONENTIAL, "concurrency": 1}
+    plan = plan_of(
+        {
+            "name": "fork and join",
+            "horizon": "6000s",
+            "warmup": f"{WARMUP}s",
+            "drain": "1h",
+            "workload": {"arrivals": {"poisson": {"rate": f"{load}/s"}}},
+            "stages": {"both": {"parallel": True, "stages": {"left": server, "right": server}}},
+        }
+    )
+    rows = []
+    for i in range(REPLICATIONS):
+        records = simulate(plan, seed=7, replication=i)
+        measured = records.measured
+        gap = np.diff(records.arrival[measured]).mean()
+        rows.append((records.latency[measured].mean(), gap - 1 / load))
+    mean, *chance = np.array(rows, dtype=float).T
+    agrees(mean, (12 - load) / 8 / (1 - load), *chance)
+
+
 @pytest.mark.parametrize("servers", [1, 2, 5])
 def test_every_wait_is_that_of_the_recursion(servers: int) -> None:
     """Kiefer and Wolfowitz 1955 (Lindley 1952 for one server): who waits for which server."""

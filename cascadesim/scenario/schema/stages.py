@@ -165,11 +165,20 @@ class Stage(Strict):
         description="stages inside, passed in order after the stage's own work",
         json_schema_extra=NO_OTHERS,
     )
+    parallel: bool = Field(
+        False,
+        strict=True,
+        description="begin the stages inside all at once and wait for every one; the first error "
+        "ends the call and cancels the others",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.work is None and not self.stages:
             raise problem("a stage needs work, or stages inside it")
+        if self.parallel and len(self.stages) < 2:
+            message = "parallel needs two stages inside at least, which then run at once"
+            raise problem(message, "parallel")
         if self.queue_limit is not None and self.concurrency is None:
             raise problem("queue_limit needs concurrency, else nothing queues", "queue_limit")
         if "queue" in self.model_fields_set and self.concurrency is None:

@@ -39,8 +39,9 @@ def compile_plan(model: ScenarioModel) -> Plan:
     """Return the plan of a scenario."""
     faults: dict[str, list[FaultPlan]] = {}
     for fault in model.faults:
-        start = model.seconds(fault.start)
-        faults.setdefault(fault.on, []).append(_fault(fault, start))
+        planned = _fault(fault, model.seconds(fault.start))
+        for name in fault.stages:
+            faults.setdefault(name, []).append(planned)
     stages = _stages(model.stages, faults)
     plan = Plan(model.horizon, model.fixed_warmup, _arrivals(model), stages)
     index = {stage.name: i for i, stage in enumerate(plan.walk())}

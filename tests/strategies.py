@@ -253,8 +253,9 @@ def faults(names: list[str]) -> st.SearchStrategy[Data]:
         st.fixed_dictionaries({"partition": st.just({})}),
         st.fixed_dictionaries({"restart": st.just({})}),
     )
+    several = st.lists(st.sampled_from(names), min_size=1, unique=True)
     when = st.fixed_dictionaries(
-        {"on": st.sampled_from(names), "from": ms(0, 15_000), "for": ms(1, 8000)}
+        {"on": st.sampled_from(names) | several, "from": ms(0, 15_000), "for": ms(1, 8000)}
     )
     return merged(when, kinds)
 

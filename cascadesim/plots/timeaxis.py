@@ -52,7 +52,8 @@ def faults(model: ScenarioModel) -> list[Span]:
     spans = []
     for fault in model.faults:
         start = model.seconds(fault.start)
-        spans.append(Span(f"{short(fault.on, 24)}: {fault.kind}", start, start + fault.duration))
+        name = f"{short(', '.join(fault.stages), 24)}: {fault.kind}"
+        spans.append(Span(name, start, start + fault.duration))
     return sorted(spans, key=lambda span: span.start)
 
 

@@ -167,13 +167,23 @@ horizon: 1min
 workload: {arrivals: {replay: {file: FILE, column: at, speed: 2, share: 50%}}}
 stages: {a: {work: {constant: 1ms}}}
 """.replace("FILE", str(LATENCIES))
+FAULTS = """\
+name: faults
+horizon: 10min
+workload: {arrivals: {poisson: {rate: 4/s}}}
+stages:
+  agent: {work: {constant: 250ms}}
+  database: {work: {constant: 8ms}, pool: {connect_time: 40ms}}
+faults:
+  - {on: [agent, database], from: 1min, for: 45s, outage: {}}
+"""
 CLIENTS = """\
 name: clients
 horizon: 1min
 workload: {closed: {clients: 50, think: {exponential: {mean: 1s}}}}
 stages: {a: {work: {constant: 1ms}}}
 """
-ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, CLIENTS)
+ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, FAULTS, CLIENTS)
 
 
 def swap(old: str, new: str, text: str = EVERYTHING) -> str:

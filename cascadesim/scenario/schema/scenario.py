@@ -145,7 +145,9 @@ class ScenarioModel(Strict):
             raise problem("warmup must be shorter than the horizon", "warmup")
         self._check_workload()
         for i, fault in enumerate(self.faults):
-            self._check_has_work(stages, fault.on, "faults", i, "on")
+            for j, name in enumerate(fault.stages):
+                place = () if isinstance(fault.on, str) else (j,)
+                self._check_has_work(stages, name, "faults", i, "on", *place)
             self.seconds(fault.start, "faults", i, "from")
         for i, seen in enumerate(self.observations):
             for stage in seen.work:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import count
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +13,7 @@ from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
-from cascadesim.model.faults import FaultPlan
+from cascadesim.model.faults import FaultPlan, Renewal
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
 from cascadesim.model.retry import RetryPlan
@@ -38,10 +39,19 @@ if TYPE_CHECKING:
 def compile_plan(model: ScenarioModel) -> Plan:
     """Return the plan of a scenario."""
     faults: dict[str, list[FaultPlan]] = {}
+    number = count()  # of random faults, so that others come and go without moving them
     for fault in model.faults:
-        planned = _fault(fault, model.seconds(fault.start))
+        what = _fault(fault)
+        if fault.random is not None:
+            times = Renewal(f"faults.{next(number)}", fault.random.mtbf, fault.random.mttr)
+            what = replace(what, renewal=times)
+        else:
+            assert fault.start is not None
+            assert fault.duration is not None
+            start = model.seconds(fault.start)
+            what = replace(what, start=start, end=start + fault.duration)
         for name in fault.stages:
-            faults.setdefault(name, []).append(planned)
+            faults.setdefault(name, []).append(what)
     stages = _stages(model.stages, faults)
     plan = Plan(model.horizon, model.fixed_warmup, _arrivals(model), stages)
     index = {stage.name: i for i, stage in enumerate(plan.walk())}
@@ -213,12 +223,10 @@ def _window(window: Window) -> WindowPlan:
     )
 
 
-def _fault(fault: Fault, start: float) -> FaultPlan:
-    settings = getattr(fault, fault.kind)
+def _fault(fault: Fault) -> FaultPlan:
+    settings = fault.chosen
     return FaultPlan(
         kind=fault.kind,
-        start=start,
-        end=start + fault.duration,
         fail_after=getattr(settings, "fail_after", 0.0),
         share=getattr(settings, "share", 0.0),
         multiply=getattr(settings, "multiply", 1.0),

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence as Listed
 
+    from cascadesim.model.faults import FaultPlan, Spans
     from cascadesim.model.stage import PolicyPlan
     from cascadesim.plan import Plan
 
@@ -114,16 +115,18 @@ def _timeouts(stage: StagePlan) -> Timeouts:
 class _Builder:
     """Turns stage plans into layers, and numbers the parts that time can go to."""
 
-    def __init__(self, kernel: Kernel, seed: int, replication: int) -> None:
+    def __init__(self, kernel: Kernel, end: float, seed: int, replication: int) -> None:
         self.kernel = kernel
         self.parts: list[Part] = []
         self.breakers: list[tuple[str, CircuitBreaker]] = []
         self.works: list[tuple[str, Work]] = []
         self.levels: dict[str, Callable[[], dict[str, int]]] = {}  # by what they are levels of
         self.ends: dict[str, int] = {}
+        self._end_of_run = end
         self._seed = seed
         self._replication = replication
         self._stages = 0
+        self._spans: dict[FaultPlan, Spans] = {}  # stages may share one
 
     def sequence(self, stages: Listed[StagePlan], outer: Timeouts = ()) -> Layer:
         """Build stages that a call passes in order; `outer` are the timeouts around them."""
@@ -142,7 +145,8 @@ class _Builder:
         if plan.startup > 0 and plan.faults:
             setting = f"{plan.name}.startup.timeout"
             part, end = self._part(plan.name, "startup_wait", setting), self._end(setting)
-            layer = Startup(layer, self.kernel, Timeline(plan.faults), plan.startup, part, end)
+            timeline = self._timeline(plan.faults)
+            layer = Startup(layer, self.kernel, timeline, plan.startup, part, end)
         for policy in reversed(plan.policies):
             layer = self._policy(plan.name, policy, layer)
         return layer
@@ -159,7 +163,8 @@ class _Builder:
             ends = self._end(plan.name), self._end(f"{plan.name}.tracker.timeout")
             draws = self._stream(f"{plan.name}.work", plan.work)
             failures = self._stream(f"{plan.name}.failure", UNIFORM)
-            work = Work(self.kernel, plan, index, part, ends, draws, failures)
+            timeline = self._timeline(plan.faults) if plan.faults else None
+            work = Work(self.kernel, plan, index, part, ends, draws, failures, timeline)
             self.works.append((plan.name, work))
             layers.append(work)
         if plan.parallel:
@@ -196,7 +201,23 @@ class _Builder:
             pinging = self._part(f"{where}.pre_ping", "connect", f"{where}.ping_time")
         ends = self._end(stage.name), self._end(f"{where}.pre_ping")
         parts = part, pinging
-        return DoubtingConnector(self.kernel, pool, parts, ends, draws, restarts)
+        timeline = self._timeline(restarts)
+        return DoubtingConnector(self.kernel, pool, parts, ends, draws, timeline)
+
+    def first_fault(self, plan: Plan) -> float:
+        """Return when the first fault begins, the horizon where there is none."""
+        faults = (fault for stage in plan.walk() for fault in stage.faults)
+        starts = (start for fault in faults for start, _ in self._spans_of(fault)[:1])
+        return min(starts, default=plan.horizon)
+
+    def _timeline(self, faults: tuple[FaultPlan, ...]) -> Timeline:
+        return Timeline(faults, self._spans_of)
+
+    def _spans_of(self, fault: FaultPlan) -> Spans:
+        if fault not in self._spans:
+            spans = fault.spans(self._seed, self._replication, self._end_of_run)
+            self._spans[fault] = spans
+        return self._spans[fault]
 
     def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
         where = f"{stage}.{plan.name}"
@@ -246,7 +267,7 @@ class _Run:
     def __init__(self, plan: Plan, seed: int, replication: int) -> None:
         self.kernel = Kernel()
         self._plan = plan
-        builder = _Builder(self.kernel, seed, replication)
+        builder = _Builder(self.kernel, plan.end, seed, replication)
         self._root = builder.sequence(plan.stages)
         self._builder = builder
         arrivals = plan.arrivals
@@ -369,6 +390,7 @@ class _Run:
             calls={name: work.calls for name, work in self._builder.works},
             horizon=self._plan.horizon,
             warmup=self._plan.warmup,
+            first_fault=self._builder.first_fault(self._plan),
         )
 
     def levels(self) -> dict[str, int]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cascadesim.model.arrivals import Arrivals
+    from cascadesim.model.faults import FaultPlan
     from cascadesim.model.stage import PolicyPlan, StagePlan
 
     Around = tuple[tuple[str, PolicyPlan], ...]  # dotted paths and policies
@@ -55,11 +56,18 @@ class Plan:
         work = math.fsum(seconds for stage in self.stages for seconds in stage.longest_work)
         return (self.arrivals.think.mean + work) / self.arrivals.clients
 
-    @property
-    def first_fault(self) -> float:
-        """Return when the first fault begins, the horizon where there is none."""
-        starts = (fault.start for stage in self.walk() for fault in stage.faults)
-        return min(starts, default=self.horizon)
+    def faults_in(self, seed: int, replication: int = 0) -> list[tuple[FaultPlan, list[str]]]:
+        """Return the faults that begin within a run, by start, with the stages each befalls.
+
+        Random ones are there as often as they come, each with the start and end that is drawn.
+        """
+        found: dict[FaultPlan, dict[str, None]] = {}
+        for stage in self.walk():
+            for fault in stage.faults:
+                for each in fault.drawn(seed, replication, self.end):
+                    found.setdefault(each, {})[stage.name] = None
+        by_start = sorted(found.items(), key=lambda item: item[0].start)
+        return [(fault, list(stages)) for fault, stages in by_start]
 
     def walk(self) -> Iterator[StagePlan]:
         """Yield every stage, outer ones before the ones inside; the order is the stage index."""

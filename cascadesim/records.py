@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,7 @@ class Records:
     calls: dict[str, int]  # calls that reached each stage's own work
     horizon: float
     warmup: float
+    first_fault: float = math.inf  # when the first fault begins
 
     @property
     def measured(self) -> NDArray[np.bool_]:

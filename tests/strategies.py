@@ -254,10 +254,11 @@ def faults(names: list[str]) -> st.SearchStrategy[Data]:
         st.fixed_dictionaries({"restart": st.just({})}),
     )
     several = st.lists(st.sampled_from(names), min_size=1, unique=True)
-    when = st.fixed_dictionaries(
-        {"on": st.sampled_from(names) | several, "from": ms(0, 15_000), "for": ms(1, 8000)}
-    )
-    return merged(when, kinds)
+    on = st.fixed_dictionaries({"on": st.sampled_from(names) | several})
+    planned = st.fixed_dictionaries({"from": ms(0, 15_000), "for": ms(1, 8000)})
+    often = st.fixed_dictionaries({"mtbf": ms(100, 20_000), "mttr": ms(1, 5000)})
+    when = st.one_of(planned, planned, st.fixed_dictionaries({"random": often}))
+    return merged(on, when, kinds)
 
 
 def observations(names: list[str]) -> st.SearchStrategy[Data]:

@@ -180,7 +180,7 @@ def _print_too_few(console: Console, found: Optimization) -> None:
     requests = min((each.requests for each in runs), default=0)
     names = dict.fromkeys([*found.measures, *(each.metric for each in found.aims.constraints)])
     few = too_few(requests, [name for name in names if _PERCENTILE.match(name)])
-    if requests and few and not found.scenario.model.faults:
+    if requests and few and not found.scenario.model.has_planned_faults:
         text = f"fewer than {FEW} of {requests} measured requests of a world lie beyond"
         say(console, f"Warning: {text} {', '.join(few)}; a longer horizon tells more.\n")
 

@@ -198,7 +198,7 @@ def print_too_few(console: Console, result: Result) -> None:
         say(console, "Warning: no request arrives between warm-up and horizon.\n")
         return
     few = too_few(requests, PERCENTILES)
-    if few and not result.scenario.model.faults:
+    if few and not result.scenario.model.has_planned_faults:
         text = f"Fewer than {FEW} of {requests} measured requests lie beyond {', '.join(few)}"
         say(console, f"Warning: {text}; a longer horizon tells more.\n")
 

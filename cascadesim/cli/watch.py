@@ -147,6 +147,7 @@ class Dashboard:
         self._clock = parse_clock(scenario.model.clock) if scenario.model.clock else None
         self._speed = "" if math.isinf(speed) else f", {speed:g}x"
         self._plan = plan
+        self._befalling = plan.faults_in(seed)
         self._limits = _limits(plan)
         self._order = {stage.name: i for i, stage in enumerate(plan.walk())}
         self._recent: deque[tuple[float, int, int]] = deque([(0.0, 0, 0)])  # at, arrived, ended
@@ -204,9 +205,8 @@ class Dashboard:
 
     def _faults(self, now: Snapshot) -> str:
         under_way = [
-            f"{fault.kind.replace('_', ' ')} of {stage.name}"
-            for stage in self._plan.walk()
-            for fault in stage.faults
+            f"{fault.kind.replace('_', ' ')} of {' and '.join(stages)}"
+            for fault, stages in self._befalling
             if fault.start <= now.at < fault.end
         ]
         return f"Fault: {', '.join(under_way)}" if under_way else "No fault"

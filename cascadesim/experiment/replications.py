@@ -123,7 +123,7 @@ def measured(variant: Variant, records: Records, first: Records) -> Replication:
     at_least = frozenset(name for name, p in summary.percentiles.items() if p.at_least)
     objectives = tuple(Judgement(v.value, v.at_most, v.met, v.blame) for v in summary.verdicts)
     requests, measures = summary.requests, _measures(summary)
-    settling = transient(records, variant.plan.first_fault)
+    settling = transient(records, records.first_fault)
     parts = tuple(composition(records, variant.headline).seconds.values())
     return Replication(requests, measures, at_least, better, worse, objectives, settling, parts)
 

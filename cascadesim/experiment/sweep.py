@@ -117,10 +117,10 @@ class Sweep(Shown):
     def too_few(self, measure: str = "p99") -> list[int]:
         """Return the places of the settings with a run of fewer than FEW requests beyond it.
 
-        That is of percentiles below the maximum where a scenario has no faults; of others there
+        That is of percentiles below the maximum where a scenario plans no faults; of others there
         are none, as an incident happens once, however long the run.
         """
-        if measure not in PERCENTILES or self.scenario.model.faults:
+        if measure not in PERCENTILES or self.scenario.model.has_planned_faults:
             return []
         return [
             place

@@ -54,17 +54,17 @@ def _write(result: Result, file: Path) -> None:
     with file.open("w", encoding="ascii", newline="\n") as out:
         out.write(f'{{"displayTimeUnit":"ms","otherData":{encode(about_run)},"traceEvents":[')
         separator = "\n"
-        for event in _events(result.trace, compile_plan(scenario.model)):
+        for event in _events(result.trace, compile_plan(scenario.model), result.seed):
             out.write(separator + encode(event))
             separator = ",\n"
         out.write("\n]}\n")
 
 
-def _events(trace: Trace, plan: Plan) -> Iterator[Event]:
+def _events(trace: Trace, plan: Plan, seed: int) -> Iterator[Event]:
     for pid, name in _PROCESSES.items():
         yield _event("M", "process_name", pid, 0.0, args={"name": name})
         yield _event("M", "process_sort_index", pid, 0.0, args={"sort_index": pid})
-    yield from _faults(plan)
+    yield from _faults(plan, seed)
     yield from _breakers(trace.records, plan)
     yield from _levels(trace, plan)
     for row, steps in requests(trace, plan):
@@ -77,8 +77,8 @@ def _event(phase: str, name: str, pid: int, at: float, tid: int = 0, **more: Any
     return event | more
 
 
-def _faults(plan: Plan) -> Iterator[Event]:
-    for number, (stage, fault, end) in enumerate(faults(plan)):
+def _faults(plan: Plan, seed: int) -> Iterator[Event]:
+    for number, (stage, fault, end) in enumerate(faults(plan, seed)):
         name = f"{fault.kind} of {stage}"
         of_fault: Event = {"cat": "fault", "id": hex(number)}
         args = {"stage": stage, "kind": fault.kind}

@@ -101,7 +101,7 @@ def _spans(result: Result) -> Iterator[tuple[str, Span]]:
 def _run(result: Result, plan: Plan, ids: _TraceIds, times: _Times) -> Iterator[tuple[str, Span]]:
     root = ids.span("run", times.between(0.0, plan.end))
     yield result.scenario.name, root
-    for stage, fault, end in faults(plan):
+    for stage, fault, end in faults(plan, result.seed):
         span = ids.span(f"fault {fault.kind}", times.between(fault.start, end), around=0)
         known = {"cascadesim.stage": stage, "cascadesim.fault": fault.kind}
         yield stage, span | {"attributes": _attributes(known)}

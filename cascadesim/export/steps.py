@@ -117,9 +117,8 @@ def breakers(plan: Plan) -> Iterator[tuple[str, str]]:
                 yield stage.name, f"{stage.name}.{policy.name}"
 
 
-def faults(plan: Plan) -> Iterator[tuple[str, FaultPlan, float]]:
+def faults(plan: Plan, seed: int) -> Iterator[tuple[str, FaultPlan, float]]:
     """Yield the stage of every fault that begins within the run, the fault, and when it ends."""
-    for stage in plan.walk():
-        for fault in stage.faults:
-            if fault.start < plan.end:
-                yield stage.name, fault, min(fault.end, plan.end)
+    for fault, stages in plan.faults_in(seed):
+        for stage in stages:
+            yield stage, fault, min(fault.end, plan.end)

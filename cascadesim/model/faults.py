@@ -3,9 +3,48 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 
 from cascadesim.model.outcome import Outcome
+from cascadesim.randomness import Distribution, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Spans = Sequence[tuple[float, float]]  # start and end in seconds, by start
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """An alternating renewal process: up at t = 0, then down and up in turns, all exponential.
+
+    `mtbf` is the mean of the seconds up, from the end of one fault to the next, `mttr` that of the
+    seconds down. In the long run a share of mttr / (mtbf + mttr) of the time is down (Ross,
+    "Stochastic Processes", 2nd ed., theorem 3.4.4). `stream` is the address of its draws.
+    """
+
+    stream: str
+    mtbf: float
+    mttr: float
+
+    def spans(self, seed: int, replication: int, until: float) -> Spans:
+        """Return the times down that begin before `until`; a later one moves none."""
+        up, down = (
+            Stream(seed, replication, f"{self.stream}.{name}", Distribution("exponential", (mean,)))
+            for name, mean in (("up", self.mtbf), ("down", self.mttr))
+        )
+        found: list[tuple[float, float]] = []
+        end = 0.0
+        for i in count():
+            start = end + up.at(i)
+            if start >= until:
+                break
+            end = start + down.at(i)
+            found.append((start, end))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,43 +56,90 @@ class FaultPlan:
     that start meanwhile is multiplied by `multiply`, then `add` is added. restart: running calls
     fail when it begins; until its end the stage is starting up and what does not wait for it is
     refused at once. Of two faults that would cut a call at the same instant, the one listed first
-    does.
+    does. One with a `renewal` comes again and again, at times that are drawn for each run.
     """
 
     kind: str
-    start: float
-    end: float
+    start: float = 0.0
+    end: float = 0.0
     fail_after: float = 0.0
     share: float = 0.0
     multiply: float = 1.0
     add: float = 0.0
+    renewal: Renewal | None = None
+
+    def spans(self, seed: int, replication: int, until: float) -> Spans:
+        """Return when it is active in one world, of a random one what begins before `until`."""
+        if self.renewal is None:
+            return planned(self)
+        return self.renewal.spans(seed, replication, until)
+
+    def drawn(self, seed: int, replication: int, until: float) -> Iterator[FaultPlan]:
+        """Yield what of it begins before `until` in one world, each with its start and end."""
+        for start, end in self.spans(seed, replication, until):
+            if start < until:
+                yield replace(self, start=start, end=end, renewal=None)
+
+
+def planned(fault: FaultPlan) -> Spans:
+    """Return when a fault is active that is not random."""
+    return ((fault.start, fault.end),)
+
+
+class _Lane(NamedTuple):
+    """A fault with its spans, of which the next begins after the last has ended."""
+
+    fault: FaultPlan
+    starts: list[float]
+    ends: list[float]
 
 
 class Timeline:
-    """The faults of one stage."""
+    """The faults of one stage; `spans` tells when each is active, and random ones need it."""
 
-    def __init__(self, faults: tuple[FaultPlan, ...]) -> None:
-        self._breaking = [f for f in faults if f.kind in ("outage", "partition", "restart")]
-        self._latency = [f for f in faults if f.kind == "latency"]
-        self._errors = [f for f in faults if f.kind == "error_rate"]
-        self._restarts = [f for f in faults if f.kind == "restart"]
+    def __init__(
+        self, faults: Iterable[FaultPlan], spans: Callable[[FaultPlan], Spans] = planned
+    ) -> None:
+        lanes = []
+        for fault in faults:
+            active = spans(fault)
+            lanes.append(_Lane(fault, [start for start, _ in active], [end for _, end in active]))
+        self._breaking = [n for n in lanes if n.fault.kind in ("outage", "partition", "restart")]
+        self._latency = [lane for lane in lanes if lane.fault.kind == "latency"]
+        self._errors = [lane for lane in lanes if lane.fault.kind == "error_rate"]
+        self._restarts = [lane for lane in lanes if lane.fault.kind == "restart"]
 
     def ready_at(self, now: float) -> float:
         """Return when the stage has started up: `now` unless a restart is under way."""
-        return max([now, *(f.end for f in self._restarts if f.start <= now < f.end)])
+        ready = now
+        for _, starts, ends in self._restarts:
+            i = bisect_right(starts, now)
+            if i and ends[i - 1] > ready:
+                ready = ends[i - 1]
+        return ready
+
+    def restarted(self, since: float, now: float) -> bool:
+        """Return whether a restart has begun after `since`."""
+        for _, starts, _ in self._restarts:
+            i = bisect_right(starts, now)
+            if i and starts[i - 1] > since:
+                return True
+        return False
 
     def work(self, now: float, work: float) -> float:
         """Return the seconds of work of a call that starts at `now`."""
-        for fault in self._latency:
-            if fault.start <= now < fault.end:
+        for fault, starts, ends in self._latency:
+            i = bisect_right(starts, now)
+            if i and now < ends[i - 1]:
                 work = work * fault.multiply + fault.add
         return work
 
     def error_rate(self, now: float, base: float) -> float:
         """Return the chance that a call which starts at `now` fails."""
         good = 1 - base
-        for fault in self._errors:
-            if fault.start <= now < fault.end:
+        for fault, starts, ends in self._errors:
+            i = bisect_right(starts, now)
+            if i and now < ends[i - 1]:
                 good *= 1 - fault.share
         return 1 - good
 
@@ -65,13 +151,14 @@ class Timeline:
         """
         cut: tuple[float, Outcome] | None = None
         soonest = math.inf
-        for fault in self._breaking:
-            if not (fault.start <= now < fault.end or now < fault.start < now + work):
-                continue
-            after = max(0.0, fault.start - now)
+        for fault, starts, ends in self._breaking:
+            i = bisect_right(starts, now)
+            after = math.inf
             silent = fault.kind == "partition"
-            if not silent and fault.start <= now:
-                after = fault.fail_after
+            if i and now < ends[i - 1]:
+                after = 0.0 if silent else fault.fail_after
+            if i < len(starts) and starts[i] < now + work:
+                after = min(after, starts[i] - now)
             if after < soonest:
                 soonest = after
                 cut = (after, Outcome.UNFINISHED if silent else Outcome.FAILED)

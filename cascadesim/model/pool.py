@@ -30,14 +30,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.model.deadline import Deadline, TimedQueue
-from cascadesim.model.faults import Timeline
 from cascadesim.model.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    from cascadesim.model.faults import FaultPlan
+    from cascadesim.model.faults import Timeline
     from cascadesim.model.kernel import Call, Kernel
     from cascadesim.model.request import Layer, Request
     from cascadesim.randomness import Distribution, Stream
@@ -224,18 +223,17 @@ class DoubtingConnector(Connector):
         parts: tuple[int, int],
         ends: tuple[int, int],
         draws: Stream,
-        restarts: tuple[FaultPlan, ...],
+        timeline: Timeline,
     ) -> None:
         """Build the connector.
 
         `parts` are those of connecting and of pings, `ends` those of a database that is down and
-        of a connection that it has closed.
+        of a connection that it has closed; `timeline` has its restarts and no other faults.
         """
         part, self._ping_part = parts
         super().__init__(kernel, pool, part, draws)
         self._down_end, self._stale_end = ends
-        self._restarts = restarts
-        self._timeline = Timeline(restarts)
+        self._timeline = timeline
 
     def ready(
         self, request: Request, made: float | None
@@ -248,7 +246,7 @@ class DoubtingConnector(Connector):
         if plan.pre_ping:
             request.enter(self._ping_part, env.now)
             yield plan.ping_time
-        if not self._closed(made, env.now):
+        if not self._timeline.restarted(made, env.now):
             return made
         self._pool.invalidate(made, env.now)
         if plan.pre_ping:
@@ -259,7 +257,7 @@ class DoubtingConnector(Connector):
     def returned(self, made: float, outcome: Outcome | None) -> float:
         """Return the lease as it goes back, after a call that ended so or was cancelled."""
         now = self._kernel.env.now
-        if not self._closed(made, now + _HAIR):
+        if not self._timeline.restarted(made, now + _HAIR):
             return made
         if outcome is Outcome.FAILED:
             self._pool.invalidate(made, now)
@@ -277,9 +275,6 @@ class DoubtingConnector(Connector):
         if cut[0] > 0:
             yield cut[0]
         return request.end(Outcome.FAILED, self._down_end)
-
-    def _closed(self, made: float, now: float) -> bool:
-        return any(made < restart.start <= now for restart in self._restarts)
 
 
 class SessionLayer:

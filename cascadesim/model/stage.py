@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cascadesim.model.deadline import TimedQueue
-from cascadesim.model.faults import FaultPlan, Timeline
 from cascadesim.model.kernel import Call, Kernel, WaitQueue, WaitStack
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from cascadesim.model.bulkhead import BulkheadPlan
     from cascadesim.model.deadline import DeadlinePlan
     from cascadesim.model.fallback import FallbackPlan
+    from cascadesim.model.faults import FaultPlan, Timeline
     from cascadesim.model.request import Layer, Request
     from cascadesim.model.retry import RetryPlan
     from cascadesim.randomness import Distribution, Stream
@@ -96,6 +96,7 @@ class Work:
         ends: tuple[int, int],
         draws: Stream,
         failures: Stream,
+        timeline: Timeline | None,
     ) -> None:
         self._kernel = kernel
         self._plan = plan
@@ -104,7 +105,7 @@ class Work:
         self._failed_end, self._silent_end = ends
         self._draws = draws
         self._failures = failures
-        self._timeline = Timeline(plan.faults) if plan.faults else None
+        self._timeline = timeline
         self.calls = 0  # that got this far
 
     def call(self, request: Request) -> Call:

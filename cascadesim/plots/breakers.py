@@ -86,7 +86,7 @@ def breakers(result: Result, ax: Axes | None = None) -> Axes:
         raise ScenarioError(problem, result.scenario.document.source)
     ax = ax or new_axes(1.9 + 0.66 * len(paths))
     end = model.horizon + model.drain
-    spans = faults(model)
+    spans = faults(result)
     time_axis(ax, model, *_window(spans, records, end), "time")
     most = max(int(result.trace.levels[f"{path}.waiting"].value.max()) for path in paths)
     for row, path in enumerate(paths):

@@ -62,7 +62,7 @@ def latency(result: Result, ax: Axes | None = None) -> Axes:
     if limit is not None:
         drawn.append(ax.axhline(limit, label=f"objective {limit:g} s", **OBJECTIVE))
     time_axis(ax, model, 0, records.horizon, "arrival")
-    patches, names, pad = mark_spans(ax, faults(model), records.warmup)
+    patches, names, pad = mark_spans(ax, faults(result), records.warmup)
     ax.set_ylabel("latency in seconds")
     ax.grid(axis="y", color="0.9")
     entitle(ax, run_name(result), "latency of each request", pad)

@@ -61,7 +61,7 @@ def pool(result: Result, name: str | None = None, ax: Axes | None = None) -> Axe
     if model.drain:
         handles.append(ax.axvline(model.horizon, label="the last arrivals", **_LAST))
     time_axis(ax, model, 0, end, "time")
-    patches, names, pad = mark_spans(ax, faults(model), result.records.warmup)
+    patches, names, pad = mark_spans(ax, faults(result), result.records.warmup)
     ax.set_ylabel("connections" + " or callers" * bool(waiting.value.any()))
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))

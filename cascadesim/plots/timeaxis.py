@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import Formatter, Locator
 from matplotlib.transforms import blended_transform_factory
 
+from cascadesim.compile import compile_plan
 from cascadesim.plots.style import short
 from cascadesim.scenario.units import clock_text, parse_clock
 
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from cascadesim.experiment.run import Result
     from cascadesim.scenario.schema.scenario import ScenarioModel
 
 DAY = 86_400
 LINE = 11  # points from one line of fault names to the next
 _LINES = 4  # of fault names; what finds no room has none
+_SHADES = 400  # spans that are shaded one by one
+PIXELS = 1200  # of the axis
 _CHARACTER = 0.0125  # of a fault's name, as a share of the axis
 _ALIGN = {False: "left", True: "right"}
 _TICKS = 8  # at whole minutes; fewer at seconds, as their labels are longer
@@ -47,14 +51,12 @@ class Span(NamedTuple):
     end: float
 
 
-def faults(model: ScenarioModel) -> list[Span]:
-    """Return the faults of a scenario, by their start."""
-    spans = []
-    for fault in model.faults:
-        start = model.seconds(fault.start)
-        name = f"{short(', '.join(fault.stages), 24)}: {fault.kind}"
-        spans.append(Span(name, start, start + fault.duration))
-    return sorted(spans, key=lambda span: span.start)
+def faults(result: Result) -> list[Span]:
+    """Return the faults of a run, by their start."""
+    return [
+        Span(f"{short(', '.join(stages), 24)}: {fault.kind}", fault.start, fault.end)
+        for fault, stages in compile_plan(result.scenario.model).faults_in(result.seed)
+    ]
 
 
 class ClockLocator(Locator):
@@ -137,8 +139,8 @@ def mark_spans(
     handles, labels = [], []
     left, right = ax.get_xlim()
     shown = [span for span in spans if span.start < right and span.end > left]
-    for span in shown:
-        ax.axvspan(max(span.start, left), min(span.end, right), **_FAULT)
+    for start, end in _shades(shown, right - left):
+        ax.axvspan(max(start, left), min(end, right), **_FAULT)
     lines = _write_names(ax, shown)
     if shown:
         handles.append(Patch(**_FAULT))
@@ -148,6 +150,19 @@ def mark_spans(
         handles.append(Patch(**_WARMUP))
         labels.append("warm-up, not measured")
     return handles, labels, 6 + LINE * lines.number
+
+
+def _shades(spans: Sequence[Span], width: float) -> list[tuple[float, float]]:
+    """Return what to shade; of very many spans those that no pixel parts are one."""
+    if len(spans) <= _SHADES:
+        return [(span.start, span.end) for span in spans]
+    shades: list[tuple[float, float]] = []
+    for _, start, end in spans:
+        if shades and start - shades[-1][1] < width / PIXELS:
+            shades[-1] = (shades[-1][0], max(end, shades[-1][1]))
+        else:
+            shades.append((start, end))
+    return shades
 
 
 class _Lines(NamedTuple):

@@ -44,7 +44,7 @@ def timeline(result: Result, request: int | None = None, ax: Axes | None = None)
     ScenarioError where there is no such request.
     """
     row = _row(result, request)
-    records, model = result.records, result.scenario.model
+    records = result.records
     arrival, latency = float(records.arrival[row]), float(records.latency[row])
     bars = _bars(result, row)
     ax = ax or new_axes(2.1 + 0.45 * max(len(bars), 1))
@@ -55,7 +55,7 @@ def timeline(result: Result, request: int | None = None, ax: Axes | None = None)
     ax.set_ylim(max(len(bars), 1) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="0.9")
-    moved = [Span(f.name, f.start - arrival, f.end - arrival) for f in faults(model)]
+    moved = [Span(f.name, f.start - arrival, f.end - arrival) for f in faults(result)]
     patches, names, pad = mark_spans(ax, moved, 0)
     ax.set_xlabel(_arrived(result, row))
     entitle(ax, run_name(result), _ended(records, row), pad)

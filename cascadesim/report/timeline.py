@@ -50,6 +50,7 @@ _STEPS = (
     43200,
     86400,
 )
+_ROWS = 5  # of labels of faults
 _TOLD = 0.01  # the share of a latency below which a part of it is not named
 _FAULTS = {  # what a fault does, where its kind does not say it
     "outage": "calls fail",
@@ -338,21 +339,25 @@ def _short(seconds: float) -> str:
 
 
 def _faults(result: Result, axes: _Axes) -> Iterator[Band]:
-    """Yield faults; the labels of those that lie close together stand below each other."""
+    """Yield faults; the labels of those that lie close together stand below each other.
+
+    What finds no room has no label, and no band of its own within another such band.
+    """
     plan = compile_plan(result.scenario.model)
-    found = sorted(
-        (fault.start, fault.end, stage.name, fault.kind)
-        for stage in plan.walk()
-        for fault in stage.faults
-    )
     taken: list[float] = []  # where the labels of each row end
-    for start, end, stage, kind in found:
-        x = axes.x(start)
-        label = f"{cut(stage, 24)}: {_FAULTS.get(kind, kind)}"
+    unnamed = -math.inf  # where the last band without a label ends
+    shown = (each for each in plan.faults_in(result.seed) if each[0].start < axes.end)
+    for fault, stages in shown:
+        x = axes.x(fault.start)
+        width = max(axes.x(fault.end) - x, 1.0)
+        label = f"{cut(', '.join(stages), 24)}: {_FAULTS.get(fault.kind, fault.kind)}"
         row = next((i for i, right in enumerate(taken) if right <= x), len(taken))
-        right = x + 7.0 * len(label) + 8
-        taken[row : row + 1] = [right]
-        yield Band(x, max(axes.x(end) - x, 1.0), 14.0 + BAND * row, label)
+        if row < _ROWS:
+            taken[row : row + 1] = [x + 7.0 * len(label) + 8]
+            yield Band(x, width, 14.0 + BAND * row, label)
+        elif x + width > unnamed:
+            unnamed = x + width
+            yield Band(x, width, 14.0, "")
 
 
 def _lanes(result: Result, axes: _Axes, top: float) -> Iterator[Lane]:

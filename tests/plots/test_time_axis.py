@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import cascadesim
+from cascadesim.model.outcome import Outcome
 from cascadesim.plots.timeaxis import (
     ClockFormatter,
     ClockLocator,
@@ -73,8 +74,36 @@ def test_days_are_told_apart_where_there_are_several() -> None:
 def test_faults_are_in_seconds_by_their_start() -> None:
     text = TEXT + 'faults:\n  - {on: b, from: "23:30:10", for: 5s, outage: {}}\n'
     text += "  - {on: a, from: 2s, for: 1min, latency: {add: 1s}}\n"
-    found = faults(cascadesim.loads('clock: "23:30:00"\n' + text).model)
+    found = faults(cascadesim.run(cascadesim.loads('clock: "23:30:00"\n' + text)))
     assert found == [Span("a: latency", 2.0, 62.0), Span("b: outage", 10.0, 15.0)]
+
+
+def test_random_faults_are_those_of_the_run() -> None:
+    text = TEXT + "faults: [{on: [a, b], random: {mtbf: 5s, mttr: 2s}, outage: {}}]\n"
+    scenario = cascadesim.loads(text)
+    for seed in (1, 2):
+        result = cascadesim.run(scenario, seed=seed)
+        found = faults(result)
+        assert {span.name for span in found} == {"a, b: outage"}
+        failed = result.records.outcome == Outcome.FAILED
+        assert failed.any()
+        # A request is at a for 1 s, and then at b for 1 s; outages befall both.
+        cut = [
+            any(span.start < at + 2 and at < span.end for span in found)
+            for at in result.records.arrival
+        ]
+        ended = result.records.outcome != Outcome.UNFINISHED
+        assert (failed == np.array(cut))[ended].all()
+
+
+def test_thousands_of_faults_are_shaded_within_as_many_patches_as_there_are_pixels() -> None:
+    ax = axes(60_000)
+    spans = [Span("a: outage", float(at), at + 0.5) for at in range(0, 60_000, 3)]
+    mark_spans(ax, spans, 0)
+    assert len(ax.patches) <= 1200
+    shaded = [patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches]
+    assert min(box.x0 for box in shaded) <= 0.1
+    assert max(box.x1 for box in shaded) >= 59_997
 
 
 def axes(end: float = 60) -> Axes:

@@ -176,6 +176,7 @@ stages:
   database: {work: {constant: 8ms}, pool: {connect_time: 40ms}}
 faults:
   - {on: [agent, database], from: 1min, for: 45s, outage: {}}
+  - {on: database, random: {mtbf: 10min, mttr: 30s}, restart: {}}
 """
 CLIENTS = """\
 name: clients

@@ -335,7 +335,8 @@ def ours(setup: Setup, uses: list[Use]) -> Seen:
     draws = Stream(1, 0, "connect", setup.plan.connect_time)
     connector: Connector = Connector(kernel, pool, 0, draws)
     if setup.restarts or setup.plan.pre_ping:
-        connector = DoubtingConnector(kernel, pool, (0, 0), (3, 4), draws, setup.restarts)
+        restarts = Timeline(setup.restarts)
+        connector = DoubtingConnector(kernel, pool, (0, 0), (3, 4), draws, restarts)
     session = SessionPlan(setup.lifetime)
     hold = Hold(kernel, setup, pool, uses)
     layer = SessionLayer(hold, kernel, pool, connector, session, 0, (0, 1, 2), None)

@@ -61,7 +61,7 @@ class Strict(BaseModel):
         return [field.alias or name for name, field in cls.model_fields.items()]
 
 
-def _one_kind(schema: dict[str, Any], model: type[Choice]) -> None:
+def one_kind(schema: dict[str, Any], model: type[Choice]) -> None:
     """Say in a JSON Schema that exactly one kind is given, and not null."""
     for kind in model.kinds():
         settings = schema["properties"][kind]
@@ -76,7 +76,7 @@ class Choice(Strict):
     The keys in BESIDE may stand next to it.
     """
 
-    model_config = ConfigDict(json_schema_extra=_one_kind)
+    model_config = ConfigDict(json_schema_extra=one_kind)
     BESIDE: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

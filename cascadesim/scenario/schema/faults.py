@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from cascadesim.scenario.errors import show
-from cascadesim.scenario.schema.base import Choice, Strict, problem
+from cascadesim.scenario.schema.base import Choice, Strict, one_kind, problem
 from cascadesim.scenario.units import Duration, Instant, Number, PositiveDuration, Share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def _targets(value: Any) -> str | list[str]:
@@ -60,14 +63,47 @@ class Plain(Strict):
     """A fault without settings."""
 
 
-class Fault(Choice):
-    """A timed change of a stage: `{on: agent, from: 1min, for: 45s, outage: {}}`."""
+class Random(Strict):
+    """Times of a fault that comes again and again: exponential, drawn for each run."""
 
-    BESIDE = ("on", "from", "for")
+    mtbf: PositiveDuration = Field(
+        description="mean time between failures: from the end of one, or t = 0, to the next"
+    )
+    mttr: PositiveDuration = Field(description="mean time to repair: how long each lasts")
+
+
+def _one_kind_and_time(schema: dict[str, Any], model: type[Choice]) -> None:
+    """Say in a JSON Schema that a fault has one kind, and is either planned or random."""
+    one_kind(schema, model)
+    for key in ("from", "for", "random"):
+        settings = schema["properties"][key]
+        del settings["default"]
+        forms = [form for form in settings.pop("anyOf") if form != {"type": "null"}]
+        settings |= {"anyOf": forms} if len(forms) > 1 else forms[0]
+    neither = {"not": {"anyOf": [{"required": ["from"]}, {"required": ["for"]}]}}
+    schema["anyOf"] = [
+        {"required": ["from", "for"], "not": {"required": ["random"]}},
+        {"required": ["random"], **neither},
+    ]
+
+
+class Fault(Choice):
+    """A timed change of a stage: `{on: agent, from: 1min, for: 45s, outage: {}}`.
+
+    At random times: `{on: agent, random: {mtbf: 10min, mttr: 30s}, outage: {}}`.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_one_kind_and_time)
+    BESIDE = ("on", "from", "for", "random")
 
     on: Targets = Field(description="the stage, or several that it befalls at the same times")
-    start: Instant = Field(alias="from", description="time after t = 0, or by the clock")
-    duration: PositiveDuration = Field(alias="for", description="how long it lasts")
+    start: Instant | None = Field(
+        None, alias="from", description="time after t = 0, or by the clock"
+    )
+    duration: PositiveDuration | None = Field(None, alias="for", description="how long it lasts")
+    random: Random | None = Field(
+        None, description="in place of from and for: how often it comes, and how long it lasts"
+    )
     outage: Outage | None = Field(None, description="calls fail")
     error_rate: ErrorRate | None = Field(None, description="a share of the calls fails")
     latency: Latency | None = Field(None, description="calls take longer")
@@ -75,6 +111,20 @@ class Fault(Choice):
     restart: Plain | None = Field(
         None, description="calls under way fail; the stage starts up until the fault is over"
     )
+
+    @classmethod
+    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
+        super()._check_keys(data)
+        for key in ("from", "for", "random"):
+            if key in data and data[key] is None:
+                raise problem("expected a value, got nothing", key)
+        planned = [key for key in ("from", "for") if key in data]
+        if "random" in data and planned:
+            message = f'"{planned[0]}" is given too; keep random, or from and for'
+            raise problem(message, "random", key=True, without=planned)
+        if "random" not in data and len(planned) < 2:
+            missing = "for" if planned == ["from"] else "from"
+            raise problem(f'"{missing}" is missing; a fault has from and for, or random')
 
     @property
     def stages(self) -> list[str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from cascadesim.model.arrivals import Rates
 
+MOST_FAULTS = 100_000  # of one random fault
 MOST_REQUESTS = 20_000_000  # several gigabytes of records
 _LESS = {"rate": "rate", "rates": "rate", "clients": "number of clients"}  # what makes them less
 
@@ -145,10 +146,7 @@ class ScenarioModel(Strict):
             raise problem("warmup must be shorter than the horizon", "warmup")
         self._check_workload()
         for i, fault in enumerate(self.faults):
-            for j, name in enumerate(fault.stages):
-                place = () if isinstance(fault.on, str) else (j,)
-                self._check_has_work(stages, name, "faults", i, "on", *place)
-            self.seconds(fault.start, "faults", i, "from")
+            self._check_fault(stages, fault, "faults", i)
         for i, seen in enumerate(self.observations):
             for stage in seen.work:
                 self._check_has_work(stages, stage, "observations", i, "work", stage, key=True)
@@ -205,6 +203,22 @@ class ScenarioModel(Strict):
         pieces = enumerate(piecewise.rates)
         return piecewise.plan([self.seconds(each.start, *at, i, "from") for i, each in pieces])
 
+    def _check_fault(self, stages: dict[str, Stage], fault: Fault, *at: str | int) -> None:
+        for j, name in enumerate(fault.stages):
+            place = () if isinstance(fault.on, str) else (j,)
+            self._check_has_work(stages, name, *at, "on", *place)
+        if fault.start is not None:
+            self.seconds(fault.start, *at, "from")
+        if fault.random is None:
+            return
+        expected = (self.horizon + self.drain) / (fault.random.mtbf + fault.random.mttr)
+        if expected > MOST_FAULTS:
+            message = (
+                f"comes about {expected:.3g} times within the run, of at most {MOST_FAULTS}; "
+                "lengthen mtbf"
+            )
+            raise problem(message, *at, "random", "mtbf")
+
     def _check_has_work(
         self, stages: dict[str, Stage], name: str, *at: str | int, key: bool = False
     ) -> None:
@@ -232,6 +246,11 @@ class ScenarioModel(Strict):
 
         visit(self.stages)
         return names
+
+    @property
+    def has_planned_faults(self) -> bool:
+        """Return whether there is an incident, which happens once, however long the run."""
+        return any(fault.random is None for fault in self.faults)
 
     @property
     def fixed_warmup(self) -> float:

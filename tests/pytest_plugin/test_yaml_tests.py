@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from plugin_suite import agrees, fill, run
+from plugin_suite import agrees, fill, run, said
 
 pytest_plugins = ("pytester",)
 
@@ -203,7 +203,7 @@ def test_settings_are_of_the_tested_side_and_each_other_side_has_its_own(
         "cascade.no_worse(cascade.run(Q, 'slow'), cascade.run(Q, 'before', set), on='p90')",
     )
     python = run(pytester, "tests/test_ours.py")
-    rows = [line.removeprefix("E").split() for line in python.outlines if "difference" in line]
+    rows = [line.split() for line in said(python) if line.startswith("difference")]
     yaml = failure(result, "no worse than slow on p90")
     assert rows == [line.split() for line in yaml if line.startswith("difference")] != []
 

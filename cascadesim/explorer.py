@@ -19,7 +19,8 @@ from cascadesim.experiment.compare import Comparison
 from cascadesim.experiment.positions import Positions, chosen, positions
 from cascadesim.experiment.replications import Variant, measured
 from cascadesim.experiment.run import Result, run
-from cascadesim.scenario.errors import ScenarioError, cut, one_line
+from cascadesim.scenario.errors import ScenarioError, cut, one_line, show
+from cascadesim.scenario.load import Scenario
 from cascadesim.scenario.source import flow
 from cascadesim.shown import OVER_TIME, lower_bound, number, percent, titled_html
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.vary import Vary
 
 DELAY = 0.2  # seconds that the sliders rest before the scenario runs
@@ -51,6 +51,9 @@ def explore(scenario: Scenario, *vary: Vary | str, seed: int | None = None) -> E
     if getattr(shell, "kernel", None) is None:
         message = "needs a Jupyter notebook for its sliders; elsewhere, use cascadesim.sweep"
         raise ScenarioError(message, "cascadesim.explore")
+    if not isinstance(scenario, Scenario):
+        message = "expected a scenario, such as cascadesim.load gives"
+        raise ScenarioError(message, f"cascadesim.explore: {show(scenario)}")
     return Explorer(scenario, *vary, seed=seed)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import signal
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.analysis.percentiles import Percentile
 from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
+from cascadesim.experiment.processes import in_processes
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.errors import cut, one_line
 from cascadesim.scenario.source import flow
@@ -202,29 +201,9 @@ def _simulated(plan: Plan, seed: int, row: int, limit: float) -> World:
 def worlds(
     plans: Sequence[Plan], seed: int, row: int, limit: float, workers: int
 ) -> Iterator[World]:
-    """Yield what a request comes to by each plan, in order; see `world_of`."""
-    workers = min(workers, len(plans))
-    if workers <= 1:
-        yield from (_simulated(plan, seed, row, limit) for plan in plans)
-        return
-    from joblib import Parallel, delayed  # slow to import, and not every command needs it
-
-    parallel = Parallel(n_jobs=workers, return_as="generator", initializer=_ignore_interrupts)
-    results = parallel(delayed(_simulated)(plan, seed, row, limit) for plan in plans)
-    try:
-        # `yield from` would close them itself, before the warning is silenced.
-        for world in results:  # noqa: UP028
-            yield world
-    finally:
-        with warnings.catch_warnings():
-            # Only after an interrupt or an error is anything cancelled, and that is meant.
-            warnings.filterwarnings("ignore", message=".* have been cancelled")
-            results.close()
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which every process of a terminal gets, to the process that waits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Return what a request comes to by each plan, in order; see `world_of`."""
+    calls = [(plan, seed, row, limit) for plan in plans]
+    return in_processes(workers, _simulated, calls, ordered=True)
 
 
 def counterfactual(candidate: Candidate, world: World, today: World) -> Counterfactual:

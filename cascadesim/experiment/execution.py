@@ -9,13 +9,13 @@ import logging
 import re
 import signal
 import threading
-import warnings
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cascadesim.experiment.processes import in_processes
 from cascadesim.experiment.replications import Job, replicate
 from cascadesim.experiment.store import Key, Store, code_version, digest
 from cascadesim.scenario.errors import ScenarioError
@@ -172,30 +172,7 @@ class _Processes:
         self.ahead = 1 if workers == 1 else 4 * workers
 
     def __call__(self, jobs: Sequence[Job]) -> Results:
-        workers = min(self._workers, len(jobs))
-        if workers <= 1:
-            yield from (_numbered(i, job) for i, job in enumerate(jobs))
-            return
-        from joblib import Parallel, delayed  # slow to import, and not every command needs it
-
-        parallel = Parallel(
-            n_jobs=workers, return_as="generator_unordered", initializer=_ignore_interrupts
-        )
-        results = parallel(delayed(_numbered)(i, job) for i, job in enumerate(jobs))
-        try:
-            # `yield from` would close them itself, before the warning is silenced.
-            for result in results:  # noqa: UP028
-                yield result
-        finally:
-            with warnings.catch_warnings():
-                # Only after an interrupt or an error is anything cancelled, and that is meant.
-                warnings.filterwarnings("ignore", message=".* have been cancelled")
-                results.close()
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which every process of a terminal gets, to the process that waits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+        yield from in_processes(self._workers, _numbered, list(enumerate(jobs)), ordered=False)
 
 
 class _Dask:

@@ -21,6 +21,7 @@ from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.experiment.execution import Execution
 from cascadesim.experiment.judged import Judged, judge
+from cascadesim.experiment.processes import in_processes
 from cascadesim.experiment.replications import (
     MEASURES,
     Judgement,
@@ -86,16 +87,8 @@ class Simulations:
         return [measured(*both, found[0]) for both in zip(job.variants, found, strict=True)]
 
     def _simulate(self, plan: Plan, keys: Sequence[_Key]) -> Iterable[Records]:
-        workers = min(self.workers, len(keys))
-        if workers <= 1:
-            return [simulate(plan, seed, number) for _, seed, number in keys]
-        from joblib import Parallel, delayed  # slow to import, and not every suite needs it
-
-        parallel = Parallel(n_jobs=workers)
-        found: list[Records] = parallel(
-            delayed(simulate)(plan, seed, number) for _, seed, number in keys
-        )
-        return found
+        calls = [(plan, seed, number) for _, seed, number in keys]
+        return in_processes(self.workers, simulate, calls, ordered=True)
 
     def _keep(self, key: _Key, records: Records) -> None:
         if key not in self._kept:

@@ -25,6 +25,8 @@ from cascadesim.model.parallel import Parallel
 from cascadesim.model.pool import (
     Connector,
     DoubtingConnector,
+    FaultyLeaks,
+    Leaks,
     Pool,
     PoolPlan,
     SessionLayer,
@@ -181,13 +183,20 @@ class _Builder:
         part = self._part(where, "pool_wait", timeout)
         full, lifetime = f"{where}.max_connections", f"{plan.name}.session.lifetime"
         ends = self._end(timeout), self._end(full), self._end(lifetime)
-        leaks = self._stream(f"{plan.name}.leak", UNIFORM) if plan.session.leak else None
         pool = StaticPool(plan.pool) if plan.pool.kind == "static" else Pool(plan.pool)
         connector = self._connector(plan, plan.pool, pool)
-        session = plan.session
+        session, leaks = plan.session, self._leaks(plan)
         layer = SessionLayer(inner, self.kernel, pool, connector, session, part, ends, leaks)
         self.levels[where] = layer.levels
         return layer
+
+    def _leaks(self, plan: StagePlan) -> Leaks | None:
+        faults = tuple(fault for fault in plan.faults if fault.kind == "pool_leak")
+        share = plan.session.leak
+        if not share and not faults:
+            return None
+        draws = self._stream(f"{plan.name}.leak", UNIFORM)
+        return FaultyLeaks(draws, share, self._timeline(faults)) if faults else Leaks(draws, share)
 
     def _connector(self, stage: StagePlan, plan: PoolPlan, pool: Pool) -> Connector:
         where = f"{stage.name}.pool"

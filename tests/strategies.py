@@ -244,7 +244,8 @@ def draw_stages(draw: Draw, bounded: bool, names: list[str], count: int, depth: 
     return drawn
 
 
-def faults(names: list[str]) -> st.SearchStrategy[Data]:
+def faults(names: list[str], pools: list[str]) -> st.SearchStrategy[Data]:
+    """Return a strategy for faults of stages with work, of which some also have a pool to leak."""
     latency = merged(maybe("multiply", st.floats(0.5, 5)), maybe("add", ms(0, 1000)))
     kinds: st.SearchStrategy[Data] = st.one_of(
         st.fixed_dictionaries({"outage": maybe("fail_after", ms(0, 500))}),
@@ -252,13 +253,23 @@ def faults(names: list[str]) -> st.SearchStrategy[Data]:
         st.fixed_dictionaries({"latency": latency}),
         st.fixed_dictionaries({"partition": st.just({})}),
         st.fixed_dictionaries({"restart": st.just({})}),
+        st.fixed_dictionaries(
+            {"cold_start": st.fixed_dictionaries({"multiply": st.floats(1.01, 5)})}
+        ),
     )
-    several = st.lists(st.sampled_from(names), min_size=1, unique=True)
-    on = st.fixed_dictionaries({"on": st.sampled_from(names) | several})
     planned = st.fixed_dictionaries({"from": ms(0, 15_000), "for": ms(1, 8000)})
     often = st.fixed_dictionaries({"mtbf": ms(100, 20_000), "mttr": ms(1, 5000)})
     when = st.one_of(planned, planned, st.fixed_dictionaries({"random": often}))
-    return merged(on, when, kinds)
+    found = merged(on_some(names), when, kinds)
+    if not pools:
+        return found
+    leak = st.fixed_dictionaries({"pool_leak": st.fixed_dictionaries({"share": percent})})
+    return st.one_of(found, found, merged(on_some(pools), when, leak))
+
+
+def on_some(names: list[str]) -> st.SearchStrategy[Data]:
+    several = st.lists(st.sampled_from(names), min_size=1, unique=True)
+    return st.fixed_dictionaries({"on": st.sampled_from(names) | several})
 
 
 def observations(names: list[str]) -> st.SearchStrategy[Data]:
@@ -289,6 +300,13 @@ def workloads(draw: Draw) -> Data:
     return {kind: {"rates": pieces} | draw(merged(period, spacing))}
 
 
+def leaking(drawn: Data) -> list[str]:
+    """Return the names of the stages whose pool can leak."""
+    inside = [name for stage in drawn.values() for name in leaking(stage.get("stages", {}))]
+    own = [n for n, s in drawn.items() if s.get("pool", {"kind": "static"}).get("kind") != "static"]
+    return own + inside
+
+
 def working(drawn: Data) -> list[str]:
     """Return the names of the stages that have work of their own, which faults can befall."""
     inside = [name for stage in drawn.values() for name in working(stage.get("stages", {}))]
@@ -310,6 +328,6 @@ def scenarios(draw: Draw, bounded: bool = False) -> Data:
         "warmup": draw(ms(0, 5000)),
         "workload": {"arrivals": arrivals},
         "stages": drawn,
-        "faults": draw(st.lists(faults(names), max_size=3)),
+        "faults": draw(st.lists(faults(names, leaking(drawn)), max_size=3)),
         "observations": draw(st.lists(observations(names), max_size=3)),
     }

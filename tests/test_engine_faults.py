@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
+from scipy import stats
 from strategies import Data, plan_of, run
 
 import cascadesim
 from cascadesim.analysis.bounds import worst_case
+from cascadesim.analysis.contradictions import contradictions
 from cascadesim.cli.watch import Dashboard
-from cascadesim.engine import simulate, watch
+from cascadesim.engine import simulate, trace, watch
 from cascadesim.export.chrome import chrome_trace
 from cascadesim.export.otlp import otlp_json
 from cascadesim.model.outcome import Outcome
 from cascadesim.records import Records
 from cascadesim.report.data import report
 from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
+from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import loads
 
 if TYPE_CHECKING:
@@ -205,3 +209,119 @@ def test_with_random_faults_a_longer_run_tells_more() -> None:
     random = OFTEN | {"on": "agent", "outage": {}}
     for faults, once in (([], False), ([random], False), ([random, planned], True)):
         assert loads(json.dumps(scenario(TWO, faults, 9))).model.has_planned_faults is once
+
+
+def leaky(share: str, start: str, lasts: str, **rest: Any) -> Data:
+    """Return a stage with two connections, whose sessions take 100 ms, and a leak of its pool."""
+    pool = {"connect_time": "0s", "size": 2, "max_overflow": 0, "timeout": "1s"}
+    leak = {"on": "a", "from": start, "for": lasts, "pool_leak": {"share": share}}
+    return scenario({"a": {"work": {"constant": "100ms"}, "pool": pool} | rest}, [leak], 6)
+
+
+def test_a_leak_holds_connections_for_good() -> None:
+    # Those of the requests at 2 s and at 3 s are lost, and so the pool is empty from then on.
+    gone = (1.0, TIMED_OUT, "a.pool.timeout")
+    records = run(leaky("100%", "1500ms", "2s"))
+    assert ends(records) == [(0.1, OK, ""), (0.1, OK, ""), (0.1, OK, ""), gone, gone, gone]
+    (wait,) = [i for i, part in enumerate(records.parts) if part.cause == "pool_wait"]
+    np.testing.assert_allclose(records.seconds[:, wait], [0, 0, 0, 1, 1, 1])
+    assert run(leaky("0%", "1500ms", "2s")).outcome.max() == Outcome.OK
+
+
+def test_a_session_leaks_where_it_ends_in_the_fault() -> None:
+    kept = [(0.1, OK, "")] * 6
+    # Sessions end at 1.1 s, 2.1 s, …: none in the first, one in the second, which lasts on.
+    assert ends(run(leaky("100%", "1950ms", "100ms"))) == kept
+    for duration in ("100ms", "101ms"):
+        out = trace(plan_of(leaky("100%", "2050ms", duration)), 1).levels["a.pool.checked_out"]
+        assert out.value[-1] == 1
+    assert ends(run(leaky("100%", "2050ms", "50ms"))) == kept
+    assert (
+        trace(plan_of(leaky("100%", "2050ms", "40ms")), 1).levels["a.pool.checked_out"].value[-1]
+        == 0
+    )
+
+
+def test_the_reaper_frees_what_has_leaked() -> None:
+    # The sessions of 2 s and 3 s end at 4.5 s and 5.5 s.
+    found = ends(run(leaky("100%", "1500ms", "2s", session={"lifetime": "2500ms"})))
+    assert found == [(0.1, OK, "")] * 3 + [(0.6, OK, "")] + [(0.1, OK, "")] * 2
+
+
+def test_a_leak_of_the_pool_adds_to_that_of_sessions() -> None:
+    pool = {"connect_time": "0s", "size": 0}
+    stage = {"work": {"constant": "1ms"}, "pool": pool, "session": {"leak": "50%"}}
+    leak = {"on": "a", "from": "0s", "for": "1h", "pool_leak": {"share": "40%"}}
+
+    def leaked(faults: list[Data], **rest: Any) -> int:
+        traced = trace(plan_of(scenario({"a": stage | rest}, faults, 1000)), 1)
+        return int(traced.levels["a.pool.checked_out"].value[-1])
+
+    low, high = stats.binom.interval(0.999, 1000, 0.5 + 0.5 * 0.4)
+    assert low <= leaked([leak]) <= high
+    alone = stats.binom.interval(0.999, 1000, 0.4)
+    assert alone[0] <= leaked([leak], session={}) <= alone[1]
+    # With a fault in addition, what has leaked without it does so too.
+    assert leaked([]) < leaked([leak])
+
+
+def test_a_pool_of_a_stage_without_work_of_its_own_can_leak() -> None:
+    inside = {"b": {"work": {"constant": "100ms"}}}
+    pool = {"connect_time": "0s", "size": 1, "max_overflow": 0, "timeout": "500ms"}
+    leak = {"on": "a", "from": "0s", "for": "2s", "pool_leak": {"share": 1}}
+    found = ends(run(scenario({"a": {"stages": inside, "pool": pool}}, [leak], 2)))
+    assert found == [(0.1, OK, ""), (0.5, TIMED_OUT, "a.pool.timeout")]
+
+
+@pytest.mark.parametrize(
+    ("pool", "problem"),
+    [
+        (None, '"a" has no pool that could leak; give it one'),
+        (
+            "static",
+            '"a" has a static pool, of which all share the one connection, so none is leaked',
+        ),
+    ],
+)
+def test_a_leak_needs_a_pool(pool: str | None, problem: str) -> None:
+    data = leaky("20%", "0s", "1s")
+    del data["stages"]["a"]["pool"]
+    if pool is not None:
+        data["stages"]["a"]["pool"] = {"kind": pool, "connect_time": "1ms"}
+    with pytest.raises(ScenarioError) as caught:
+        loads(json.dumps(data))
+    assert str(caught.value).endswith(f"faults.0.on: {problem}")
+
+
+def test_a_leak_without_a_reaper_contradicts_the_pools_timeout() -> None:
+    plan = plan_of(leaky("20%", "1s", "1s"))
+    (found,) = contradictions(plan, None)
+    assert found.settings == ("a.session.lifetime", "a.pool.timeout")
+    assert "nothing ever frees one" in found.problem
+    reaped = plan_of(leaky("20%", "1s", "1s", session={"lifetime": "500ms"}))
+    assert contradictions(reaped, None) == []
+    assert worst_case(plan)["a"].total == pytest.approx(1.1)
+
+
+def test_after_a_cold_start_calls_get_faster_until_it_is_over() -> None:
+    stage = {"agent": {"work": {"constant": "1s"}}}
+    cold = {"on": "agent", "from": "0s", "for": "4s", "cold_start": {"multiply": 5}}
+    # The factor falls by 1 a second, from 5 at t = 0.
+    found = [(4.0, OK, ""), (3.0, OK, ""), (2.0, OK, ""), (1.0, OK, ""), (1.0, OK, "")]
+    assert ends(run(scenario(stage, [cold], 5))) == found
+    # From the very start of the fault the factor is whole, and it is what the bound has.
+    plan = plan_of(scenario(stage, [cold | {"from": "1s"}], 2))
+    assert simulate(plan, 1).latency.tolist() == [5.0, 4.0]
+    assert worst_case(plan)["agent"].total == 5
+    slow = {"on": "agent", "from": "0s", "for": "1h", "latency": {"multiply": 2, "add": "1s"}}
+    assert ends(run(scenario(stage, [cold, slow], 1))) == [(9.0, OK, "")]
+    assert ends(run(scenario(stage, [slow, cold], 1))) == [(12.0, OK, "")]
+
+
+def test_a_restart_with_a_cold_start_after_it() -> None:
+    stage = {"agent": {"work": {"constant": "1s"}, "startup": {"timeout": "10s"}}}
+    restart = {"on": "agent", "from": "500ms", "for": "2s", "restart": {}}
+    cold = {"on": "agent", "from": "2500ms", "for": "2s", "cold_start": {"multiply": 3}}
+    # Both wait until 2.5 s and then take 3 s; at 3 s the factor is 2.5, and at 4 s it is 1.5.
+    found = ends(run(scenario(stage, [restart, cold], 5)))
+    assert [seconds for seconds, *_ in found] == [4.5, 3.5, 2.5, 1.5, 1.0]

@@ -136,7 +136,7 @@ def _sessions_outlive_waiters(plan: Plan) -> Iterator[Contradiction]:
             continue
         if session.lifetime < math.inf:
             freed = f"before the reaper frees one after {duration_text(session.lifetime)}"
-        elif session.leak:
+        elif session.leak or any(fault.kind == "pool_leak" for fault in stage.faults):
             freed = "and nothing ever frees one, as sessions have no lifetime"
         else:
             continue  # no reaper, and nothing for it to do

@@ -55,8 +55,14 @@ class FaultPlan:
     answer, nor do running ones. error_rate: calls fail with `share` more. latency: work of calls
     that start meanwhile is multiplied by `multiply`, then `add` is added. restart: running calls
     fail when it begins; until its end the stage is starting up and what does not wait for it is
-    refused at once. Of two faults that would cut a call at the same instant, the one listed first
-    does. One with a `renewal` comes again and again, at times that are drawn for each run.
+    refused at once. pool_leak: sessions that end meanwhile are leaked with `share` more.
+    cold_start: work of calls that start meanwhile is multiplied by `multiply` at its start, and by
+    less and less until its end, where the factor is 1. It falls along a line, as the interval
+    between permits does in Guava's SmoothRateLimiter.SmoothWarmingUp, which spares servers whose
+    caches are cold; how real warm-up of just-in-time compilers goes has no one form (Barrett et
+    al., "Virtual Machine Warmup Blows Hot and Cold", OOPSLA 2017). Of two faults that would cut a
+    call at the same instant, the one listed first does. One with a `renewal` comes again and again,
+    at times that are drawn for each run.
     """
 
     kind: str
@@ -105,8 +111,9 @@ class Timeline:
             active = spans(fault)
             lanes.append(_Lane(fault, [start for start, _ in active], [end for _, end in active]))
         self._breaking = [n for n in lanes if n.fault.kind in ("outage", "partition", "restart")]
-        self._latency = [lane for lane in lanes if lane.fault.kind == "latency"]
+        self._slowing = [n for n in lanes if n.fault.kind in ("latency", "cold_start")]
         self._errors = [lane for lane in lanes if lane.fault.kind == "error_rate"]
+        self._leaks = [lane for lane in lanes if lane.fault.kind == "pool_leak"]
         self._restarts = [lane for lane in lanes if lane.fault.kind == "restart"]
 
     def ready_at(self, now: float) -> float:
@@ -128,20 +135,23 @@ class Timeline:
 
     def work(self, now: float, work: float) -> float:
         """Return the seconds of work of a call that starts at `now`."""
-        for fault, starts, ends in self._latency:
+        for fault, starts, ends in self._slowing:
             i = bisect_right(starts, now)
             if i and now < ends[i - 1]:
-                work = work * fault.multiply + fault.add
+                factor = fault.multiply
+                if fault.kind == "cold_start":
+                    start, end = starts[i - 1], ends[i - 1]
+                    factor -= (factor - 1) * ((now - start) / (end - start))
+                work = work * factor + fault.add
         return work
 
     def error_rate(self, now: float, base: float) -> float:
         """Return the chance that a call which starts at `now` fails."""
-        good = 1 - base
-        for fault, starts, ends in self._errors:
-            i = bisect_right(starts, now)
-            if i and now < ends[i - 1]:
-                good *= 1 - fault.share
-        return 1 - good
+        return _more(base, self._errors, now)
+
+    def leak(self, now: float, base: float) -> float:
+        """Return the chance that a session which ends at `now` is leaked."""
+        return _more(base, self._leaks, now)
 
     def broken(self, now: float, work: float) -> tuple[float, Outcome] | None:
         """Return what cuts a call of `work` seconds that starts at `now`, or None.
@@ -163,3 +173,13 @@ class Timeline:
                 soonest = after
                 cut = (after, Outcome.UNFINISHED if silent else Outcome.FAILED)
         return cut
+
+
+def _more(base: float, lanes: list[_Lane], now: float) -> float:
+    """Return a chance with those of the faults that are active, each independent of the others."""
+    good = 1 - base
+    for fault, starts, ends in lanes:
+        i = bisect_right(starts, now)
+        if i and now < ends[i - 1]:
+            good *= 1 - fault.share
+    return 1 - good

@@ -277,6 +277,34 @@ class DoubtingConnector(Connector):
         return request.end(Outcome.FAILED, self._down_end)
 
 
+class Leaks:
+    """Says which sessions their request never closes, of which it is a share."""
+
+    def __init__(self, draws: Stream, share: float) -> None:
+        self._draws = draws
+        self._share = share
+
+    def share(self, now: float) -> float:
+        """Return the share of the sessions that end now."""
+        return self._share
+
+    def leaked(self, request: Request, now: float) -> bool:
+        """Return whether the request's session, which ends now, is leaked."""
+        return self._draws.at(request.number, request.attempt) < self.share(now)
+
+
+class FaultyLeaks(Leaks):
+    """Leaks that faults add to."""
+
+    def __init__(self, draws: Stream, share: float, timeline: Timeline) -> None:
+        super().__init__(draws, share)
+        self._timeline = timeline
+
+    def share(self, now: float) -> float:
+        """Return the share of the sessions that end now."""
+        return self._timeline.leak(now, self._share)
+
+
 class SessionLayer:
     """Gives the call inside a connection, for which it may have to wait.
 
@@ -294,7 +322,7 @@ class SessionLayer:
         session: SessionPlan,
         part: int,
         ends: tuple[int, int, int],
-        leaks: Stream | None,
+        leaks: Leaks | None,
     ) -> None:
         """Build the layer.
 
@@ -343,9 +371,7 @@ class SessionLayer:
                 made = lease
             opened = env.now
             outcome = yield from self._inner.call(request)
-            leaked = self._leaks is not None and (
-                self._leaks.at(request.number, request.attempt) < self._session.leak
-            )
+            leaked = self._leaks is not None and self._leaks.leaked(request, env.now)
             return outcome
         finally:
             self._end(made, outcome, opened, leaked)

@@ -58,6 +58,8 @@ _FAULTS = {  # what a fault does, where its kind does not say it
     "error_rate": "some calls fail",
     "latency": "slow",
     "restart": "restarts",
+    "pool_leak": "sessions leak",
+    "cold_start": "slow at first",
 }
 
 

@@ -145,7 +145,16 @@ WORKLOADS: dict[str, Any] = {  # and for being sent otherwise, as often
 }
 
 
-def one_stage(requests: int, *policies: Any, workload: Any = None, **more: Any) -> Plan:
+FAULTS: dict[str, Any] = {  # and for looking whether there is a fault
+    "fault, planned": {"from": "60s", "for": "20s", "outage": {}},
+    "fault, random": {"random": {"mtbf": "10min", "mttr": "20s"}, "outage": {}},
+    "fault, cold start": {"from": "0s", "for": "60s", "cold_start": {"multiply": 2}},
+}
+
+
+def one_stage(
+    requests: int, *policies: Any, workload: Any = None, fault: Any = None, **more: Any
+) -> Plan:
     """Return the plan of one stage with such policies around it, a call in twenty failing."""
     scenario = {
         "name": "one stage",
@@ -159,6 +168,7 @@ def one_stage(requests: int, *policies: Any, workload: Any = None, **more: Any) 
             }
             | more
         },
+        "faults": [] if fault is None else [{"on": "a"} | fault],
     }
     return compile_plan(loads(json.dumps(scenario)).model)
 
@@ -168,9 +178,14 @@ def each_policy(requests: int = 20_000, rounds: int = 3) -> None:
     plans = {"": one_stage(requests)}
     plans |= {name: one_stage(requests, policy) for name, policy in POLICIES.items()}
     plans |= {name: one_stage(requests, pool=pool) for name, pool in POOLS.items()}
+    leak = {"from": "0s", "for": "60s", "pool_leak": {"share": "0.1%"}}
+    plans["pool, leak by a fault"] = one_stage(
+        requests, pool=POOLS["pool"] | {"size": 0}, fault=leak
+    )
     plans |= {name: one_stage(requests, work=work) for name, work in WORKS.items()}
     plans |= {name: one_stage(requests, **settings) for name, settings in (QUEUES | STAGES).items()}
     plans |= {name: one_stage(requests, workload=each) for name, each in WORKLOADS.items()}
+    plans |= {name: one_stage(requests, fault=fault) for name, fault in FAULTS.items()}
     took: dict[str, list[float]] = {name: [] for name in plans}
     for _ in range(rounds):
         for name, plan in plans.items():

@@ -177,6 +177,8 @@ stages:
 faults:
   - {on: [agent, database], from: 1min, for: 45s, outage: {}}
   - {on: database, random: {mtbf: 10min, mttr: 30s}, restart: {}}
+  - {on: database, from: 2min, for: 1min, pool_leak: {share: 20%}}
+  - {on: agent, from: 0s, for: 1min, cold_start: {multiply: 5}}
 """
 CLIENTS = """\
 name: clients

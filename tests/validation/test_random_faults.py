@@ -75,7 +75,8 @@ def test_poisson_arrivals_see_that_share_of_time_down() -> None:
 
 
 times = st.floats(0.01, 50)
-kinds = st.sampled_from(["outage", "partition", "restart", "latency", "error_rate"])
+BREAKING = ("outage", "partition", "restart")
+kinds = st.sampled_from([*BREAKING, "latency", "error_rate", "pool_leak", "cold_start"])
 
 
 @st.composite
@@ -107,7 +108,7 @@ def test_a_random_fault_does_what_planned_ones_at_its_times_do(
     cuts = []  # seconds from now, in the order in which faults are listed
     for fault in each:
         silent = fault.kind == "partition"
-        if fault.kind in ("latency", "error_rate"):
+        if fault.kind not in BREAKING:
             continue
         if fault in active:
             cuts.append((0.0 if silent else fault.fail_after, silent))
@@ -117,12 +118,18 @@ def test_a_random_fault_does_what_planned_ones_at_its_times_do(
     ends = {False: Outcome.FAILED, True: Outcome.UNFINISHED}
     assert ours.broken(now, work) == (None if cut is None else (cut[0], ends[cut[1]]))
 
-    longer, good = work, 0.9
+    longer, good = work, {"error_rate": 0.9, "pool_leak": 0.9}
     for fault in active:
-        longer = longer * fault.multiply + fault.add if fault.kind == "latency" else longer
-        good *= 1 - fault.share if fault.kind == "error_rate" else 1
+        if fault.kind == "latency":
+            longer = longer * fault.multiply + fault.add
+        elif fault.kind == "cold_start":
+            left = (fault.end - now) / (fault.end - fault.start)
+            longer = longer * (1 + (fault.multiply - 1) * left) + fault.add
+        elif fault.kind in good:
+            good[fault.kind] *= 1 - fault.share
     assert ours.work(now, work) == pytest.approx(longer)
-    assert ours.error_rate(now, 0.1) == pytest.approx(1 - good)
+    assert ours.error_rate(now, 0.1) == pytest.approx(1 - good["error_rate"])
+    assert ours.leak(now, 0.1) == pytest.approx(1 - good["pool_leak"])
     restarts = [fault for fault in active if fault.kind == "restart"]
     assert ours.ready_at(now) == max([now, *(fault.end for fault in restarts)])
     begun = [fault.start for fault in each if fault.kind == "restart" and fault.start <= now]

@@ -59,6 +59,20 @@ class Latency(Strict):
     add: Duration = Field("0s", validate_default=True, description="time added after the factor")
 
 
+class PoolLeak(Strict):
+    """Sessions that end meanwhile are not closed, and hold their connections."""
+
+    share: Share = Field(description="share of the sessions, beside the stage's own leak")
+
+
+class ColdStart(Strict):
+    """Calls that start meanwhile take longer, less and less so as caches fill and code compiles."""
+
+    multiply: Annotated[Number, Field(gt=1, le=10**6)] = Field(
+        description="factor on the work's time at the start of the fault; it falls evenly to 1"
+    )
+
+
 class Plain(Strict):
     """A fault without settings."""
 
@@ -110,6 +124,10 @@ class Fault(Choice):
     partition: Plain | None = Field(None, description="no answer: only a timeout ends a call")
     restart: Plain | None = Field(
         None, description="calls under way fail; the stage starts up until the fault is over"
+    )
+    pool_leak: PoolLeak | None = Field(None, description="connections of the pool are lost")
+    cold_start: ColdStart | None = Field(
+        None, description="calls take longer at first, as after a restart"
     )
 
     @classmethod

@@ -205,8 +205,11 @@ class ScenarioModel(Strict):
 
     def _check_fault(self, stages: dict[str, Stage], fault: Fault, *at: str | int) -> None:
         for j, name in enumerate(fault.stages):
-            place = () if isinstance(fault.on, str) else (j,)
-            self._check_has_work(stages, name, *at, "on", *place)
+            place = (*at, "on") if isinstance(fault.on, str) else (*at, "on", j)
+            if fault.kind == "pool_leak":
+                self._check_leaks(stages, name, *place)
+            else:
+                self._check_has_work(stages, name, *place)
         if fault.start is not None:
             self.seconds(fault.start, *at, "from")
         if fault.random is None:
@@ -219,11 +222,27 @@ class ScenarioModel(Strict):
             )
             raise problem(message, *at, "random", "mtbf")
 
-    def _check_has_work(
+    def _check_leaks(self, stages: dict[str, Stage], name: str, *at: str | int) -> None:
+        self._check_is_stage(stages, name, *at)
+        pool = stages[name].pool
+        if pool is None:
+            others = [other for other, stage in stages.items() if stage.pool is not None]
+            right = f"name a stage with one: {', '.join(others)}" if others else "give it one"
+            raise problem(f"{show(name)} has no pool that could leak; {right}", *at)
+        if pool.kind == "static":
+            message = f"{show(name)} has a static pool, of which all share the one connection"
+            raise problem(f"{message}, so none is leaked", *at)
+
+    def _check_is_stage(
         self, stages: dict[str, Stage], name: str, *at: str | int, key: bool = False
     ) -> None:
         if name not in stages:
             raise problem(f"no stage {show(name)}; {suggest(name, list(stages))}", *at, key=key)
+
+    def _check_has_work(
+        self, stages: dict[str, Stage], name: str, *at: str | int, key: bool = False
+    ) -> None:
+        self._check_is_stage(stages, name, *at, key=key)
         if stages[name].work is None:
             inside = ", ".join(stages[name].stages)
             message = f"{show(name)} has no work of its own; name a stage inside it: {inside}"

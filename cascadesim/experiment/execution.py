@@ -119,6 +119,8 @@ class Runner:
                     if progress is not None:
                         progress(done / len(jobs))
         except KeyboardInterrupt:
+            if self._store is not None:  # it may have come between keeping a run and counting it
+                done = sum(None not in each for each in self._stored(jobs))
             raise Interrupted(self._interrupted(self._done + done)) from None
         self._done += done
         return [[each for each in replications if each is not None] for replications in found]

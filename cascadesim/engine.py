@@ -1,55 +1,31 @@
 """The engine: a plan and a seed become records.
 
-Stages are built into layers once, outermost first; a request is one call through them.
+A request is one call through the layers that builder.py builds.
 """
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cascadesim.builder import Builder
 from cascadesim.model.arrivals import Closed
-from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
-from cascadesim.model.breaker_presets import breaker_of, layer_of
-from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
-from cascadesim.model.deadline import AbandoningDeadline, Deadline, DeadlinePlan
-from cascadesim.model.fallback import Fallback, FallbackPlan
-from cascadesim.model.faults import Timeline
 from cascadesim.model.kernel import ARRIVES, Alarm, Kernel, Task
 from cascadesim.model.outcome import Outcome
-from cascadesim.model.parallel import Parallel
-from cascadesim.model.pool import (
-    Connector,
-    DoubtingConnector,
-    FaultyLeaks,
-    Leaks,
-    Pool,
-    PoolPlan,
-    SessionLayer,
-    StaticPool,
-)
-from cascadesim.model.request import Layer, Request, TracedRequest
-from cascadesim.model.retry import Retry
-from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
-from cascadesim.randomness import UNIFORM, Distribution, Stream
-from cascadesim.records import Part, Records, Transition
+from cascadesim.model.request import Request, TracedRequest
+from cascadesim.randomness import Stream
+from cascadesim.records import Records, Transition
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Sequence as Listed
 
-    from cascadesim.model.faults import FaultPlan, Spans
-    from cascadesim.model.stage import PolicyPlan
     from cascadesim.plan import Plan
 
     Finish = Callable[[int, Request, Outcome], None]  # of a row's request
-
-Timeouts = tuple[tuple[str, float], ...]  # dotted paths and seconds
 
 # Observed requests are numbered from here, so that they take no draw of the background traffic.
 OBSERVED = 1 << 40
@@ -102,172 +78,6 @@ def watch(
     return run.records()
 
 
-def _timeouts(stage: StagePlan) -> Timeouts:
-    """Return the stage's own timeouts of work: of its deadlines and its tracker."""
-    deadlines = tuple(
-        (f"{stage.name}.{policy.name}.timeout", policy.timeout)
-        for policy in stage.policies
-        if isinstance(policy, DeadlinePlan)
-    )
-    if stage.tracker == math.inf:
-        return deadlines
-    return (*deadlines, (f"{stage.name}.tracker.timeout", stage.tracker))
-
-
-class _Builder:
-    """Turns stage plans into layers, and numbers the parts that time can go to."""
-
-    def __init__(self, kernel: Kernel, end: float, seed: int, replication: int) -> None:
-        self.kernel = kernel
-        self.parts: list[Part] = []
-        self.breakers: list[tuple[str, CircuitBreaker]] = []
-        self.works: list[tuple[str, Work]] = []
-        self.levels: dict[str, Callable[[], dict[str, int]]] = {}  # by what they are levels of
-        self.ends: dict[str, int] = {}
-        self._end_of_run = end
-        self._seed = seed
-        self._replication = replication
-        self._stages = 0
-        self._spans: dict[FaultPlan, Spans] = {}  # stages may share one
-
-    def sequence(self, stages: Listed[StagePlan], outer: Timeouts = ()) -> Layer:
-        """Build stages that a call passes in order; `outer` are the timeouts around them."""
-        layers = tuple(self._stage(stage, outer) for stage in stages)
-        return layers[0] if len(layers) == 1 else Sequence(layers)
-
-    def _stage(self, plan: StagePlan, outer: Timeouts) -> Layer:
-        layer = self._inside(plan, (*outer, *_timeouts(plan)))
-        if plan.pool is not None:
-            layer = self._session(plan, layer)
-        if plan.concurrency < math.inf:
-            part = self._part(plan.name, "queue_wait", f"{plan.name}.concurrency")
-            limit = Limit(layer, self.kernel, plan, part, self._end(f"{plan.name}.queue_limit"))
-            self.levels[f"{plan.name}.concurrency"] = limit.levels
-            layer = limit
-        if plan.startup > 0 and plan.faults:
-            setting = f"{plan.name}.startup.timeout"
-            part, end = self._part(plan.name, "startup_wait", setting), self._end(setting)
-            timeline = self._timeline(plan.faults)
-            layer = Startup(layer, self.kernel, timeline, plan.startup, part, end)
-        for policy in reversed(plan.policies):
-            layer = self._policy(plan.name, policy, layer)
-        return layer
-
-    def _inside(self, plan: StagePlan, timeouts: Timeouts) -> Layer:
-        index = self._stages
-        self._stages += 1
-        layers: list[Layer] = []
-        if plan.work is not None:
-            # The tightest timeout around it is what bounds the work.
-            tightest = min(timeouts, key=lambda timeout: timeout[1], default=None)
-            setting = tightest[0] if tightest else f"{plan.name}.work"
-            part = self._part(plan.name, plan.work_cause, setting)
-            ends = self._end(plan.name), self._end(f"{plan.name}.tracker.timeout")
-            draws = self._stream(f"{plan.name}.work", plan.work)
-            failures = self._stream(f"{plan.name}.failure", UNIFORM)
-            timeline = self._timeline(plan.faults) if plan.faults else None
-            work = Work(self.kernel, plan, index, part, ends, draws, failures, timeline)
-            self.works.append((plan.name, work))
-            layers.append(work)
-        if plan.parallel:
-            inside = tuple(self._stage(stage, timeouts) for stage in plan.stages)
-            layers.append(Parallel(inside, self.kernel))
-        elif plan.stages:
-            layers.append(self.sequence(plan.stages, timeouts))
-        return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
-
-    def _session(self, plan: StagePlan, inner: Layer) -> Layer:
-        assert plan.pool is not None
-        where = f"{plan.name}.pool"
-        timeout = f"{where}.timeout"
-        part = self._part(where, "pool_wait", timeout)
-        full, lifetime = f"{where}.max_connections", f"{plan.name}.session.lifetime"
-        ends = self._end(timeout), self._end(full), self._end(lifetime)
-        pool = StaticPool(plan.pool) if plan.pool.kind == "static" else Pool(plan.pool)
-        connector = self._connector(plan, plan.pool, pool)
-        session, leaks = plan.session, self._leaks(plan)
-        layer = SessionLayer(inner, self.kernel, pool, connector, session, part, ends, leaks)
-        self.levels[where] = layer.levels
-        return layer
-
-    def _leaks(self, plan: StagePlan) -> Leaks | None:
-        faults = tuple(fault for fault in plan.faults if fault.kind == "pool_leak")
-        share = plan.session.leak
-        if not share and not faults:
-            return None
-        draws = self._stream(f"{plan.name}.leak", UNIFORM)
-        return FaultyLeaks(draws, share, self._timeline(faults)) if faults else Leaks(draws, share)
-
-    def _connector(self, stage: StagePlan, plan: PoolPlan, pool: Pool) -> Connector:
-        where = f"{stage.name}.pool"
-        part = self._part(where, "connect", f"{where}.connect_time")
-        draws = self._stream(f"{stage.name}.connect", plan.connect_time)
-        restarts = tuple(fault for fault in stage.faults if fault.kind == "restart")
-        if not restarts and not plan.pre_ping:
-            return Connector(self.kernel, pool, part, draws)
-        pinging = part
-        if plan.pre_ping:
-            pinging = self._part(f"{where}.pre_ping", "connect", f"{where}.ping_time")
-        ends = self._end(stage.name), self._end(f"{where}.pre_ping")
-        parts = part, pinging
-        timeline = self._timeline(restarts)
-        return DoubtingConnector(self.kernel, pool, parts, ends, draws, timeline)
-
-    def first_fault(self, plan: Plan) -> float:
-        """Return when the first fault begins, the horizon where there is none."""
-        faults = (fault for stage in plan.walk() for fault in stage.faults)
-        starts = (start for fault in faults for start, _ in self._spans_of(fault)[:1])
-        return min(starts, default=plan.horizon)
-
-    def _timeline(self, faults: tuple[FaultPlan, ...]) -> Timeline:
-        return Timeline(faults, self._spans_of)
-
-    def _spans_of(self, fault: FaultPlan) -> Spans:
-        if fault not in self._spans:
-            spans = fault.spans(self._seed, self._replication, self._end_of_run)
-            self._spans[fault] = spans
-        return self._spans[fault]
-
-    def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
-        where = f"{stage}.{plan.name}"
-        if isinstance(plan, DeadlinePlan):
-            deadline = AbandoningDeadline if plan.abandon else Deadline
-            return deadline(inner, self.kernel, plan.timeout, self._end(f"{where}.timeout"))
-        if isinstance(plan, BulkheadPlan):
-            part = self._part(where, "queue_wait", f"{where}.concurrency")
-            keys = ("concurrency", "queue_limit", "timeout")
-            full, queue, timeout = (self._end(f"{where}.{key}") for key in keys)
-            bulkhead = Bulkhead(inner, self.kernel, plan, part, (full, queue, timeout))
-            self.levels[where] = bulkhead.levels
-            return bulkhead
-        if isinstance(plan, BreakerPlan):
-            breaker = breaker_of(plan)
-            self.breakers.append((where, breaker))
-            setting = f"{where}.recovery_timeout"
-            part = self._part(where, "breaker_wait", setting) if plan.waits else 0
-            end = self._end(setting if plan.waits else f"{where}.when_open")
-            layer = layer_of(plan)(inner, self.kernel, breaker, part, end)
-            self.levels[where] = layer.levels
-            return layer
-        if isinstance(plan, FallbackPlan):
-            part = self._part(where, "fallback", f"{where}.work")
-            draws = self._stream(f"{where}.work", plan.work)
-            return Fallback(inner, self.kernel, plan, part, draws)
-        part = self._part(where, "retry_backoff", f"{where}.base")
-        jitter = self._stream(f"{where}.jitter", UNIFORM)
-        return Retry(inner, self.kernel, plan, part, jitter)
-
-    def _part(self, where: str, cause: str, setting: str) -> int:
-        self.parts.append(Part(where, cause, setting))
-        return len(self.parts) - 1
-
-    def _end(self, path: str) -> int:
-        return self.ends.setdefault(path, len(self.ends))
-
-    def _stream(self, name: str, distribution: Distribution) -> Stream:
-        return Stream(self._seed, self._replication, name, distribution)
-
-
 class _Run:
     """One run: sends the requests, and keeps a row of each."""
 
@@ -276,7 +86,7 @@ class _Run:
     def __init__(self, plan: Plan, seed: int, replication: int) -> None:
         self.kernel = Kernel()
         self._plan = plan
-        builder = _Builder(self.kernel, plan.end, seed, replication)
+        builder = Builder(self.kernel, plan.end, seed, replication)
         self._root = builder.sequence(plan.stages)
         self._builder = builder
         arrivals = plan.arrivals

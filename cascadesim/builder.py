@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
+from operator import or_
 from typing import TYPE_CHECKING
 
 from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
 from cascadesim.model.breaker_presets import breaker_of, layer_of
 from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
-from cascadesim.model.deadline import AbandoningDeadline, Deadline, DeadlinePlan
+from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
 from cascadesim.model.parallel import Parallel
@@ -22,6 +24,7 @@ from cascadesim.model.pool import (
     SessionLayer,
     StaticPool,
 )
+from cascadesim.model.propagation import EndsWithContext, InTime, deadline_of, propagates
 from cascadesim.model.retry import Retry
 from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
 from cascadesim.randomness import UNIFORM, Distribution, Stream
@@ -66,6 +69,7 @@ class Builder:
         self._seed = seed
         self._replication = replication
         self._stages = 0
+        self._told = False  # whether what is being built is told of a deadline around it
         self._spans: dict[FaultPlan, Spans] = {}  # stages may share one
 
     def sequence(self, stages: Listed[StagePlan], outer: Timeouts = ()) -> Layer:
@@ -74,9 +78,18 @@ class Builder:
         return layers[0] if len(layers) == 1 else Sequence(layers)
 
     def _stage(self, plan: StagePlan, outer: Timeouts) -> Layer:
-        layer = self._inside(plan, (*outer, *_timeouts(plan)))
+        told = list(accumulate(map(propagates, plan.policies), or_, initial=self._told))
+        self._told = told.pop()
+        layer = self._entered(plan, self._inside(plan, (*outer, *_timeouts(plan))))
+        for policy in reversed(plan.policies):
+            self._told = told.pop()
+            layer = self._policy(plan.name, policy, layer)
+        return self._in_time(layer)
+
+    def _entered(self, plan: StagePlan, layer: Layer) -> Layer:
+        """Return what is inside of a stage with what it takes to enter it."""
         if plan.pool is not None:
-            layer = self._session(plan, layer)
+            layer = self._in_time(self._session(plan, layer))
         if plan.concurrency < math.inf:
             part = self._part(plan.name, "queue_wait", f"{plan.name}.concurrency")
             limit = Limit(layer, self.kernel, plan, part, self._end(f"{plan.name}.queue_limit"))
@@ -87,9 +100,10 @@ class Builder:
             part, end = self._part(plan.name, "startup_wait", setting), self._end(setting)
             timeline = self._timeline(plan.faults)
             layer = Startup(layer, self.kernel, timeline, plan.startup, part, end)
-        for policy in reversed(plan.policies):
-            layer = self._policy(plan.name, policy, layer)
         return layer
+
+    def _in_time(self, layer: Layer) -> Layer:
+        return InTime(layer, self.kernel) if self._told else layer
 
     def _inside(self, plan: StagePlan, timeouts: Timeouts) -> Layer:
         index = self._stages
@@ -106,7 +120,7 @@ class Builder:
             timeline = self._timeline(plan.faults) if plan.faults else None
             work = Work(self.kernel, plan, index, part, ends, draws, failures, timeline)
             self.works.append((plan.name, work))
-            layers.append(work)
+            layers.append(self._in_time(work))
         if plan.parallel:
             inside = tuple(self._stage(stage, timeouts) for stage in plan.stages)
             layers.append(Parallel(inside, self.kernel))
@@ -169,8 +183,10 @@ class Builder:
     def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
         where = f"{stage}.{plan.name}"
         if isinstance(plan, DeadlinePlan):
-            deadline = AbandoningDeadline if plan.abandon else Deadline
-            return deadline(inner, self.kernel, plan.timeout, self._end(f"{where}.timeout"))
+            deadline = deadline_of(plan)(
+                inner, self.kernel, plan.timeout, self._end(f"{where}.timeout")
+            )
+            return EndsWithContext(deadline) if self._told else deadline
         if isinstance(plan, BulkheadPlan):
             part = self._part(where, "queue_wait", f"{where}.concurrency")
             keys = ("concurrency", "queue_limit", "timeout")

@@ -166,7 +166,8 @@ def _outcomes(words: list[Any]) -> frozenset[Outcome]:
 def _policy(policy: PolicyChoice) -> PolicyPlan:
     settings = policy.chosen
     if policy.kind == "deadline":
-        return DeadlinePlan(policy.name, settings.timeout, settings.on_timeout == "abandon")
+        abandon = settings.on_timeout == "abandon"
+        return DeadlinePlan(policy.name, settings.timeout, abandon, settings.propagate)
     if policy.kind == "bulkhead":
         queue_limit = _or_infinite(settings.queue_limit)
         return BulkheadPlan(policy.name, settings.concurrency, queue_limit, settings.timeout)

@@ -152,7 +152,10 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
     deadline = merged(
         enabled,
         st.fixed_dictionaries({"timeout": ms(20, 3000)}),
-        maybe("on_timeout", st.sampled_from(["cancel", "abandon"])),
+        st.one_of(
+            maybe("on_timeout", st.sampled_from(["cancel", "abandon"])),
+            st.fixed_dictionaries({"on_timeout": st.just("abandon"), "propagate": st.booleans()}),
+        ),
     )
     retry = merged(
         enabled,

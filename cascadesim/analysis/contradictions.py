@@ -84,12 +84,12 @@ def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
     return found if limit is None else [*found, *_recoveries_beyond(plan, limit)]
 
 
-def _tightest(around: Around, *, cancelling: bool = False) -> tuple[str, float] | None:
-    """Return path and seconds of the shortest deadline; only of those that cancel, if asked."""
+def _tightest(around: Around, *, for_waits: bool = False) -> tuple[str, float] | None:
+    """Return path and seconds of the shortest deadline; only of those that end waits, if asked."""
     deadlines = [
         (f"{path}.timeout", policy.timeout)
         for path, policy in around
-        if isinstance(policy, DeadlinePlan) and not (cancelling and policy.abandon)
+        if isinstance(policy, DeadlinePlan) and (policy.ends_waits or not for_waits)
     ]
     return min(deadlines, key=lambda deadline: deadline[1], default=None)
 
@@ -107,7 +107,7 @@ def _inner_beyond_outer(plan: Plan) -> Iterator[Contradiction]:
         if stage.tracker < math.inf:
             timeouts.append((f"{stage.name}.tracker.timeout", stage.tracker, outer + own))
         for path, seconds, outside in timeouts:
-            tightest = _tightest(outside, cancelling=True)
+            tightest = _tightest(outside, for_waits=True)
             if tightest is not None and seconds > tightest[1]:
                 yield Contradiction(
                     (path, tightest[0]),

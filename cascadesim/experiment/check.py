@@ -173,8 +173,8 @@ def _ever_ends(target: StagePlan, around: Around, i: int) -> bool:
     """
     inside = [policy for stage in walk(target.stages) for policy in stage.policies]
     inside += [policy for _, policy in around[i + 1 :]]
-    # An outer deadline that abandons its call does not end it.
-    outside = [p for _, p in around[:i] if isinstance(p, DeadlinePlan) and not p.abandon]
+    # An outer deadline that abandons its call does not end it, if it does not propagate.
+    outside = [p for _, p in around[:i] if isinstance(p, DeadlinePlan) and p.ends_waits]
     timeouts = [min(s.tracker, s.session.lifetime) for s in walk((target,))]
     ends = any(isinstance(policy, DeadlinePlan | BulkheadPlan) for policy in inside)
     return ends or bool(outside) or min(timeouts) < math.inf or any(map(_fills, walk((target,))))

@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePlan:
-    """Settings of one deadline. `abandon` lets the work run on as a zombie when it expires."""
+    """Settings of one deadline.
+
+    `abandon` lets the work run on as a zombie when it expires; `propagate` tells the work of it.
+    """
 
     name: str
     timeout: float  # seconds
     abandon: bool = False
+    propagate: bool = False
+
+    @property
+    def ends_waits(self) -> bool:
+        """Return whether no wait inside lasts longer."""
+        return self.propagate or not self.abandon
 
 
 class Timer:
@@ -33,6 +42,14 @@ class Timer:
         self.task = task
         self.expires = expires
         self.done = False
+
+    def expire(self) -> None:
+        """Raise Expired where the task waits."""
+        self.task.cancel(Expired(self))
+
+    def give_up(self) -> None:
+        """Take note that the task waits no longer."""
+        self.done = True
 
 
 class Expired(Cancelled):
@@ -53,14 +70,23 @@ class Timers:
 
     def start(self, task: Task) -> Timer:
         """Raise Expired in `task` after the timeout, unless the timer is done by then."""
+        timer = Timer(task, self.expiry)
+        self.add(timer)
+        return timer
+
+    @property
+    def expiry(self) -> float:
+        """Return when a timer expires that is set now."""
+        return self._kernel.env.now + self._timeout
+
+    def add(self, timer: Timer) -> None:
+        """Let a timer that was made now expire when it is due, unless it is done by then."""
         running = self._running
         while running and running[0].done:
             running.popleft()
-        timer = Timer(task, self._kernel.env.now + self._timeout)
         running.append(timer)
         if not self._armed:
             self._arm()
-        return timer
 
     def _arm(self) -> None:
         while self._running and self._running[0].done:
@@ -75,7 +101,7 @@ class Timers:
         while self._running and (self._running[0].done or self._running[0].expires <= now):
             timer = self._running.popleft()
             if not timer.done:
-                timer.task.cancel(Expired(timer))
+                timer.expire()
         self._arm()
 
 
@@ -130,6 +156,24 @@ class Deadline:
             timer.done = True
 
 
+def run(call: Call, twin: Request, kernel: Kernel, done: Callable[[Outcome], None]) -> None:
+    """Run a call of a twin as a task of its own, which tells `done` how it ends."""
+    twin.task = Task(kernel, done)
+    twin.task.start(call if twin.context is None else _in_time(call, twin))
+
+
+def _in_time(call: Call, request: Request) -> Call:
+    """Carry on a call, which has timed out where the deadline ends it that it is told of."""
+    context = request.context
+    assert context is not None
+    try:
+        return (yield from call)
+    except Expired as expired:
+        if expired.timer is not context:
+            raise
+        return request.end(Outcome.TIMED_OUT, context.end)
+
+
 class AbandoningDeadline:
     """Gives the call inside up when its time is up; the call runs on and keeps what it holds.
 
@@ -147,28 +191,28 @@ class AbandoningDeadline:
 
     def call(self, request: Request) -> Call:
         """Carry the request through, for `timeout` seconds at most."""
-        twin = request.fork()
+        twin, timer = self._fork(request)
         ended: list[Outcome] = []
         waiting = False
 
         def done(outcome: Outcome) -> None:
             ended.append(outcome)
+            timer.done = True
             self._given_up.discard(twin)
             if waiting:
                 self._kernel.wake(request.task)
 
-        twin.task = Task(self._kernel, done)
-        twin.task.start(self._inner.call(twin))
+        run(self._inner.call(twin), twin, self._kernel, done)
         if not ended:
             waiting = True
-            timer = self._timers.start(request.task)
+            self._timers.add(timer)
             try:
                 yield None
             except Expired as expired:
                 if expired.timer is not timer:
                     raise
             finally:
-                timer.done = True
+                timer.give_up()
                 waiting = False
                 if not ended:
                     self._given_up.add(twin)
@@ -176,3 +220,7 @@ class AbandoningDeadline:
         else:
             request.adopt(twin)
         return ended[0] if ended else request.end(Outcome.TIMED_OUT, self._end)
+
+    def _fork(self, request: Request) -> tuple[Request, Timer]:
+        """Return the twin that goes on inside, and a timer for the request."""
+        return request.fork(), Timer(request.task, self._timers.expiry)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.model.outcome import Outcome
+from cascadesim.model.propagation import too_late
 
 if TYPE_CHECKING:
     from cascadesim.model.kernel import Call, Kernel
@@ -37,7 +38,7 @@ class Fallback:
     def call(self, request: Request) -> Call:
         """Carry the request through, with a degraded answer for an error."""
         outcome = yield from self._inner.call(request)
-        if outcome not in self._plan.outcomes:
+        if outcome not in self._plan.outcomes or too_late(request, self._kernel.now):
             return outcome
         request.enter(self._part, self._kernel.now)
         yield self._draws.at(request.number, request.attempt)

@@ -170,6 +170,9 @@ class WaitQueue:
         `give_back` takes a grant that comes in the very instant the call is cancelled.
         """
         waiter = Waiter(request.task, notes)
+        context = request.context
+        if context is not None:
+            context.enter(waiter)
         self._waiting.append(waiter)
         try:
             return (yield None)
@@ -179,6 +182,9 @@ class WaitQueue:
             else:
                 self._waiting.remove(waiter)
             raise
+        finally:
+            if context is not None:
+                context.leave(waiter)
 
     def grant(self, value: Any = None) -> None:
         """Give `value` to the call that waits longest."""

@@ -17,7 +17,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cascadesim.model.kernel import Call, Cancelled, Kernel, Task
+from cascadesim.model.deadline import run
+from cascadesim.model.kernel import Call, Cancelled, Kernel
 from cascadesim.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ class _Branches:
         self._critical = self._running[0]
         request.follow(self._critical)
         for twin, layer in zip(tuple(self._running), layers, strict=True):
-            twin.task = Task(kernel, partial(self._done, twin))
-            twin.task.start(layer.call(twin))
+            run(layer.call(twin), twin, kernel, partial(self._done, twin))
 
     @property
     def decided(self) -> bool:

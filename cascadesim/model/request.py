@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from cascadesim.model.kernel import Call, Task
     from cascadesim.model.outcome import Outcome
+    from cascadesim.model.propagation import Context
 
 
 class Layer(Protocol):
@@ -29,6 +30,7 @@ class Request:
         "_twin",
         "arrival",
         "attempt",
+        "context",
         "ended_by",
         "number",
         "parts",
@@ -49,6 +51,7 @@ class Request:
         self.attempt = 0
         self.retries = 0
         self.ended_by = -1  # what made an error of it last, by index
+        self.context: Context | None = None  # of the deadline that it is told of, if of one
         self._part = 0
         self._since = arrival
         self._twin: Request | None = None  # goes on in its place and keeps the ledger meanwhile
@@ -68,6 +71,7 @@ class Request:
         """Return a twin that goes on apart, with a ledger of its own."""
         twin = type(self)(self.number, self.arrival, 0, self.work)
         twin.attempt = self.attempt
+        twin.context = self.context
         twin.adopt(self)
         self._twin = twin
         return twin

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.model.outcome import Outcome
+from cascadesim.model.propagation import too_late
 
 if TYPE_CHECKING:
     from cascadesim.model.kernel import Call, Kernel
@@ -104,10 +105,12 @@ class Retry:
                 outcome = yield from self._inner.call(request)
                 if outcome not in plan.outcomes or attempt == plan.attempts - 1:
                     break
-                if plan.budget is not None and not self._spend():
-                    break
                 draw = self._draws.at(request.number, request.attempt)
                 waited = plan.wait(attempt, draw, waited)
+                if too_late(request, self._kernel.now + waited):
+                    break  # as the attempt after it would be
+                if plan.budget is not None and not self._spend():
+                    break
                 request.retries += 1
                 request.enter(self._part, self._kernel.now)
                 if waited > 0:

@@ -10,6 +10,7 @@ from cascadesim.model.deadline import TimedQueue
 from cascadesim.model.kernel import Call, Kernel, WaitQueue, WaitStack
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
+from cascadesim.model.propagation import unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -122,7 +123,7 @@ class Work:
             work = self._timeline.work(now, work)
             cut = self._timeline.broken(now, work)
             if cut is not None:
-                yield from self._cut(*cut)
+                yield from self._cut(request, *cut)
                 failed = cut[1] is Outcome.FAILED
                 return request.end(Outcome.FAILED, self._failed_end if failed else self._silent_end)
             chance = self._timeline.error_rate(now, chance)
@@ -131,15 +132,17 @@ class Work:
             return request.end(Outcome.FAILED, self._failed_end)
         return Outcome.OK
 
-    def _cut(self, after: float, outcome: Outcome) -> Generator[float | None, None, None]:
+    def _cut(
+        self, request: Request, after: float, outcome: Outcome
+    ) -> Generator[float | None, None, None]:
         if outcome is Outcome.FAILED:
             if after > 0:
                 yield after
         elif self._plan.tracker < math.inf:
             # The tracker's record runs from the start; a call already silent for longer is past it.
-            yield max(after, self._plan.tracker)
+            yield from unanswered(request, max(after, self._plan.tracker))
         else:
-            yield None  # no answer ever: only a deadline outside ends it
+            yield from unanswered(request, None)  # for ever: only a deadline outside ends it
 
 
 class Startup:

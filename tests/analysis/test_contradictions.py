@@ -109,6 +109,15 @@ OUTER = {"name": "outer"}
             "the inner timeout of 2.00 s never fires",
         ),
         (
+            {
+                "a": stage(
+                    deadline("1s", on_timeout="abandon", propagate=True), bulkhead(timeout="2s")
+                )
+            },
+            ("a.bulkhead.timeout", "a.deadline.timeout"),
+            "the inner timeout of 2.00 s never fires",
+        ),
+        (
             {"a": stage(bulkhead(concurrency=7), deadline("1s"), concurrency=2, queue_limit=5)},
             ("a.bulkhead.concurrency", "a.concurrency"),
             "the bulkhead of 7 has no effect: no more than 7 calls are ever inside it",

@@ -97,6 +97,11 @@ def beside_simpy(requests: int = 20_000, rounds: int = 5) -> None:
 
 WINDOW = {"minimum": 100, "failure_rate": "50%"}
 POLICIES: dict[str, Any] = {  # what a request pays for each of them, that lets it through
+    "deadline": {"deadline": {"timeout": "9s"}},
+    "deadline, abandoning": {"deadline": {"timeout": "9s", "on_timeout": "abandon"}},
+    "deadline, propagating": {
+        "deadline": {"timeout": "9s", "on_timeout": "abandon", "propagate": True}
+    },
     "bulkhead": {"bulkhead": {"timeout": "1s"}},
     "breaker": {"breaker": {"recovery_timeout": "10s"}},
     "breaker, window of calls": {

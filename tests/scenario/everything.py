@@ -139,6 +139,7 @@ stages:
     queue_limit: 10
     queue: lifo
     policies:
+      - deadline: {timeout: 30s, on_timeout: abandon, propagate: true}
       - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s}
   fan:
     parallel: true

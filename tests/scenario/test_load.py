@@ -260,7 +260,11 @@ def test_overrides_that_cannot_be(scenario: Scenario, settings: list[str], line:
     [
         ("agent.concurrency", 5.5, "expected a whole number, got 5.5"),
         ("agent.concurrency", 10**30, "must be at most 1000000000, got a huge number"),
-        ("agent.deadline", {3: 3}, "unknown key 3; known: name, enabled, timeout, on_timeout"),
+        (
+            "agent.deadline",
+            {3: 3},
+            "unknown key 3; known: name, enabled, timeout, on_timeout, propagate",
+        ),
         ("agent.deadline", None, "expected a value or settings ({} for none), got nothing"),
         ("summary", b"bytes", "expected text, got b'bytes'"),
         (

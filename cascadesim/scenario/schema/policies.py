@@ -130,6 +130,19 @@ class Deadline(Policy):
         "cancel",
         description="cancel frees what the work holds; abandon lets it run on and hold it",
     )
+    propagate: bool = Field(
+        False,
+        strict=True,
+        description="tell abandoned work of the deadline: it ends its waits then, and begins "
+        "nothing more",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.propagate and self.on_timeout == "cancel":
+            message = "propagate needs on_timeout: abandon, as cancel ends all work inside at once"
+            raise problem(message, "propagate")
+        return self
 
 
 class Retry(Policy):

@@ -13,22 +13,20 @@ import numpy as np
 
 from cascadesim.builder import Builder
 from cascadesim.model.arrivals import Closed
-from cascadesim.model.kernel import ARRIVES, Alarm, Kernel, Task
+from cascadesim.model.kernel import Kernel, Task
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.request import Request, TracedRequest
-from cascadesim.randomness import Stream
 from cascadesim.records import Records, Transition
+from cascadesim.senders import ClosedClients, OpenArrivals, send_observed
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cascadesim.model.request import Layer
     from cascadesim.plan import Plan
+    from cascadesim.senders import Ended
 
-    Finish = Callable[[int, Request, Outcome], None]  # of a row's request
-
-# Observed requests are numbered from here, so that they take no draw of the background traffic.
-OBSERVED = 1 << 40
 _ROWS = 1024  # that there is room for at first, where their number is not known
 _SLICES = 200  # how often a run reports its progress
 
@@ -89,87 +87,63 @@ class _Run:
         builder = Builder(self.kernel, plan.end, seed, replication)
         self._root = builder.sequence(plan.stages)
         self._builder = builder
-        arrivals = plan.arrivals
-        if isinstance(arrivals, Closed):
-            self._arrivals = np.empty(0)  # none is known before
-        else:
-            self._arrivals = arrivals.times(seed, replication, plan.horizon)
-        n = len(self._arrivals) + len(plan.observed)
+        self._parts = len(builder.parts)
+        arrivals, horizon = plan.arrivals, plan.horizon
+        instants = np.empty(0)
+        if not isinstance(arrivals, Closed):  # whose requests are not known before
+            instants = arrivals.times(seed, replication, horizon)
+        self._first_observed = len(instants)
+        n = len(instants) + len(plan.observed)
         # Columns: arrival, latency, retries, ended_by, then the parts. An arrival that rounding
         # moves to the horizon is not sent, so rows begin as unfinished requests.
-        self._rows = np.zeros((n, 4 + len(builder.parts)))
+        self._rows = np.zeros((n, 4 + self._parts))
         observed_at = [observed.arrival for observed in plan.observed]
-        self._rows[:, 0] = np.concatenate((self._arrivals, observed_at))
+        self._rows[:, 0] = np.concatenate((instants, observed_at))
         self._rows[:, 1] = plan.end - self._rows[:, 0]
         self._rows[:, 3] = -1
         self._outcomes = bytearray([Outcome.UNFINISHED]) * n
         self._used = n  # rows, of which clients add more
         self._live: dict[int, Request] = {}
-        self._sent = 0
-        self._send_next()
-        for i, observed in enumerate(plan.observed):
-            row = len(self._arrivals) + i
-            Alarm(self.kernel.env, observed.arrival, ARRIVES, self._observed(row, i))
+        OpenArrivals(self, instants)
+        send_observed(self, plan.observed, self._first_observed)
         if isinstance(arrivals, Closed):
-            self._thinking = Stream(seed, replication, "workload.closed.think", arrivals.think)
-            for client in range(arrivals.clients):
-                self._think(client, 0, arrivals.clients)
+            ClosedClients(self, arrivals, horizon, seed, replication)
 
-    def _observed(self, row: int, index: int) -> Callable[[object], None]:
-        work = dict(self._plan.observed[index].work)
-        return lambda _: self._send(row, OBSERVED + index, work, self._finish)
-
-    def _send_next(self) -> None:
-        if self._sent < len(self._arrivals):
-            delay = float(self._arrivals[self._sent]) - self.kernel.now
-            Alarm(self.kernel.env, max(0.0, delay), ARRIVES, self._arrive)
-
-    def _arrive(self, _: object) -> None:
-        number = self._sent
-        self._sent += 1
-        self._send(number, number, None, self._finish)
-        self._send_next()
-
-    def _think(self, client: int, turn: int, clients: int) -> None:
-        """Let a client think, and send its next request if the horizon is not reached by then.
-
-        A request's number is that of the client and of its turn, so that its draws do not depend on
-        how long others take.
-        """
-        number = turn * clients + client
-
-        def finish(row: int, request: Request, outcome: Outcome) -> None:
-            self._finish(row, request, outcome)
-            self._think(client, turn + 1, clients)
-
-        seconds = self._thinking.at(number)
-        if self.kernel.now + seconds < self._plan.horizon:
-            send = partial(self._send_more, number, finish)
-            Alarm(self.kernel.env, seconds, ARRIVES, send)
-
-    def _send_more(self, number: int, finish: Finish, _: object) -> None:
+    def add_row(self) -> int:
+        """Return the row of one more request."""
         row = self._used
         if row == len(self._rows):
             more = max(_ROWS, row)
             self._rows = np.concatenate((self._rows, np.zeros((more, self._rows.shape[1]))))
             self._outcomes += bytearray([Outcome.UNFINISHED]) * more
         self._used += 1
-        self._send(row, number, None, finish)
+        return row
 
-    def _send(self, row: int, number: int, work: dict[int, float] | None, finish: Finish) -> None:
+    def send(
+        self,
+        row: int,
+        number: int,
+        *,
+        layer: Layer | None = None,
+        work: dict[int, float] | None = None,
+        ended: Ended | None = None,
+    ) -> None:
+        """Send a request now, by a layer that is not the root where it is given."""
         kernel = self.kernel
-        request = self.request(number, kernel.env.now, len(self._builder.parts), work)
+        request = self.request(number, kernel.env.now, self._parts, work)
         self._live[row] = request
-        request.task = Task(kernel, lambda outcome: finish(row, request, outcome))
-        request.task.start(self._root.call(request))
+        request.task = Task(kernel, partial(self._finish, row, request, ended))
+        request.task.start((layer or self._root).call(request))
         kernel.run_ready()
 
-    def _finish(self, row: int, request: Request, outcome: Outcome) -> None:
+    def _finish(self, row: int, request: Request, ended: Ended | None, outcome: Outcome) -> None:
         del self._live[row]
         self._outcomes[row] = outcome
         if not outcome:
             request.ended_by = -1  # an earlier attempt's error, mended by a retry
         self._write(row, request)
+        if ended is not None:
+            ended(outcome)
 
     def _write(self, row: int, request: Request) -> None:
         now = self.kernel.env.now
@@ -188,7 +162,7 @@ class _Run:
             self._write(row, request)
         rows = self._rows[: self._used]
         observation = np.full(len(rows), -1, dtype=np.int32)
-        first, n = len(self._arrivals), len(self._plan.observed)
+        first, n = self._first_observed, len(self._plan.observed)
         observation[first : first + n] = np.arange(n)
         transitions = [
             Transition(at, where, state.value)

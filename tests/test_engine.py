@@ -12,11 +12,12 @@ from scipy import stats
 from strategies import Data, plan_of, run
 
 from cascadesim.compile import distribution
-from cascadesim.engine import OBSERVED, simulate
+from cascadesim.engine import simulate
 from cascadesim.model.outcome import Outcome
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
 from cascadesim.scenario.schema.work import Work
+from cascadesim.senders import OBSERVED
 
 OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, UNFINISHED = (o.word for o in Outcome)
 

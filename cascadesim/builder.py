@@ -27,6 +27,7 @@ from cascadesim.model.pool import (
 from cascadesim.model.propagation import EndsWithContext, InTime, deadline_of, propagates
 from cascadesim.model.retry import Retry
 from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
+from cascadesim.model.websocket import CONNECTIONS, Connections, Ends, Parts
 from cascadesim.randomness import UNIFORM, Distribution, Stream
 from cascadesim.records import Part
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from cascadesim.model.kernel import Kernel
     from cascadesim.model.request import Layer
     from cascadesim.model.stage import PolicyPlan
+    from cascadesim.model.websocket import ConnectionsPlan
     from cascadesim.plan import Plan
 
 Timeouts = tuple[tuple[str, float], ...]  # dotted paths and seconds
@@ -165,9 +167,43 @@ class Builder:
         timeline = self._timeline(restarts)
         return DoubtingConnector(self.kernel, pool, parts, ends, draws, timeline)
 
+    def connections(self, plan: ConnectionsPlan, inner: Layer) -> Connections:
+        """Build the connections that messages pass on their way to a layer."""
+        where = f"workload.{CONNECTIONS}"
+        connections = Connections(
+            inner,
+            self.kernel,
+            plan,
+            Parts(
+                self._part(CONNECTIONS, "handshake_wait", f"{where}.handshake.timeout"),
+                self._part(CONNECTIONS, "retry_backoff", f"{where}.reconnect.base"),
+                self._part(CONNECTIONS, "head_of_line_wait", f"{where}.ordering"),
+                self._part(CONNECTIONS, "network_wait", f"{where}.ping.timeout"),
+            ),
+            Ends(
+                self._end(CONNECTIONS),
+                self._end(f"{where}.handshake.timeout"),
+                self._end(f"{where}.reconnect.attempts"),
+                self._end(f"{where}.limit"),
+                self._end(f"{where}.ping.timeout"),
+                self._end(f"{where}.idle_timeout"),
+                self._end(f"{where}.reply_timeout"),
+            ),
+            self._stream(f"{where}.reconnect.jitter", UNIFORM),
+            None if plan.lifetime is None else self._stream(f"{where}.lifetime", plan.lifetime),
+            self._spans_of,
+        )
+        self.levels[CONNECTIONS] = connections.levels
+        own = len(self.parts)
+        timeout = (f"{where}.handshake.timeout", plan.handshake.timeout)
+        handshake = self.sequence(plan.handshake.stages, (timeout,))
+        connections.start(handshake, len(self.parts))
+        del self.parts[own:]  # a handshake's time is no message's: those that wait for it wait
+        return connections
+
     def first_fault(self, plan: Plan) -> float:
         """Return when the first fault begins, the horizon where there is none."""
-        faults = (fault for stage in plan.walk() for fault in stage.faults)
+        faults = (fault for _, faults in plan.befallen() for fault in faults)
         starts = (start for fault in faults for start, _ in self._spans_of(fault)[:1])
         return min(starts, default=plan.horizon)
 

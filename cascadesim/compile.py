@@ -18,6 +18,7 @@ from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
 from cascadesim.model.retry import RetryPlan
 from cascadesim.model.stage import StagePlan
+from cascadesim.model.websocket import CONNECTIONS, ConnectionsPlan, HandshakePlan
 from cascadesim.model.window import WindowPlan
 from cascadesim.plan import ObservedPlan, Plan
 from cascadesim.randomness import Distribution
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from cascadesim.model.arrivals import Arrivals
     from cascadesim.model.stage import PolicyPlan
     from cascadesim.scenario.schema.breakers import Window
+    from cascadesim.scenario.schema.connections import Connections
     from cascadesim.scenario.schema.faults import Fault
-    from cascadesim.scenario.schema.policies import Breaker, PolicyChoice
+    from cascadesim.scenario.schema.policies import Backoff, Breaker, PolicyChoice
     from cascadesim.scenario.schema.scenario import ScenarioModel
     from cascadesim.scenario.schema.stages import Pool, Stage
     from cascadesim.scenario.schema.work import Gamma, Lognormal, Work
@@ -53,7 +55,7 @@ def compile_plan(model: ScenarioModel) -> Plan:
         for name in fault.stages:
             faults.setdefault(name, []).append(what)
     stages = _stages(model.stages, faults)
-    plan = Plan(model.horizon, model.fixed_warmup, _arrivals(model), stages)
+    plan = Plan(model.horizon, model.fixed_warmup, _arrivals(model, faults), stages)
     index = {stage.name: i for i, stage in enumerate(plan.walk())}
     observed = tuple(
         ObservedPlan(
@@ -65,7 +67,11 @@ def compile_plan(model: ScenarioModel) -> Plan:
     return replace(plan, observed=observed, drain=model.drain)
 
 
-def _arrivals(model: ScenarioModel) -> Arrivals:
+def _arrivals(
+    model: ScenarioModel, faults: dict[str, list[FaultPlan]]
+) -> Arrivals | ConnectionsPlan:
+    if model.workload.connections is not None:
+        return _connections(model.workload.connections, faults)
     closed, arrivals = model.workload.closed, model.workload.arrivals
     if closed is not None:
         return Closed(closed.clients, distribution(closed.think))
@@ -76,6 +82,27 @@ def _arrivals(model: ScenarioModel) -> Arrivals:
         return Recorded(arrivals.replay.instants, arrivals.replay.share)
     kind = "exponential" if arrivals.kind == "poisson" else "constant"
     return Gaps(Distribution(kind, (1 / arrivals.chosen.rate,)))
+
+
+def _connections(settings: Connections, faults: dict[str, list[FaultPlan]]) -> ConnectionsPlan:
+    handshake, ping, reconnect = settings.handshake, settings.ping, settings.reconnect
+    stages = _stages(handshake.stages, faults)
+    return ConnectionsPlan(
+        clients=settings.clients,
+        messages=distribution(settings.messages),
+        connect_over=settings.connect_over,
+        in_order=settings.ordering == "per_connection",
+        handshake=HandshakePlan(stages, handshake.timeout, handshake.on_timeout == "abandon"),
+        ping_interval=ping.interval if ping else math.inf,
+        ping_timeout=ping.timeout if ping else math.inf,
+        idle_timeout=_or_infinite(settings.idle_timeout),
+        limit=_or_infinite(settings.limit),
+        reply_timeout=_or_infinite(settings.reply_timeout),
+        lifetime=distribution(settings.lifetime) if settings.lifetime else None,
+        reconnect=RetryPlan("reconnect", 1, frozenset(), **_backoff(reconnect)),
+        attempts=_or_infinite(reconnect.attempts),
+        faults=tuple(faults.get(CONNECTIONS, ())),
+    )
 
 
 def _stages(stages: dict[str, Stage], faults: dict[str, list[FaultPlan]]) -> tuple[StagePlan, ...]:
@@ -176,17 +203,19 @@ def _policy(policy: PolicyChoice) -> PolicyPlan:
         return _breaker(policy.name, settings, outcomes)
     if policy.kind == "fallback":
         return FallbackPlan(policy.name, outcomes, distribution(settings.work))
-    return RetryPlan(
-        policy.name,
-        settings.attempts,
-        outcomes,
-        settings.backoff,
-        settings.base,
-        settings.multiplier,
-        _or_infinite(settings.cap),
-        settings.jitter,
-        settings.budget,
-    )
+    waits = _backoff(settings)
+    return RetryPlan(policy.name, settings.attempts, outcomes, budget=settings.budget, **waits)
+
+
+def _backoff(settings: Backoff) -> dict[str, Any]:
+    """Return what a retry's plan has to say of its waits."""
+    return {
+        "backoff": settings.backoff,
+        "base": settings.base,
+        "multiplier": settings.multiplier,
+        "cap": _or_infinite(settings.cap),
+        "jitter": settings.jitter,
+    }
 
 
 def _breaker(name: str, settings: Breaker, outcomes: frozenset[Outcome]) -> BreakerPlan:

@@ -16,14 +16,14 @@ from cascadesim.model.arrivals import Closed
 from cascadesim.model.kernel import Kernel, Task
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.request import Request, TracedRequest
-from cascadesim.records import Records, Transition
-from cascadesim.senders import ClosedClients, OpenArrivals, send_observed
+from cascadesim.model.websocket import ConnectionsPlan
+from cascadesim.records import ConnectionCounts, Records, Transition
+from cascadesim.senders import ClosedClients, ConnectedClients, OpenArrivals, send_observed
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cascadesim.model.request import Layer
     from cascadesim.plan import Plan
     from cascadesim.senders import Ended
 
@@ -86,11 +86,15 @@ class _Run:
         self._plan = plan
         builder = Builder(self.kernel, plan.end, seed, replication)
         self._root = builder.sequence(plan.stages)
+        self._connections = None
+        if plan.connections is not None:
+            self._connections = builder.connections(plan.connections, self._root)
+            self._root = self._connections.way
         self._builder = builder
         self._parts = len(builder.parts)
         arrivals, horizon = plan.arrivals, plan.horizon
         instants = np.empty(0)
-        if not isinstance(arrivals, Closed):  # whose requests are not known before
+        if not isinstance(arrivals, Closed | ConnectionsPlan):  # whose requests are not known
             instants = arrivals.times(seed, replication, horizon)
         self._first_observed = len(instants)
         n = len(instants) + len(plan.observed)
@@ -108,6 +112,8 @@ class _Run:
         send_observed(self, plan.observed, self._first_observed)
         if isinstance(arrivals, Closed):
             ClosedClients(self, arrivals, horizon, seed, replication)
+        if self._connections is not None:
+            ConnectedClients(self, self._connections, horizon, seed, replication)
 
     def add_row(self) -> int:
         """Return the row of one more request."""
@@ -124,16 +130,15 @@ class _Run:
         row: int,
         number: int,
         *,
-        layer: Layer | None = None,
         work: dict[int, float] | None = None,
         ended: Ended | None = None,
     ) -> None:
-        """Send a request now, by a layer that is not the root where it is given."""
+        """Send a request now; `ended` is told how it ends."""
         kernel = self.kernel
         request = self.request(number, kernel.env.now, self._parts, work)
         self._live[row] = request
         request.task = Task(kernel, partial(self._finish, row, request, ended))
-        request.task.start((layer or self._root).call(request))
+        request.task.start(self._root.call(request))
         kernel.run_ready()
 
     def _finish(self, row: int, request: Request, ended: Ended | None, outcome: Outcome) -> None:
@@ -184,7 +189,18 @@ class _Run:
             horizon=self._plan.horizon,
             warmup=self._plan.warmup,
             first_fault=self._builder.first_fault(self._plan),
+            connections=self._connection_counts(),
         )
+
+    def _connection_counts(self) -> ConnectionCounts | None:
+        found = self._connections
+        if found is None:
+            return None
+        ends = list(self._builder.ends)
+        failed, lost = (
+            {ends[i]: n for i, n in sorted(c.items())} for c in (found.failed, found.lost)
+        )
+        return ConnectionCounts(found.opened, found.closed, failed, lost)
 
     def levels(self) -> dict[str, int]:
         """Return how full everything is, by dotted path, and how many requests are under way."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.model.arrivals import Closed
+from cascadesim.model.websocket import CONNECTIONS, ConnectionsPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ class Plan:
 
     horizon: float
     warmup: float
-    arrivals: Arrivals  # of the background traffic
+    arrivals: Arrivals | ConnectionsPlan  # of the background traffic
     stages: tuple[StagePlan, ...]
     observed: tuple[ObservedPlan, ...] = ()
     drain: float = 0.0  # after the horizon requests under way are followed, and none arrive
@@ -51,6 +52,8 @@ class Plan:
 
         Of clients it is the least, where they wait for nothing but work.
         """
+        if isinstance(self.arrivals, ConnectionsPlan):
+            return self.arrivals.messages.mean / self.arrivals.clients
         if not isinstance(self.arrivals, Closed):
             return self.arrivals.mean_gap(self.horizon)
         work = math.fsum(seconds for stage in self.stages for seconds in stage.longest_work)
@@ -62,16 +65,33 @@ class Plan:
         Random ones are there as often as they come, each with the start and end that is drawn.
         """
         found: dict[FaultPlan, dict[str, None]] = {}
-        for stage in self.walk():
-            for fault in stage.faults:
+        for name, faults in self.befallen():
+            for fault in faults:
                 for each in fault.drawn(seed, replication, self.end):
-                    found.setdefault(each, {})[stage.name] = None
+                    found.setdefault(each, {})[name] = None
         by_start = sorted(found.items(), key=lambda item: item[0].start)
         return [(fault, list(stages)) for fault, stages in by_start]
 
+    @property
+    def connections(self) -> ConnectionsPlan | None:
+        """Return the connections that messages come over, if they do."""
+        return self.arrivals if isinstance(self.arrivals, ConnectionsPlan) else None
+
+    def befallen(self) -> Iterator[tuple[str, tuple[FaultPlan, ...]]]:
+        """Yield what has faults: stages, and the connections, with them."""
+        for stage in self.walk():
+            yield stage.name, stage.faults
+        if self.connections is not None:
+            yield CONNECTIONS, self.connections.faults
+
     def walk(self) -> Iterator[StagePlan]:
-        """Yield every stage, outer ones before the ones inside; the order is the stage index."""
+        """Yield every stage, outer ones before the ones inside; the order is the stage index.
+
+        Those of a handshake come last.
+        """
         yield from walk(self.stages)
+        if self.connections is not None:
+            yield from walk(self.connections.handshake.stages)
 
     def walk_policies(self) -> Iterator[tuple[StagePlan, Around, Around]]:
         """Yield every stage with the policies around it, and its own; outermost first."""

@@ -47,6 +47,20 @@ class Transition:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionCounts:
+    """What became of WebSocket connections in a run, by the dotted paths of what ended them.
+
+    `failed` counts handshakes and `lost` connections; `closed` counts connections that their client
+    closed.
+    """
+
+    opened: int
+    closed: int
+    failed: dict[str, int]
+    lost: dict[str, int]
+
+
 @dataclass(frozen=True)
 class Records:
     """What one run left behind; row i is request i, in order of arrival, observed ones last.
@@ -74,6 +88,7 @@ class Records:
     horizon: float
     warmup: float
     first_fault: float = math.inf  # when the first fault begins
+    connections: ConnectionCounts | None = None  # where messages come over connections
 
     @property
     def measured(self) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cascadesim.model.kernel import ARRIVES, Alarm
+from cascadesim.model.websocket import GONE
 from cascadesim.randomness import Stream
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cascadesim.model.arrivals import Closed
     from cascadesim.model.kernel import Kernel
     from cascadesim.model.outcome import Outcome
-    from cascadesim.model.request import Layer
+    from cascadesim.model.websocket import Connections
     from cascadesim.plan import ObservedPlan
 
     Ended = Callable[[Outcome], None]
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
             row: int,
             number: int,
             *,
-            layer: Layer | None = None,
             work: dict[int, float] | None = None,
             ended: Ended | None = None,
         ) -> None:
@@ -69,16 +69,10 @@ class OpenArrivals:
         self._send_next()
 
 
-def send_observed(
-    run: Run, observed: Sequence[ObservedPlan], first_row: int, layers: Sequence[Layer] = ()
-) -> None:
-    """Send the recorded requests when they arrive, the rows from `first_row` on.
-
-    They go by the `layers` in turn, by that of the run where there are none.
-    """
+def send_observed(run: Run, observed: Sequence[ObservedPlan], first_row: int) -> None:
+    """Send the recorded requests when they arrive; their rows are those from `first_row` on."""
     for i, each in enumerate(observed):
-        layer = layers[i % len(layers)] if layers else None
-        send = partial(run.send, first_row + i, OBSERVED + i, layer=layer, work=dict(each.work))
+        send = partial(run.send, first_row + i, OBSERVED + i, work=dict(each.work))
         Alarm(run.kernel.env, each.arrival, ARRIVES, partial(_call, send))
 
 
@@ -109,3 +103,34 @@ class ClosedClients:
 
     def _send(self, number: int, think: Callable[[], None], _: object) -> None:
         self._run.send(self._run.add_row(), number, ended=lambda _: think())
+
+
+class ConnectedClients:
+    """Sends the messages of each client from when it first connects, until it gives up.
+
+    A message's number is that of the client and of its turn, as of closed clients.
+    """
+
+    def __init__(
+        self, run: Run, connections: Connections, horizon: float, seed: int, replication: int
+    ) -> None:
+        self._run = run
+        self._horizon = horizon
+        plan = connections.plan
+        self._gaps = Stream(seed, replication, "workload.connections.messages", plan.messages)
+        self._clients = connections.clients
+        for i in range(plan.clients):
+            self._wait(i, 0, plan.connect_over * i / plan.clients)
+
+    def _wait(self, client: int, turn: int, begin: float) -> None:
+        number = turn * len(self._clients) + client
+        env = self._run.kernel.env
+        seconds = begin + self._gaps.at(number)
+        if env.now + seconds < self._horizon:
+            Alarm(env, seconds, ARRIVES, partial(self._send, client, turn, number))
+
+    def _send(self, client: int, turn: int, number: int, _: object) -> None:
+        if self._clients[client].state == GONE:
+            return
+        self._run.send(self._run.add_row(), number)
+        self._wait(client, turn + 1, 0.0)

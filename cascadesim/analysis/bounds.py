@@ -15,13 +15,17 @@ from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
+from cascadesim.model.websocket import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cascadesim.model.pool import PoolPlan
     from cascadesim.model.stage import PolicyPlan, StagePlan
+    from cascadesim.model.websocket import ConnectionsPlan
     from cascadesim.plan import Plan
+
+_CONNECTIONS = f"workload.{CONNECTIONS}"
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,42 @@ def worst_case(plan: Plan) -> dict[str, Bound]:
     for observed in plan.observed:
         for index, seconds in observed.work:
             given[names[index]] = max(seconds, given.get(names[index], 0.0))
-    return {stage.name: stage_bound(stage, given) for stage in plan.stages}
+    bounds = {stage.name: stage_bound(stage, given) for stage in plan.stages}
+    if plan.connections is None:
+        return bounds
+    handled = sum(bounds.values(), Bound())
+    bound = _connections(plan.connections, handled)
+    setting, timeout = f"{_CONNECTIONS}.reply_timeout", plan.connections.reply_timeout
+    if bound.total + handled.total > timeout:
+        return {CONNECTIONS: Bound({setting: timeout})}
+    return {CONNECTIONS: bound} | bounds
+
+
+def _connections(plan: ConnectionsPlan, handled: Bound) -> Bound:
+    """Return the bound of what a message waits for outside of the stages that handle it.
+
+    That is one time without connection, at most as long as a client goes on trying; the network in
+    both directions; and earlier messages of the same connection, of which there may be any number.
+    """
+    tries = range(int(plan.attempts)) if plan.attempts < math.inf else ()
+    backoff = math.fsum(plan.reconnect.longest(k) for k in tries)
+    shaking = plan.attempts * plan.handshake.timeout
+    silent = [
+        f.end - f.start if f.renewal is None else math.inf
+        for f in plan.faults
+        if f.kind == "partition"
+    ]
+    bound = Bound({f"{_CONNECTIONS}.ping.timeout": math.fsum(silent)})
+    if plan.attempts < math.inf:
+        bound += Bound({f"{_CONNECTIONS}.handshake.timeout": shaking})
+        bound += Bound({f"{_CONNECTIONS}.reconnect.base": backoff})
+    else:
+        bound += Bound({f"{_CONNECTIONS}.reconnect.attempts": math.inf})
+    if plan.in_order:
+        bound += Bound({f"{_CONNECTIONS}.ordering": math.inf if handled.total else 0.0})
+    if plan.lifetime is not None:  # a connection is closed when all is answered
+        bound += handled
+    return bound
 
 
 def stage_bound(stage: StagePlan, given: Mapping[str, float] = MappingProxyType({})) -> Bound:

@@ -52,7 +52,7 @@ class Summary:
 
     `warmup` is in seconds; `outcomes` counts requests by outcome; goodput is ok replies per second
     of measured time; `rates` are shares of requests by outcome, and the error rate that of requests
-    that were rejected, timed out or failed. `under` is the share of requests that took less than
+    without an answer. `under` is the share of requests that took less than
     `limit` seconds, the first latency objective.
     """
 
@@ -70,7 +70,7 @@ class Summary:
 
     @property
     def error_rate(self) -> float:
-        """Return the share of requests that were rejected, timed out or failed."""
+        """Return the share of requests that ended without an answer."""
         return self.rates["error_rate"]
 
     @property

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cascadesim.scenario.objectives import Objective
 
 _ALWAYS = ("error_rate", "degraded_rate")  # also where they are 0
-_OTHERS = ("rejected_rate", "timed_out_rate", "failed_rate", "unfinished_rate")
+_OTHERS = tuple(rate for rate in RATES if rate not in ("ok_rate", *_ALWAYS))
 
 
 def print_comparison(comparison: Comparison) -> None:

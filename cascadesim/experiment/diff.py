@@ -25,6 +25,7 @@ from cascadesim.experiment.thresholds import (
     parse_tolerance,
 )
 from cascadesim.scenario.errors import ScenarioError, show, suggest
+from cascadesim.scenario.objectives import RATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 REPLICATIONS = 8
 _ALWAYS = (*PERCENTILES, "goodput", "error_rate")  # measures that are shown also where they are 0
-_OTHERS = ("degraded_rate", "rejected_rate", "timed_out_rate", "failed_rate", "unfinished_rate")
+_OTHERS = tuple(rate for rate in RATES if rate not in ("ok_rate", *_ALWAYS))
 _NO_EFFECT = {"name", "summary", "seed", "variants", "sweep"}  # on a run, seeds being the same
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.outcome import ERRORS, Outcome
+from cascadesim.model.websocket import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def requests(trace: Trace, plan: Plan) -> Iterator[tuple[int, list[Step]]]:
     Calls of a stage that follow each other at once are one stay.
     """
     parts = trace.records.parts
-    stages = dict(_paths(plan.stages, ()))
+    stages = dict(_paths(plan.stages, ())) | {CONNECTIONS: (CONNECTIONS,)}
     paths = [stages[part.where.partition(".")[0]] for part in parts]  # no stage has a dot
     bounds = np.searchsorted(trace.request, np.arange(len(trace.records.arrival) + 1)).tolist()
     for row in range(len(trace.records.arrival)):

@@ -13,7 +13,8 @@ class Outcome(IntEnum):
     REJECTED = 2  # refused by an open breaker or a full queue
     TIMED_OUT = 3
     FAILED = 4
-    UNFINISHED = 5  # still under way at the horizon (censored)
+    DISCONNECTED = 5  # the connection was lost before the reply
+    UNFINISHED = 6  # still under way at the horizon (censored)
 
     @property
     def word(self) -> str:
@@ -21,13 +22,16 @@ class Outcome(IntEnum):
         return self.name.lower()
 
 
-ERRORS = (Outcome.REJECTED, Outcome.TIMED_OUT, Outcome.FAILED)
+ERRORS = (Outcome.REJECTED, Outcome.TIMED_OUT, Outcome.FAILED, Outcome.DISCONNECTED)
 
 CAUSES = (
     "breaker_wait",
     "pool_wait",
     "queue_wait",
     "startup_wait",
+    "handshake_wait",
+    "head_of_line_wait",
+    "network_wait",
     "connect",
     "agent_execution",
     "retry_backoff",

@@ -47,6 +47,9 @@ CAUSE_LOOKS = {
     "pool_wait": Look("#0072B2", "\\\\\\\\"),
     "queue_wait": Look("#56B4E9", "xxxx"),
     "startup_wait": Look("#CC79A7", "...."),
+    "handshake_wait": Look("#882255", "++++"),
+    "head_of_line_wait": Look("#999933", "||||"),
+    "network_wait": Look("#332288", "oooo"),
     "retry_backoff": Look("#E69F00", "----"),
     "connect": Look("#F0E442", ""),
     "agent_execution": Look("#009E73", ""),
@@ -60,6 +63,7 @@ OUTCOME_LOOKS = {
     Outcome.REJECTED: Look("#E69F00", "v"),
     Outcome.TIMED_OUT: Look("#D55E00", "X"),
     Outcome.FAILED: Look("#000000", "P"),
+    Outcome.DISCONNECTED: Look("#009E73", "D"),
     Outcome.UNFINISHED: Look("#CC79A7", "^"),
 }
 STATE_LOOKS = {

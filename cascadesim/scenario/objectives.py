@@ -21,6 +21,7 @@ RATES = (
     "rejected_rate",
     "timed_out_rate",
     "failed_rate",
+    "disconnected_rate",
     "unfinished_rate",
 )
 # Above 0 and below 100, with no more decimals than a float can tell apart.

@@ -33,7 +33,7 @@ def locate(data: Any, path: str) -> Location:
     head, *rest = path.split(".")
     if not all([head, *rest]):
         raise UnknownPath(f"{show(path)} is not a dotted path such as agent.deadline.timeout")
-    stages = dict(_stages(data))
+    stages = dict(_all_stages(data))
     if head in stages:
         return _inside(data, stages[head], head, rest)
     others = ("stages", "variants", "sweep")
@@ -76,6 +76,14 @@ def _at(data: Any, location: Location) -> Any:
     for key in location:
         data = _get(data, key)
     return data
+
+
+_HANDSHAKE: Location = ("workload", "connections", "handshake")  # which has stages, too
+
+
+def _all_stages(data: Any) -> Iterator[tuple[str, Location]]:
+    yield from _stages(data)
+    yield from _stages(_at(data, _HANDSHAKE), _HANDSHAKE)
 
 
 def _stages(data: Any, above: Location = ()) -> Iterator[tuple[str, Location]]:

@@ -145,12 +145,9 @@ class Deadline(Policy):
         return self
 
 
-class Retry(Policy):
-    """Sends a call that failed again."""
+class Backoff(Strict):
+    """How long the waits between attempts are."""
 
-    attempts: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
-        3, description="calls in all, the first one included"
-    )
     backoff: Literal["constant", "linear", "exponential"] = Field(
         "exponential", description="how waits grow from one attempt to the next"
     )
@@ -161,6 +158,14 @@ class Retry(Policy):
     cap: PositiveDuration | None = Field(None, description="longest single wait")
     jitter: Literal["none", "full", "equal", "decorrelated"] = Field(
         "none", description="what part of a wait is random"
+    )
+
+
+class Retry(Policy, Backoff):
+    """Sends a call that failed again."""
+
+    attempts: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+        3, description="calls in all, the first one included"
     )
     budget: Share | None = Field(
         None, description="share of calls that may be retried, beyond a reserve of 10"

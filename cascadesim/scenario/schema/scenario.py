@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from cascadesim.model.websocket import CONNECTIONS
 from cascadesim.scenario.errors import show, suggest
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.samples import SampleText
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
     from cascadesim.model.arrivals import Rates
+    from cascadesim.scenario.schema.connections import Connections
 
 MOST_FAULTS = 100_000  # of one random fault
 MOST_REQUESTS = 20_000_000  # several gigabytes of records
@@ -162,6 +164,8 @@ class ScenarioModel(Strict):
     def _check_workload(self) -> None:
         if self.workload.closed is not None:
             self._check_clients(self.workload.closed)
+        elif self.workload.connections is not None:
+            self._check_messages(self.workload.connections)
         elif self.workload.arrivals is not None:
             self._check_arrivals(self.workload.arrivals)
 
@@ -174,6 +178,18 @@ class ScenarioModel(Strict):
             raise problem(message, "workload", "closed", "think")
         requests = closed.clients * self.horizon / think
         self._check_number(f"up to {requests:.3g}", requests, "workload", "closed", "clients")
+
+    def _check_messages(self, connections: Connections) -> None:
+        from cascadesim.compile import distribution  # which imports the schema
+
+        at = ("workload", "connections")
+        gap = distribution(connections.messages).mean
+        if not gap:
+            raise problem(
+                "must take some time, or messages would come without end", *at, "messages"
+            )
+        requests = connections.clients * self.horizon / gap
+        self._check_number(f"about {requests:.3g}", requests, *at, "clients")
 
     def _check_arrivals(self, arrivals: Arrivals) -> None:
         if arrivals.replay is not None:  # a file has no more rows than a run holds
@@ -206,7 +222,9 @@ class ScenarioModel(Strict):
     def _check_fault(self, stages: dict[str, Stage], fault: Fault, *at: str | int) -> None:
         for j, name in enumerate(fault.stages):
             place = (*at, "on") if isinstance(fault.on, str) else (*at, "on", j)
-            if fault.kind == "pool_leak":
+            if name == CONNECTIONS and self.workload.connections is not None:
+                self._check_befalls_connections(fault, *place)
+            elif fault.kind == "pool_leak":
                 self._check_leaks(stages, name, *place)
             else:
                 self._check_has_work(stages, name, *place)
@@ -221,6 +239,12 @@ class ScenarioModel(Strict):
                 "lengthen mtbf"
             )
             raise problem(message, *at, "random", "mtbf")
+
+    def _check_befalls_connections(self, fault: Fault, *at: str | int) -> None:
+        kinds = ("restart", "partition")
+        if fault.kind not in kinds:
+            message = f"{fault.kind} befalls stages; of connections there is {' and '.join(kinds)}"
+            raise problem(message, *at)
 
     def _check_leaks(self, stages: dict[str, Stage], name: str, *at: str | int) -> None:
         self._check_is_stage(stages, name, *at)
@@ -250,6 +274,7 @@ class ScenarioModel(Strict):
 
     def _stages_by_name(self) -> dict[str, Stage]:
         names: dict[str, Stage] = {}
+        connections = self.workload.connections
 
         def visit(stages: dict[str, Stage], *at: str) -> None:
             for name, stage in stages.items():
@@ -260,10 +285,15 @@ class ScenarioModel(Strict):
                 if name in type(self).known_keys():
                     message = f'"{name}" is a key of the scenario; name the stage otherwise'
                     raise problem(message, *here, key=True)
+                if name == CONNECTIONS and connections is not None:
+                    message = f'faults call the clients "{name}"; name the stage otherwise'
+                    raise problem(message, *here, key=True)
                 names[name] = stage
                 visit(stage.stages, *here)
 
         visit(self.stages)
+        if connections is not None:
+            visit(connections.handshake.stages, "workload", CONNECTIONS, "handshake")
         return names
 
     @property

@@ -15,6 +15,7 @@ from cascadesim.scenario.columns import bad_value, numbers, read_column
 from cascadesim.scenario.errors import show
 from cascadesim.scenario.schema.base import Choice, Strict, problem
 from cascadesim.scenario.schema.columns import Column
+from cascadesim.scenario.schema.connections import Connections  # noqa: TC001 - a field
 from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import (
     SECONDS,
@@ -210,7 +211,10 @@ class Clients(Strict):
 
 
 class Workload(Choice):
-    """The offered load: requests that come whatever happens to others, or clients that wait."""
+    """The offered load: requests that come whatever happens to others, or clients."""
 
     arrivals: Arrivals | None = Field(None, description="when requests arrive")
     closed: Clients | None = Field(None, description="a fixed number of clients that wait")
+    connections: Connections | None = Field(
+        None, description="WebSocket clients, whose messages are the requests"
+    )

@@ -19,7 +19,7 @@ from cascadesim.records import Records
 from cascadesim.scenario.schema.work import Work
 from cascadesim.senders import OBSERVED
 
-OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, UNFINISHED = (o.word for o in Outcome)
+OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, DISCONNECTED, UNFINISHED = (o.word for o in Outcome)
 
 
 def scenario(stages: Data, n: int = 1, drain: str = "1000s", **rest: Any) -> Data:

@@ -29,7 +29,7 @@ from cascadesim.scenario.load import loads
 if TYPE_CHECKING:
     from cascadesim.trace import Snapshot
 
-OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, UNFINISHED = (o.word for o in Outcome)
+OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, DISCONNECTED, UNFINISHED = (o.word for o in Outcome)
 TWO = {"agent": {"work": {"constant": "100ms"}}, "database": {"work": {"constant": "200ms"}}}
 
 

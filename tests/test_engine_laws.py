@@ -202,7 +202,7 @@ def with_timeouts(value: Any, factor: int) -> Any:
         return value
     changed = {key: with_timeouts(item, factor) for key, item in value.items()}
     for key in ("timeout", "recovery_timeout", "max_recovery_timeout", "lifetime"):
-        if key in changed:
+        if isinstance(changed.get(key), str):
             changed[key] = f"{int(changed[key].removesuffix('ms')) * factor}ms"
     return changed
 

@@ -308,8 +308,6 @@ class Client:
         return outcome
 
     def _wait(self, request: Request) -> Generator[None, Any, None]:
-        if self.state == GONE:  # an observed message may come yet
-            raise Lost(self._all.ends.attempts)
         self._held[request] = None
         request.enter(self._waiting_part, self._all.kernel.env.now)
         try:

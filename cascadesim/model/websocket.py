@@ -205,6 +205,9 @@ class Connections:
     def enter(self, request: Request) -> Call:
         """Carry a handshake through at the server."""
         yield from self.pass_network(request)
+        client = self.clients[(request.number - HANDSHAKES) % len(self.clients)]
+        if not client.awaits(request.number):  # it went before anything came through
+            return request.end(Outcome.TIMED_OUT, self.ends.timeout)
         if _inside(self._restarts, self.kernel.env.now):
             return request.end(Outcome.FAILED, self.ends.connections)
         if self.open + len(self._shaking) >= self.plan.limit:
@@ -212,12 +215,13 @@ class Connections:
         self._shaking[request] = None
         try:
             outcome = yield from self._handshake.call(request)
+            yield from self.pass_network(request)
         except Lost as lost:
             return request.end(Outcome.FAILED, lost.end)
         finally:
             del self._shaking[request]
         if outcome <= Outcome.DEGRADED:
-            self.clients[(request.number - HANDSHAKES) % len(self.clients)].accept(request.number)
+            client.accept(request.number)
         return outcome
 
     def _heal(self) -> None:
@@ -353,10 +357,14 @@ class Client:
         request.task = Task(kernel, partial(self._shaken, request))
         request.task.start(connections.entrance.call(request))
 
+    def awaits(self, number: int) -> bool:
+        """Return whether the client still waits for this handshake."""
+        return self.state == CONNECTING and self._number == number
+
     def accept(self, number: int) -> None:
         """Open the connection if the client still waits for this handshake."""
         connections = self._all
-        if self.state != CONNECTING or self._number != number:
+        if not self.awaits(number):
             return  # it was given up
         now = connections.kernel.env.now
         connections.open += 1

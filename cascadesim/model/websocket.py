@@ -294,6 +294,8 @@ class Client:
 
     def call(self, request: Request) -> Call:
         """Carry a message over the connection, once there is one, and its reply back."""
+        if self.state == GONE:  # as a recorded message may find it
+            return request.end(Outcome.DISCONNECTED, self._all.ends.attempts)
         try:
             if self.state != CONNECTED or self._closing:
                 yield from self._wait(request)

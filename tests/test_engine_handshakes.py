@@ -1,4 +1,4 @@
-"""Handshakes of WebSocket clients in a partition of the network, by hand-computed schedules."""
+"""Handshakes of WebSocket clients that come to nothing, by hand-computed schedules."""
 
 import pytest
 from strategies import Data, run
@@ -9,7 +9,7 @@ from cascadesim.model.outcome import Outcome
 def scenario(handshake: Data, partition: Data, horizon: str = "30s") -> Data:
     """Return one client that sends a message every 5 s and pings every 4 s."""
     return {
-        "name": "silence",
+        "name": "handshakes",
         "horizon": horizon,
         "workload": {
             "connections": {
@@ -53,3 +53,15 @@ def test_a_handshake_given_up_in_a_partition_never_reaches_the_server(on_timeout
     assert records.connections.opened == 1
     expected = [20.9 - 5 * k + 0.01 * k for k in range(1, 5)]
     assert records.latency[:4] == pytest.approx(expected)
+
+
+def test_a_recorded_message_of_a_client_that_has_given_up_ends_at_once() -> None:
+    login = {"login": {"work": {"constant": "2s"}}}
+    data = scenario({"timeout": "1s", "stages": login}, {"from": "28s", "for": "1s"})
+    data["workload"]["connections"]["reconnect"]["attempts"] = 1
+    data["observations"] = [{"at": "7s", "latency": "1s", "stamp": "arrival"}]
+    records = run(data)  # the client is gone from 1 s on, before it sends any
+    assert list(records.arrival) == [7]
+    assert list(records.outcome) == [Outcome.DISCONNECTED]
+    assert list(records.latency) == [0]
+    assert records.ends[records.ended_by[0]] == "workload.connections.reconnect.attempts"

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, merged, ms, maybe, plan_of, run, scenarios, stages as drawn_stages
+from strategies import Data, maybe, merged, ms, plan_of, run, scenarios
+from strategies import stages as drawn_stages
 from test_engine import DISCONNECTED, OK, TIMED_OUT, ends, fault, spent
 from test_engine_laws import content, draws_of, with_timeouts
 

@@ -177,7 +177,19 @@ def print_run(result: Result) -> None:
     print_percentiles(console, results)
     _print_compositions(console, result)
     print_outcomes(console, results)
+    _print_connections(console, result)
     print_too_few(console, result)
+
+
+def _print_connections(console: Console, result: Result) -> None:
+    """Print what became of connections, where messages come over some."""
+    counts = result.records.connections
+    if counts is None:
+        return
+    rows = [("opened", "", str(counts.opened)), ("closed by the client", "", str(counts.closed))]
+    for what, ended in (("lost", counts.lost), ("handshake failed", counts.failed)):
+        rows += [(what, setting, str(n)) for setting, n in ended.items()]
+    print_table(console, "Connections", ("connections", "ended by", "times"), rows)
 
 
 def _print_compositions(console: Console, result: Result) -> None:

@@ -8,7 +8,7 @@ import os
 import shlex
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from operator import index
 from pathlib import Path
@@ -90,8 +90,10 @@ class Result(Shown):
         """Return the run as plain data.
 
         Keys: scenario, variant, overrides (settings given beside it, by dotted path), seed,
-        cascadesim (version), percentile_definition, and what `Summary.to_dict` gives.
+        cascadesim (version), percentile_definition, what `Summary.to_dict` gives, and connections
+        (what became of them, as in ConnectionCounts) where messages come over some.
         """
+        connections = self.records.connections
         return {
             "scenario": self.scenario.name,
             "variant": self.scenario.variant,
@@ -100,6 +102,7 @@ class Result(Shown):
             "cascadesim": __version__,
             "percentile_definition": DEFINITION,
             **self.summary.to_dict(),
+            **({} if connections is None else {"connections": asdict(connections)}),
         }
 
     def save(self, folder: str | Path) -> None:

@@ -146,6 +146,18 @@ STAGES: dict[str, Any] = {  # and for two stages more
 
 WORKLOADS: dict[str, Any] = {  # and for being sent otherwise, as often
     "arrivals, piecewise": {"arrivals": {"piecewise": {"rates": [{"from": "0s", "rate": "4/s"}]}}},
+    "connections": {
+        "connections": {
+            "clients": 40,
+            "messages": {"exponential": {"mean": "10s"}},
+            "ordering": "independent",
+            "ping": {},
+            "idle_timeout": "60s",
+        }
+    },
+    "connections, in order": {
+        "connections": {"clients": 40, "messages": {"exponential": {"mean": "10s"}}}
+    },
     "closed": {"closed": {"clients": 10, "think": {"exponential": {"mean": "2250ms"}}}},
 }
 

@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection, PathCollection
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES, share
 from cascadesim.experiment.compare import Comparison
+from cascadesim.model.outcome import Outcome
 from cascadesim.plots.curve import curve, ecdf
 from cascadesim.scenario.errors import ScenarioError
 
@@ -144,7 +145,7 @@ def test_the_dashes_are_where_numpy_says_that_unfinished_requests_matter() -> No
     drawn = cascadesim.compare(cascadesim.loads(json.dumps(SCENARIO)))
     records = drawn.results[drawn.first].records
     n = len(records.latency)
-    worst = np.where(records.outcome == 5, np.inf, records.latency)
+    worst = np.where(records.outcome == Outcome.UNFINISHED, np.inf, records.latency)
     solid, _ = lines(curve(drawn))
     for k in range(n):
         q = (k + 0.5) / n

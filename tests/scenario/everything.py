@@ -187,7 +187,32 @@ horizon: 1min
 workload: {closed: {clients: 50, think: {exponential: {mean: 1s}}}}
 stages: {a: {work: {constant: 1ms}}}
 """
-ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, FAULTS, CLIENTS)
+CONNECTIONS = """\
+name: connections
+horizon: 10min
+workload:
+  connections:
+    clients: 500
+    messages: {exponential: {mean: 10s}}
+    connect_over: 30s
+    ordering: independent
+    handshake:
+      timeout: 5s
+      on_timeout: abandon
+      stages:
+        login: {concurrency: 20, work: {lognormal: {median: 50ms, p99: 200ms}}}
+    ping: {interval: 25s, timeout: 20s}
+    idle_timeout: 60s
+    limit: 1000
+    reply_timeout: 30s
+    lifetime: {exponential: {mean: 20min}}
+    reconnect: {backoff: linear, base: 2s, multiplier: 3, cap: 30s, jitter: full, attempts: 9}
+stages: {agent: {work: {constant: 250ms}}}
+faults:
+  - {on: connections, from: 1min, for: 5s, restart: {}}
+  - {on: login, from: 1min, for: 5s, outage: {}}
+"""
+ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, FAULTS, CLIENTS, CONNECTIONS)
 
 
 def swap(old: str, new: str, text: str = EVERYTHING) -> str:

@@ -138,6 +138,11 @@ REFUSED = [
     ("{clients: 50, ", "{"),
     ("clients: 50", "clients: 0"),
     ("{closed: ", "{arrivals: {poisson: {rate: 4/s}}, closed: "),
+    ("clients: 500", "clients: 0"),
+    ("ordering: independent", "ordering: any"),
+    ("base: 2s", "bass: 2s"),
+    ("attempts: 9", "attempts: 0"),
+    ("idle_timeout: 60s", "idle_timeout: never"),
 ]
 
 

@@ -13,6 +13,7 @@ from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
+from cascadesim.model.hedge import Hedge, HedgePlan
 from cascadesim.model.parallel import Parallel
 from cascadesim.model.pool import (
     Connector,
@@ -207,6 +208,9 @@ class Builder:
             part = self._part(where, "fallback", f"{where}.work")
             draws = self._stream(f"{where}.work", plan.work)
             return Fallback(inner, self.kernel, plan, part, draws)
+        if isinstance(plan, HedgePlan):
+            part = self._part(where, "hedge_wait", f"{where}.after")
+            return Hedge(inner, self.kernel, plan, part)
         part = self._part(where, "retry_backoff", f"{where}.base")
         jitter = self._stream(f"{where}.jitter", UNIFORM)
         return Retry(inner, self.kernel, plan, part, jitter)

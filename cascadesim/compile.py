@@ -14,6 +14,7 @@ from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.faults import FaultPlan, Renewal
+from cascadesim.model.hedge import HedgePlan
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
 from cascadesim.model.retry import RetryPlan
@@ -176,6 +177,10 @@ def _policy(policy: PolicyChoice) -> PolicyPlan:
         return _breaker(policy.name, settings, outcomes)
     if policy.kind == "fallback":
         return FallbackPlan(policy.name, outcomes, distribution(settings.work))
+    if policy.kind == "hedge":
+        throttle = settings.throttle
+        tokens = (throttle.max_tokens, throttle.token_ratio) if throttle else ()
+        return HedgePlan(policy.name, settings.after, settings.attempts, outcomes, *tokens)
     return RetryPlan(
         policy.name,
         settings.attempts,

@@ -168,6 +168,14 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         maybe("budget", percent),
         maybe("outcomes", errors),
     )
+    throttle = {"max_tokens": st.integers(1, 20), "token_ratio": st.floats(0.01, 2)}
+    hedge = merged(
+        enabled,
+        st.fixed_dictionaries({"after": ms(0, 800)}),
+        maybe("attempts", st.integers(2, 5)),
+        maybe("outcomes", st.just([]) | errors),
+        maybe("throttle", st.fixed_dictionaries(throttle)),
+    )
     fallback = merged(enabled, maybe("work", works(bounded)), maybe("outcomes", errors))
     bulkhead = merged(
         enabled,
@@ -178,6 +186,7 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         st.fixed_dictionaries({"breaker": breaker}),
         st.fixed_dictionaries({"deadline": deadline}),
         st.fixed_dictionaries({"retry": retry}),
+        st.fixed_dictionaries({"hedge": hedge}),
         st.fixed_dictionaries({"fallback": fallback}),
         st.fixed_dictionaries({"bulkhead": bulkhead}),
     )

@@ -15,6 +15,7 @@ from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
+from cascadesim.model.hedge import HedgePlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,8 +137,23 @@ def _policy(where: str, policy: PolicyPlan, inner: Bound) -> Bound:
         return inner + Bound({f"{where}.work": policy.work.upper})
     if isinstance(policy, BreakerPlan):
         return _breaker(where, policy, inner) if policy.waits else inner
+    if isinstance(policy, HedgePlan):
+        return _hedge(where, policy, inner)
     waits = math.fsum(policy.longest(attempt) for attempt in range(policy.attempts - 1))
     return inner.times(policy.attempts) + Bound({f"{where}.base": waits})
+
+
+def _hedge(where: str, hedge: HedgePlan, inner: Bound) -> Bound:
+    """Return the bound of attempts of which the last is the one that decides.
+
+    Each is sent `after` the one before, or sooner where that has failed. The first one that ends
+    decides where no error is followed by another attempt.
+    """
+    if not hedge.outcomes:
+        return inner
+    if inner.total <= hedge.after:
+        return inner.times(hedge.attempts)
+    return inner + Bound({f"{where}.after": (hedge.attempts - 1) * hedge.after})
 
 
 def _breaker(where: str, breaker: BreakerPlan, inner: Bound) -> Bound:

@@ -1,6 +1,7 @@
 """Settings that contradict each other, found without simulating.
 
-Also what a retry costs when every call fails: its waits, and the load that it multiplies.
+Also what a retry costs when every call fails: its waits, and the load that it multiplies, as hedges
+do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
+from cascadesim.model.hedge import HedgePlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
 from cascadesim.scenario.units import duration_text
 
@@ -30,8 +32,8 @@ class RetryCost:
     """A retry whose calls all fail.
 
     `waits` are the shortest and longest seconds before each further attempt. `load` is how many
-    calls one request makes of the stage, retries around this one included; `sustained` is the same
-    once a budget's reserve is spent.
+    calls one request makes of the stage, retries and hedges around this one included; `sustained`
+    is the same once a budget's reserve is spent.
     """
 
     path: str
@@ -69,6 +71,9 @@ def _load(around: Around) -> tuple[int, float]:
             load *= policy.attempts
             budget = math.inf if policy.budget is None else policy.budget
             sustained *= min(policy.attempts, 1 + budget)
+        elif isinstance(policy, HedgePlan) and policy.outcomes:
+            load *= policy.attempts
+            sustained *= 1 if policy.max_tokens else policy.attempts
     return load, sustained
 
 
@@ -80,6 +85,7 @@ def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
         *_sessions_outlive_waiters(plan),
         *_retries_beyond_capacity(plan),
         *_bulkheads_never_full(plan),
+        *_hedges_never_sent(plan),
     ]
     return found if limit is None else [*found, *_recoveries_beyond(plan, limit)]
 
@@ -152,7 +158,7 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
         return  # clients that wait offer no more than is taken
     offered = 1 / plan.mean_gap
     for stage, outer, own in plan.walk_policies():
-        retries = [path for path, p in outer + own if isinstance(p, RetryPlan)]
+        retries = [(path, p) for path, p in outer + own if isinstance(p, RetryPlan | HedgePlan)]
         load, sustained = _load(outer + own)
         work = sum(stage.longest_work)
         if not retries or not work:
@@ -164,15 +170,30 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
         capacity = limits[limit] / work
         if offered > capacity or offered * sustained <= capacity:
             continue
-        budgets = [p.budget for _, p in outer + own if isinstance(p, RetryPlan)]
+        budgets = [p.budget for _, p in retries if isinstance(p, RetryPlan)]
+        kinds = {RetryPlan: "retries", HedgePlan: "hedges"}
+        again = " and ".join(dict.fromkeys(kinds[type(p)] for _, p in retries))
         reserve = ""
         if any(budget is not None for budget in budgets):
             reserve = f" (up to {load} times while the reserve of {BUDGET_RESERVE:g} lasts)"
         yield Contradiction(
-            (*(f"{path}.attempts" for path in retries), limit),
-            f"when calls fail, retries make {sustained:g} calls of each request{reserve}: "
+            (*(f"{path}.attempts" for path, _ in retries), limit),
+            f"when calls fail, {again} make {sustained:g} calls of each request{reserve}: "
             f"{offered * sustained:.3g}/s against a capacity of {capacity:.3g}/s",
         )
+
+
+def _hedges_never_sent(plan: Plan) -> Iterator[Contradiction]:
+    for _, outer, own in plan.walk_policies():
+        for i, (path, policy) in enumerate(own):
+            if not isinstance(policy, HedgePlan):
+                continue
+            tightest = _tightest(outer + own[:i] + own[i + 1 :])
+            if tightest is not None and policy.after >= tightest[1]:
+                yield Contradiction(
+                    (f"{path}.after", tightest[0]),
+                    f"no slow call is sent again: it has ended after {duration_text(tightest[1])}",
+                )
 
 
 def _bulkheads_never_full(plan: Plan) -> Iterator[Contradiction]:
@@ -196,6 +217,8 @@ def _let_in(outside: Around) -> tuple[str, float]:
     """Return how many calls the bulkheads around let in, and the setting that says so."""
     found = ("", math.inf)
     for path, policy in reversed(outside):
+        if isinstance(policy, HedgePlan):
+            break  # of each call there are several inside
         if isinstance(policy, DeadlinePlan) and policy.abandon:
             break  # zombies are inside, and no longer in what is around it
         if isinstance(policy, BulkheadPlan):

@@ -26,6 +26,7 @@ _WORDS = {
     "connect": "opening a connection of {}",
     "agent_execution": "execution of {}",
     "retry_backoff": "pausing before the next attempt ({})",
+    "hedge_wait": "waiting before it is sent again ({})",
     "service_work": "work of {}",
     "fallback": "answer of {}",
 }

@@ -31,6 +31,7 @@ CAUSES = (
     "connect",
     "agent_execution",
     "retry_backoff",
+    "hedge_wait",
     "service_work",
     "fallback",
 )

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from cascadesim.model.deadline import DeadlinePlan
     from cascadesim.model.fallback import FallbackPlan
     from cascadesim.model.faults import FaultPlan, Timeline
+    from cascadesim.model.hedge import HedgePlan
     from cascadesim.model.request import Layer, Request
     from cascadesim.model.retry import RetryPlan
     from cascadesim.randomness import Distribution, Stream
 
-    PolicyPlan = BreakerPlan | BulkheadPlan | DeadlinePlan | FallbackPlan | RetryPlan
+    PolicyPlan = BreakerPlan | BulkheadPlan | DeadlinePlan | FallbackPlan | HedgePlan | RetryPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ CAUSE_LOOKS = {
     "queue_wait": Look("#56B4E9", "xxxx"),
     "startup_wait": Look("#CC79A7", "...."),
     "retry_backoff": Look("#E69F00", "----"),
+    "hedge_wait": Look("#C7B3E5", "++++"),
     "connect": Look("#F0E442", ""),
     "agent_execution": Look("#009E73", ""),
     "service_work": Look("#A6A6A6", ""),

@@ -104,6 +104,16 @@ OUTER = {"name": "outer"}
             "12/s against a capacity of 10/s",
         ),
         (
+            {"a": stage({"hedge": {"after": "1s"}}, deadline("500ms"))},
+            ("a.hedge.after", "a.deadline.timeout"),
+            "no slow call is sent again: it has ended after 500 ms",
+        ),
+        (
+            {"a": stage({"hedge": {"after": "10ms"}}, {"retry": {"attempts": 4}}, concurrency=1)},
+            ("a.hedge.attempts", "a.retry.attempts", "a.concurrency"),
+            "hedges and retries make 8 calls of each request: 32/s against a capacity of 10/s",
+        ),
+        (
             {"a": stage(deadline("1s"), bulkhead(timeout="2s"))},
             ("a.bulkhead.timeout", "a.deadline.timeout"),
             "the inner timeout of 2.00 s never fires",
@@ -166,6 +176,28 @@ OUTER = {"name": "outer"}
         ({"a": stage({"retry": {"attempts": 2}}, concurrency=1)}, None, None),
         ({"a": stage({"retry": {"attempts": 4, "budget": "20%"}}, concurrency=1)}, None, None),
         ({"a": stage(bulkhead(concurrency=6), concurrency=2, queue_limit=5)}, None, None),
+        (  # each call is inside the second one twice
+            {
+                "a": stage(
+                    bulkhead(concurrency=3, name="o"),
+                    {"hedge": {"after": "10ms"}},
+                    bulkhead(concurrency=5),
+                )
+            },
+            None,
+            None,
+        ),
+        (  # a throttle lets none of its calls through again
+            {
+                "a": stage(
+                    {"hedge": {"after": "10ms", "throttle": {"max_tokens": 9, "token_ratio": 1}}},
+                    concurrency=1,
+                )
+            },
+            None,
+            None,
+        ),
+        ({"a": stage({"hedge": {"after": "10ms"}}, deadline("500ms"))}, None, None),
         ({"a": stage(bulkhead(), concurrency=2)}, None, None),  # it is what limits the queue
         ({"a": stage(bulkhead(), {"fallback": {}}, concurrency=2, queue_limit=0)}, None, None),
         (

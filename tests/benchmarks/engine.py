@@ -102,6 +102,8 @@ POLICIES: dict[str, Any] = {  # what a request pays for each of them, that lets 
     "deadline, propagating": {
         "deadline": {"timeout": "9s", "on_timeout": "abandon", "propagate": True}
     },
+    "hedge": {"hedge": {"after": "9s"}},
+    "hedge, one in five": {"hedge": {"after": "400ms"}},
     "bulkhead": {"bulkhead": {"timeout": "1s"}},
     "breaker": {"breaker": {"recovery_timeout": "10s"}},
     "breaker, window of calls": {

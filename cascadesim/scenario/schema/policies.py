@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ErrorName = Literal["rejected", "timed_out", "failed"]
 Errors = Annotated[list[ErrorName], Field(min_length=1)]
+HEDGE_ATTEMPTS = 5  # the most that gRPC allows
 
 
 class Policy(Strict):
@@ -170,6 +171,34 @@ class Retry(Policy):
     )
 
 
+class Throttle(Strict):
+    """Sends no call again while too many fail, as gRPC's does."""
+
+    max_tokens: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+        description="tokens there are at first and at most; an error takes one"
+    )
+    token_ratio: Annotated[Number, Field(gt=0, le=1000)] = Field(
+        description="tokens that an answer gives back; calls are sent again while more than half "
+        "of max_tokens are there"
+    )
+
+
+class Hedge(Policy):
+    """Sends a call that is slow again, and takes the first answer, as gRPC does."""
+
+    after: Duration = Field(description="time without an answer after which it is sent again")
+    attempts: Annotated[int, Field(strict=True, ge=2, le=HEDGE_ATTEMPTS)] = Field(
+        2, description="calls in all, the first one included"
+    )
+    outcomes: list[ErrorName] = Field(
+        ["rejected", "timed_out", "failed"],
+        description="errors after which the next call is sent at once; any other ends them all",
+    )
+    throttle: Throttle | None = Field(
+        None, description="sends no call again while too many of all calls fail"
+    )
+
+
 class Fallback(Policy):
     """Gives a degraded answer in place of an error."""
 
@@ -190,6 +219,7 @@ class PolicyChoice(Choice):
     bulkhead: Bulkhead | None = Field(None, description="limits the calls through it")
     deadline: Deadline | None = Field(None, description="ends a call that takes too long")
     fallback: Fallback | None = Field(None, description="a degraded answer in place of an error")
+    hedge: Hedge | None = Field(None, description="sends a call that is slow again")
     retry: Retry | None = Field(None, description="sends a call that failed again")
 
     @property

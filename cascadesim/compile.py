@@ -17,6 +17,7 @@ from cascadesim.model.faults import FaultPlan, Renewal
 from cascadesim.model.hedge import HedgePlan
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
+from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.retry import RetryPlan
 from cascadesim.model.stage import StagePlan
 from cascadesim.model.window import WindowPlan
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
     from cascadesim.model.stage import PolicyPlan
     from cascadesim.scenario.schema.breakers import Window
     from cascadesim.scenario.schema.faults import Fault
-    from cascadesim.scenario.schema.policies import Breaker, PolicyChoice
+    from cascadesim.scenario.schema.policies import (
+        Breaker,
+        Bulkhead,
+        Deadline,
+        Fallback,
+        Hedge,
+        PolicyChoice,
+        RateLimit,
+        Retry,
+    )
     from cascadesim.scenario.schema.scenario import ScenarioModel
     from cascadesim.scenario.schema.stages import Pool, Stage
     from cascadesim.scenario.schema.work import Gamma, Lognormal, Work
@@ -165,26 +175,40 @@ def _outcomes(words: list[Any]) -> frozenset[Outcome]:
 
 
 def _policy(policy: PolicyChoice) -> PolicyPlan:
-    settings = policy.chosen
-    if policy.kind == "deadline":
-        abandon = settings.on_timeout == "abandon"
-        return DeadlinePlan(policy.name, settings.timeout, abandon, settings.propagate)
-    if policy.kind == "bulkhead":
-        queue_limit = _or_infinite(settings.queue_limit)
-        return BulkheadPlan(policy.name, settings.concurrency, queue_limit, settings.timeout)
+    return _POLICIES[policy.kind](policy.name, policy.chosen)
+
+
+def _bulkhead(name: str, settings: Bulkhead) -> BulkheadPlan:
+    queue_limit = _or_infinite(settings.queue_limit)
+    return BulkheadPlan(name, settings.concurrency, queue_limit, settings.timeout)
+
+
+def _rate_limit(name: str, settings: RateLimit) -> RateLimitPlan:
+    queue_limit = _or_infinite(settings.queue_limit)
+    return RateLimitPlan(name, settings.rate, settings.burst, settings.timeout, queue_limit)
+
+
+def _deadline(name: str, settings: Deadline) -> DeadlinePlan:
+    abandon = settings.on_timeout == "abandon"
+    return DeadlinePlan(name, settings.timeout, abandon, settings.propagate)
+
+
+def _fallback(name: str, settings: Fallback) -> FallbackPlan:
+    return FallbackPlan(name, _outcomes(settings.outcomes), distribution(settings.work))
+
+
+def _hedge(name: str, settings: Hedge) -> HedgePlan:
+    throttle = settings.throttle
+    tokens = (throttle.max_tokens, throttle.token_ratio) if throttle else ()
     outcomes = _outcomes(settings.outcomes)
-    if policy.kind == "breaker":
-        return _breaker(policy.name, settings, outcomes)
-    if policy.kind == "fallback":
-        return FallbackPlan(policy.name, outcomes, distribution(settings.work))
-    if policy.kind == "hedge":
-        throttle = settings.throttle
-        tokens = (throttle.max_tokens, throttle.token_ratio) if throttle else ()
-        return HedgePlan(policy.name, settings.after, settings.attempts, outcomes, *tokens)
+    return HedgePlan(name, settings.after, settings.attempts, outcomes, *tokens)
+
+
+def _retry(name: str, settings: Retry) -> RetryPlan:
     return RetryPlan(
-        policy.name,
+        name,
         settings.attempts,
-        outcomes,
+        _outcomes(settings.outcomes),
         settings.backoff,
         settings.base,
         settings.multiplier,
@@ -194,7 +218,7 @@ def _policy(policy: PolicyChoice) -> PolicyPlan:
     )
 
 
-def _breaker(name: str, settings: Breaker, outcomes: frozenset[Outcome]) -> BreakerPlan:
+def _breaker(name: str, settings: Breaker) -> BreakerPlan:
     window = None if settings.window is None else _window(settings.window)
     longest = settings.max_recovery_timeout or LONGEST_EJECTION
     return BreakerPlan(
@@ -205,12 +229,23 @@ def _breaker(name: str, settings: Breaker, outcomes: frozenset[Outcome]) -> Brea
         successes_to_close=settings.successes_to_close,
         waits=settings.when_open == "wait",
         max_recoveries=settings.max_recoveries,
-        outcomes=outcomes,
+        outcomes=_outcomes(settings.outcomes),
         window=window,
         preset=settings.preset,
         max_recovery_timeout=longest if settings.preset == "envoy" else 0.0,
         interval=settings.interval or 0.0,
     )
+
+
+_POLICIES: dict[str, Callable[[str, Any], PolicyPlan]] = {
+    "breaker": _breaker,
+    "bulkhead": _bulkhead,
+    "deadline": _deadline,
+    "fallback": _fallback,
+    "hedge": _hedge,
+    "rate_limit": _rate_limit,
+    "retry": _retry,
+}
 
 
 def _or_all(permits: int | Literal["all"]) -> float:

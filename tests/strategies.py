@@ -182,6 +182,13 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         st.fixed_dictionaries({"concurrency": st.integers(1, 5), "timeout": ms(0, 2000)}),
         maybe("queue_limit", st.integers(0, 6)),
     )
+    rate_limit = merged(
+        enabled,
+        st.fixed_dictionaries({"rate": st.integers(1, 12).map(lambda n: f"{n}/s")}),
+        maybe("burst", st.integers(1, 5)),
+        st.fixed_dictionaries({"timeout": ms(0, 2000)}),
+        maybe("queue_limit", st.integers(0, 6)),
+    )
     choice = st.one_of(
         st.fixed_dictionaries({"breaker": breaker}),
         st.fixed_dictionaries({"deadline": deadline}),
@@ -189,6 +196,7 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         st.fixed_dictionaries({"hedge": hedge}),
         st.fixed_dictionaries({"fallback": fallback}),
         st.fixed_dictionaries({"bulkhead": bulkhead}),
+        st.fixed_dictionaries({"rate_limit": rate_limit}),
     )
     return st.lists(choice, max_size=4).map(_named)
 

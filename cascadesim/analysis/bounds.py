@@ -16,6 +16,7 @@ from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.hedge import HedgePlan
+from cascadesim.model.rate_limit import RateLimitPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,7 +132,7 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
 def _policy(where: str, policy: PolicyPlan, inner: Bound) -> Bound:
     if isinstance(policy, DeadlinePlan):
         return inner.capped(f"{where}.timeout", policy.timeout)
-    if isinstance(policy, BulkheadPlan):
+    if isinstance(policy, BulkheadPlan | RateLimitPlan):
         return inner + Bound({f"{where}.timeout": policy.timeout})
     if isinstance(policy, FallbackPlan):
         return inner + Bound({f"{where}.work": policy.work.upper})

@@ -17,6 +17,7 @@ from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.hedge import HedgePlan
+from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
 from cascadesim.scenario.units import duration_text
 
@@ -86,6 +87,7 @@ def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
         *_retries_beyond_capacity(plan),
         *_bulkheads_never_full(plan),
         *_hedges_never_sent(plan),
+        *_turns_never_refused(plan),
     ]
     return found if limit is None else [*found, *_recoveries_beyond(plan, limit)]
 
@@ -183,6 +185,19 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
         )
 
 
+def _turns_never_refused(plan: Plan) -> Iterator[Contradiction]:
+    for _, _, own in plan.walk_policies():
+        for path, policy in own:
+            if isinstance(policy, RateLimitPlan) and policy.queue_limit < math.inf:
+                longest = math.floor(policy.longest_queue + 1e-9)
+                if 0 < longest <= policy.queue_limit:
+                    yield Contradiction(
+                        (f"{path}.queue_limit", f"{path}.timeout"),
+                        f"the queue limit has no effect: no more than {longest} calls wait, as "
+                        f"another would do so for longer than {duration_text(policy.timeout)}",
+                    )
+
+
 def _hedges_never_sent(plan: Plan) -> Iterator[Contradiction]:
     for _, outer, own in plan.walk_policies():
         for i, (path, policy) in enumerate(own):
@@ -235,6 +250,7 @@ def _kept_inside(stage: StagePlan, inside: Around) -> tuple[str, float]:
         if isinstance(policy, BulkheadPlan):
             return f"{path}.concurrency", policy.room
         waits = isinstance(policy, BreakerPlan) and policy.waits
+        waits |= isinstance(policy, RateLimitPlan) and policy.timeout > 0
         if waits or isinstance(policy, RetryPlan | FallbackPlan):
             return path, math.inf
     limit = math.inf if stage.startup else stage.concurrency + stage.queue_limit

@@ -23,6 +23,7 @@ _WORDS = {
     "pool_wait": "waiting for a connection of {}",
     "queue_wait": "queueing for {}",
     "startup_wait": "waiting for {} to start up",
+    "rate_limit_wait": "waiting for a token of {}",
     "connect": "opening a connection of {}",
     "agent_execution": "execution of {}",
     "retry_backoff": "pausing before the next attempt ({})",

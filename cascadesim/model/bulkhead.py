@@ -51,7 +51,7 @@ class Bulkhead:
         kernel: Kernel,
         plan: BulkheadPlan,
         part: int,
-        ends: tuple[int, int, int],
+        ends: tuple[int, ...],
     ) -> None:
         """Build the layer; `ends` are those of its concurrency, queue_limit and timeout."""
         self._inner = inner

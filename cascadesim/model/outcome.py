@@ -28,6 +28,7 @@ CAUSES = (
     "pool_wait",
     "queue_wait",
     "startup_wait",
+    "rate_limit_wait",
     "connect",
     "agent_execution",
     "retry_backoff",

@@ -21,11 +21,20 @@ if TYPE_CHECKING:
     from cascadesim.model.fallback import FallbackPlan
     from cascadesim.model.faults import FaultPlan, Timeline
     from cascadesim.model.hedge import HedgePlan
+    from cascadesim.model.rate_limit import RateLimitPlan
     from cascadesim.model.request import Layer, Request
     from cascadesim.model.retry import RetryPlan
     from cascadesim.randomness import Distribution, Stream
 
-    PolicyPlan = BreakerPlan | BulkheadPlan | DeadlinePlan | FallbackPlan | HedgePlan | RetryPlan
+    PolicyPlan = (
+        BreakerPlan
+        | BulkheadPlan
+        | DeadlinePlan
+        | FallbackPlan
+        | HedgePlan
+        | RateLimitPlan
+        | RetryPlan
+    )
 
 
 @dataclass(frozen=True, slots=True)

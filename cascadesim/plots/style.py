@@ -47,6 +47,7 @@ CAUSE_LOOKS = {
     "pool_wait": Look("#0072B2", "\\\\\\\\"),
     "queue_wait": Look("#56B4E9", "xxxx"),
     "startup_wait": Look("#CC79A7", "...."),
+    "rate_limit_wait": Look("#B2A04E", "oooo"),
     "retry_backoff": Look("#E69F00", "----"),
     "hedge_wait": Look("#C7B3E5", "++++"),
     "connect": Look("#F0E442", ""),

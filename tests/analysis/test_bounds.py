@@ -75,6 +75,11 @@ def breaker(**settings: Any) -> dict[str, Any]:
         ),
         ({"policies": [{"hedge": {"after": "2s", "attempts": 3}}]}, {"a.work": 6}),
         ({"policies": [{"hedge": {"after": "500ms", "outcomes": []}}]}, {"a.work": 2}),
+        ({"policies": [{"rate_limit": {"rate": "1/s"}}]}, {"a.work": 2}),
+        (
+            {"policies": [{"rate_limit": {"rate": "1/s", "timeout": "5s"}}]},
+            {"a.work": 2, "a.rate_limit.timeout": 5},
+        ),
         ({"policies": [{"bulkhead": {}}]}, {"a.work": 2}),
         (
             {"policies": [{"bulkhead": {"timeout": "5s"}}]},

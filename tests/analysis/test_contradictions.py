@@ -114,6 +114,11 @@ OUTER = {"name": "outer"}
             "hedges and retries make 8 calls of each request: 32/s against a capacity of 10/s",
         ),
         (
+            {"a": stage({"rate_limit": {"rate": "5/s", "timeout": "2s", "queue_limit": 10}})},
+            ("a.rate_limit.queue_limit", "a.rate_limit.timeout"),
+            "no more than 10 calls wait, as another would do so for longer than 2.00 s",
+        ),
+        (
             {"a": stage(deadline("1s"), bulkhead(timeout="2s"))},
             ("a.bulkhead.timeout", "a.deadline.timeout"),
             "the inner timeout of 2.00 s never fires",
@@ -198,6 +203,23 @@ OUTER = {"name": "outer"}
             None,
         ),
         ({"a": stage({"hedge": {"after": "10ms"}}, deadline("500ms"))}, None, None),
+        (
+            {"a": stage({"rate_limit": {"rate": "5/s", "timeout": "2s", "queue_limit": 9}})},
+            None,
+            None,
+        ),
+        (  # calls are inside the bulkhead while they wait for a token
+            {
+                "a": stage(
+                    bulkhead(concurrency=9),
+                    {"rate_limit": {"rate": "5/s", "timeout": "2s"}},
+                    concurrency=2,
+                    queue_limit=2,
+                )
+            },
+            None,
+            None,
+        ),
         ({"a": stage(bulkhead(), concurrency=2)}, None, None),  # it is what limits the queue
         ({"a": stage(bulkhead(), {"fallback": {}}, concurrency=2, queue_limit=0)}, None, None),
         (

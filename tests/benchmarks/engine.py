@@ -104,6 +104,7 @@ POLICIES: dict[str, Any] = {  # what a request pays for each of them, that lets 
     },
     "hedge": {"hedge": {"after": "9s"}},
     "hedge, one in five": {"hedge": {"after": "400ms"}},
+    "rate limit": {"rate_limit": {"rate": "100/s", "burst": 20}},
     "bulkhead": {"bulkhead": {"timeout": "1s"}},
     "breaker": {"breaker": {"recovery_timeout": "10s"}},
     "breaker, window of calls": {

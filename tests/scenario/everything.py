@@ -141,6 +141,7 @@ stages:
     policies:
       - deadline: {timeout: 30s, on_timeout: abandon, propagate: true}
       - hedge: {after: 2s, attempts: 3, throttle: {max_tokens: 10, token_ratio: 0.1}}
+      - rate_limit: {rate: 10/s, burst: 20, queue_limit: 5, timeout: 1s}
       - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s}
   fan:
     parallel: true

@@ -15,7 +15,15 @@ from cascadesim.scenario.schema.breakers import (
     with_preset,
 )
 from cascadesim.scenario.schema.work import Work
-from cascadesim.scenario.units import Count, Duration, Number, PositiveDuration, Share, Whole
+from cascadesim.scenario.units import (
+    Count,
+    Duration,
+    Number,
+    PositiveDuration,
+    Rate,
+    Share,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,6 +131,27 @@ class Bulkhead(Policy):
         return self
 
 
+class RateLimit(Policy):
+    """Limits how often calls go through it, by a token bucket, as Go's x/time/rate does."""
+
+    rate: Rate = Field(description="calls let through in the long run")
+    burst: Count = Field(1, description="calls let through at once after a quiet time")
+    queue_limit: Whole | None = Field(
+        None, description="calls that may wait for their turn; one more is rejected"
+    )
+    timeout: Duration = Field(
+        "0s",
+        validate_default=True,
+        description="longest wait for a turn; a call that would wait longer is rejected at once",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.queue_limit is not None and "timeout" not in self.model_fields_set:
+            raise problem("queue_limit needs a timeout, else nobody waits", "queue_limit")
+        return self
+
+
 class Deadline(Policy):
     """Ends a call that takes too long."""
 
@@ -220,6 +249,7 @@ class PolicyChoice(Choice):
     deadline: Deadline | None = Field(None, description="ends a call that takes too long")
     fallback: Fallback | None = Field(None, description="a degraded answer in place of an error")
     hedge: Hedge | None = Field(None, description="sends a call that is slow again")
+    rate_limit: RateLimit | None = Field(None, description="limits how often calls go through")
     retry: Retry | None = Field(None, description="sends a call that failed again")
 
     @property

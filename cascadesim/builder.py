@@ -28,6 +28,7 @@ from cascadesim.model.pool import (
 from cascadesim.model.propagation import EndsWithContext, InTime, deadline_of, propagates
 from cascadesim.model.rate_limit import RateLimit, RateLimitPlan
 from cascadesim.model.retry import Retry, RetryPlan
+from cascadesim.model.shedding import CodelBulkhead, CodelLimit
 from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
 from cascadesim.randomness import UNIFORM, Distribution, Stream
 from cascadesim.records import Part
@@ -94,7 +95,12 @@ class Builder:
             layer = self._in_time(self._session(plan, layer))
         if plan.concurrency < math.inf:
             part = self._part(plan.name, "queue_wait", f"{plan.name}.concurrency")
-            limit = Limit(layer, self.kernel, plan, part, self._end(f"{plan.name}.queue_limit"))
+            full = self._end(f"{plan.name}.queue_limit")
+            if plan.codel is None:
+                limit = Limit(layer, self.kernel, plan, part, full)
+            else:
+                ends = full, self._end(f"{plan.name}.codel.target")
+                limit = CodelLimit(layer, self.kernel, plan, part, ends)
             self.levels[f"{plan.name}.concurrency"] = limit.levels
             layer = limit
         if plan.startup > 0 and plan.faults:
@@ -202,7 +208,11 @@ class Builder:
     def _bulkhead(self, where: str, plan: BulkheadPlan, inner: Layer) -> Layer:
         part = self._part(where, "queue_wait", f"{where}.concurrency")
         ends = self._ends(where, "concurrency", "queue_limit", "timeout")
-        bulkhead = Bulkhead(inner, self.kernel, plan, part, ends)
+        if plan.codel is None:
+            bulkhead = Bulkhead(inner, self.kernel, plan, part, ends)
+        else:
+            ends = *ends, self._end(f"{where}.codel.target")
+            bulkhead = CodelBulkhead(inner, self.kernel, plan, part, ends)
         self.levels[where] = bulkhead.levels
         return bulkhead
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cascadesim.model.arrivals import Closed, Gaps, Recorded
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
+from cascadesim.model.codel import CodelPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.faults import FaultPlan, Renewal
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from cascadesim.scenario.schema.policies import (
         Breaker,
         Bulkhead,
+        Codel,
         Deadline,
         Fallback,
         Hedge,
@@ -102,6 +104,7 @@ def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> Stage
         concurrency=_or_infinite(stage.concurrency),
         queue_limit=_or_infinite(stage.queue_limit),
         lifo=stage.queue == "lifo",
+        codel=_codel(stage.codel),
         tracker=stage.tracker.timeout if stage.tracker else math.inf,
         startup=stage.startup.timeout if stage.startup else 0.0,
         pool=_pool(stage.pool) if stage.pool else None,
@@ -111,6 +114,10 @@ def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> Stage
         stages=_stages(stage.stages, faults),
         parallel=stage.parallel,
     )
+
+
+def _codel(codel: Codel | None) -> CodelPlan | None:
+    return None if codel is None else CodelPlan(codel.target, codel.interval, codel.law)
 
 
 def _or_infinite(value: float | None) -> float:
@@ -180,7 +187,8 @@ def _policy(policy: PolicyChoice) -> PolicyPlan:
 
 def _bulkhead(name: str, settings: Bulkhead) -> BulkheadPlan:
     queue_limit = _or_infinite(settings.queue_limit)
-    return BulkheadPlan(name, settings.concurrency, queue_limit, settings.timeout)
+    codel = _codel(settings.codel)
+    return BulkheadPlan(name, settings.concurrency, queue_limit, settings.timeout, codel)
 
 
 def _rate_limit(name: str, settings: RateLimit) -> RateLimitPlan:

@@ -140,6 +140,14 @@ def library_breakers() -> st.SearchStrategy[Data]:
 
 
 @cache
+def codels() -> st.SearchStrategy[Data]:
+    return merged(
+        st.fixed_dictionaries({"target": ms(1, 400), "interval": ms(401, 2000)}),
+        maybe("law", st.sampled_from(["folly", "rfc8289"])),
+    )
+
+
+@cache
 def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
     enabled = maybe("enabled", st.sampled_from([True, True, False]))
     breaker = merged(
@@ -181,6 +189,7 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         enabled,
         st.fixed_dictionaries({"concurrency": st.integers(1, 5), "timeout": ms(0, 2000)}),
         maybe("queue_limit", st.integers(0, 6)),
+        maybe("codel", codels()),
     )
     rate_limit = merged(
         enabled,
@@ -245,7 +254,9 @@ def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
     stage |= draw(maybe("concurrency", st.integers(1, 5)))
     if "concurrency" in stage:
         stage |= draw(maybe("queue_limit", st.integers(0, 6)))
-        stage |= draw(maybe("queue", st.sampled_from(["fifo", "lifo"])))
+        stage |= draw(
+            st.one_of(maybe("queue", st.sampled_from(["fifo", "lifo"])), maybe("codel", codels()))
+        )
     stage |= draw(maybe("startup", st.fixed_dictionaries({"timeout": ms(50, 5000)})))
     stage |= draw(maybe("pool", pools(bounded)))
     if "pool" in stage and stage["pool"].get("kind") != "static":

@@ -88,6 +88,7 @@ def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
         *_bulkheads_never_full(plan),
         *_hedges_never_sent(plan),
         *_turns_never_refused(plan),
+        *_nothing_to_shed(plan),
     ]
     return found if limit is None else [*found, *_recoveries_beyond(plan, limit)]
 
@@ -196,6 +197,24 @@ def _turns_never_refused(plan: Plan) -> Iterator[Contradiction]:
                         f"the queue limit has no effect: no more than {longest} calls wait, as "
                         f"another would do so for longer than {duration_text(policy.timeout)}",
                     )
+
+
+def _nothing_to_shed(plan: Plan) -> Iterator[Contradiction]:
+    for stage, outer, own in plan.walk_policies():
+        queues = [(stage.name, stage.codel, outer + own, math.inf)]
+        queues += [
+            (path, policy.codel, outer + own[:i], policy.timeout)
+            for i, (path, policy) in enumerate(own)
+            if isinstance(policy, BulkheadPlan)
+        ]
+        for path, codel, outside, timeout in queues:
+            limits = (f"{path}.timeout", timeout), _tightest(outside, for_waits=True)
+            setting, longest = min(filter(None, limits), key=lambda limit: limit[1])
+            if codel is not None and longest <= codel.least_wait:
+                yield Contradiction(
+                    (f"{path}.codel.target", setting),
+                    f"nothing is ever shed: nobody waits for longer than {duration_text(longest)}",
+                )
 
 
 def _hedges_never_sent(plan: Plan) -> Iterator[Contradiction]:

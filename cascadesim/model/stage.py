@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cascadesim.model.breaker import BreakerPlan
     from cascadesim.model.bulkhead import BulkheadPlan
+    from cascadesim.model.codel import CodelPlan
     from cascadesim.model.deadline import DeadlinePlan
     from cascadesim.model.fallback import FallbackPlan
     from cascadesim.model.faults import FaultPlan, Timeline
@@ -48,6 +49,7 @@ class StagePlan:
     concurrency: float = math.inf  # calls worked on at once
     queue_limit: float = math.inf  # calls that may wait for that
     lifo: bool = False  # the newest of them is served first
+    codel: CodelPlan | None = None  # sheds some of them
     tracker: float = math.inf  # when a call that gets no answer is noticed
     startup: float = 0.0  # how long callers wait while the stage starts up
     pool: PoolPlan | None = None

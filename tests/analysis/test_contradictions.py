@@ -119,6 +119,16 @@ OUTER = {"name": "outer"}
             "no more than 10 calls wait, as another would do so for longer than 2.00 s",
         ),
         (
+            {"a": stage(bulkhead(timeout="10ms", codel={}))},
+            ("a.bulkhead.codel.target", "a.bulkhead.timeout"),
+            "nothing is ever shed: nobody waits for longer than 10 ms",
+        ),
+        (
+            {"a": stage(deadline("1s"), concurrency=2, codel={"target": "1s", "interval": "9s"})},
+            ("a.codel.target", "a.deadline.timeout"),
+            "nothing is ever shed: nobody waits for longer than 1.00 s",
+        ),
+        (
             {"a": stage(deadline("1s"), bulkhead(timeout="2s"))},
             ("a.bulkhead.timeout", "a.deadline.timeout"),
             "the inner timeout of 2.00 s never fires",
@@ -203,6 +213,8 @@ OUTER = {"name": "outer"}
             None,
         ),
         ({"a": stage({"hedge": {"after": "10ms"}}, deadline("500ms"))}, None, None),
+        ({"a": stage(bulkhead(timeout="10ms", codel={"law": "rfc8289"}))}, None, None),
+        ({"a": stage(deadline("1s"), concurrency=2, codel={"target": "90ms"})}, None, None),
         (
             {"a": stage({"rate_limit": {"rate": "5/s", "timeout": "2s", "queue_limit": 9}})},
             None,

@@ -138,6 +138,7 @@ WORKS: dict[str, Any] = {  # and for other work than exponential
 
 QUEUES: dict[str, Any] = {  # and for a limit, at which a third of them wait
     "concurrency": {"concurrency": 2},
+    "concurrency, codel": {"concurrency": 2, "codel": {}},
     "concurrency, lifo": {"concurrency": 2, "queue": "lifo"},
 }
 

@@ -142,12 +142,12 @@ stages:
       - deadline: {timeout: 30s, on_timeout: abandon, propagate: true}
       - hedge: {after: 2s, attempts: 3, throttle: {max_tokens: 10, token_ratio: 0.1}}
       - rate_limit: {rate: 10/s, burst: 20, queue_limit: 5, timeout: 1s}
-      - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s}
+      - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s, codel: {law: rfc8289}}
   fan:
     parallel: true
     stages:
       left: {work: {constant: 1s}}
-      right: {work: {constant: 2s}}
+      right: {work: {constant: 2s}, concurrency: 2, codel: {target: 10ms, interval: 1s}}
 """
 CURVE = """\
 name: curve

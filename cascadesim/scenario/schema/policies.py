@@ -110,6 +110,28 @@ class Breaker(Policy):
         return self
 
 
+class Codel(Strict):
+    """Sheds calls from a queue that lasts too long."""
+
+    target: PositiveDuration = Field(
+        "5ms", validate_default=True, description="wait that a good queue does not exceed for long"
+    )
+    interval: PositiveDuration = Field(
+        "100ms", validate_default=True, description="time for which it may be exceeded"
+    )
+    law: Literal["folly", "rfc8289"] = Field(
+        "folly",
+        description="shed all that have waited for twice the target while even the shortest wait "
+        "is longer than it, as Facebook's servers do; or one after the other, as routers do",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.interval <= self.target:
+            raise problem("must be more than the target", "interval")
+        return self
+
+
 class Bulkhead(Policy):
     """Limits the calls through it, as resilience4j's does."""
 
@@ -123,9 +145,12 @@ class Bulkhead(Policy):
         description="longest wait for a place, after which the call is rejected; 0s rejects at "
         "once",
     )
+    codel: Codel | None = Field(None, description="sheds calls that wait for a place too long")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.codel is not None and "timeout" not in self.model_fields_set:
+            raise problem("codel needs a timeout, else nobody waits", "codel")
         if self.queue_limit is not None and "timeout" not in self.model_fields_set:
             raise problem("queue_limit needs a timeout, else nobody waits", "queue_limit")
         return self

@@ -7,6 +7,7 @@ from itertools import accumulate
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
+from cascadesim.model.adaptive_limit import AdaptiveLimit, AdaptiveLimitPlan, algorithm_of
 from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
 from cascadesim.model.breaker_presets import breaker_of, layer_of
 from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
@@ -190,6 +191,7 @@ class Builder:
 
     def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
         build: dict[type, Callable[[str, Any, Layer], Layer]] = {
+            AdaptiveLimitPlan: self._adaptive_limit,
             BreakerPlan: self._breaker,
             BulkheadPlan: self._bulkhead,
             DeadlinePlan: self._deadline,
@@ -215,6 +217,13 @@ class Builder:
             bulkhead = CodelBulkhead(inner, self.kernel, plan, part, ends)
         self.levels[where] = bulkhead.levels
         return bulkhead
+
+    def _adaptive_limit(self, where: str, plan: AdaptiveLimitPlan, inner: Layer) -> Layer:
+        algorithm = algorithm_of(plan, self._stream(f"{where}.probe", UNIFORM).at)
+        end = self._end(f"{where}.algorithm")
+        limit = AdaptiveLimit(inner, self.kernel, algorithm, plan.outcomes, end)
+        self.levels[where] = limit.levels
+        return limit
 
     def _rate_limit(self, where: str, plan: RateLimitPlan, inner: Layer) -> Layer:
         part = self._part(where, "rate_limit_wait", f"{where}.rate")

@@ -8,6 +8,7 @@ from itertools import count
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.arrivals import Closed, Gaps, Recorded
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
@@ -25,6 +26,7 @@ from cascadesim.model.window import WindowPlan
 from cascadesim.plan import ObservedPlan, Plan
 from cascadesim.randomness import Distribution
 from cascadesim.scenario.schema.breakers import LONGEST_EJECTION
+from cascadesim.scenario.schema.policies import LIMIT_DEFAULTS, LIMIT_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from cascadesim.scenario.schema.breakers import Window
     from cascadesim.scenario.schema.faults import Fault
     from cascadesim.scenario.schema.policies import (
+        AdaptiveLimit,
         Breaker,
         Bulkhead,
         Codel,
@@ -191,6 +194,18 @@ def _bulkhead(name: str, settings: Bulkhead) -> BulkheadPlan:
     return BulkheadPlan(name, settings.concurrency, queue_limit, settings.timeout, codel)
 
 
+def _adaptive_limit(name: str, settings: AdaptiveLimit) -> AdaptiveLimitPlan:
+    """Return the plan, with the defaults that its algorithm has in the library."""
+    keys = (key for key in LIMIT_KEYS if getattr(settings, key) is not None)
+    given = {key: getattr(settings, key) for key in keys}
+    values = LIMIT_DEFAULTS[settings.algorithm] | given
+    values["initial"] = given.get("initial", min(values["initial"], values["max"]))
+    values["min"] = given.get("min", min(values["min"], values["initial"]))
+    return AdaptiveLimitPlan(
+        name, settings.algorithm, outcomes=_outcomes(settings.outcomes), **values
+    )
+
+
 def _rate_limit(name: str, settings: RateLimit) -> RateLimitPlan:
     queue_limit = _or_infinite(settings.queue_limit)
     return RateLimitPlan(name, settings.rate, settings.burst, settings.timeout, queue_limit)
@@ -246,6 +261,7 @@ def _breaker(name: str, settings: Breaker) -> BreakerPlan:
 
 
 _POLICIES: dict[str, Callable[[str, Any], PolicyPlan]] = {
+    "adaptive_limit": _adaptive_limit,
     "breaker": _breaker,
     "bulkhead": _bulkhead,
     "deadline": _deadline,

@@ -191,6 +191,23 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         maybe("queue_limit", st.integers(0, 6)),
         maybe("codel", codels()),
     )
+    of_algorithm: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+        "aimd": {"backoff_ratio": st.floats(0.5, 0.99), "timeout": ms(50, 2000)},
+        "gradient2": {"smoothing": st.floats(0.1, 1), "queue_size": st.integers(0, 4)},
+        "vegas": {"probe_multiplier": st.integers(1, 5)},
+    }
+    adaptive_limit = merged(
+        enabled,
+        st.one_of(
+            *(
+                st.fixed_dictionaries({"algorithm": st.just(name)} | own)
+                for name, own in of_algorithm.items()
+            )
+        ),
+        st.fixed_dictionaries({"initial": st.integers(1, 4), "max": st.integers(4, 8)}),
+        maybe("min", st.just(1)),
+        maybe("outcomes", errors),
+    )
     rate_limit = merged(
         enabled,
         st.fixed_dictionaries({"rate": st.integers(1, 12).map(lambda n: f"{n}/s")}),
@@ -206,6 +223,7 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         st.fixed_dictionaries({"fallback": fallback}),
         st.fixed_dictionaries({"bulkhead": bulkhead}),
         st.fixed_dictionaries({"rate_limit": rate_limit}),
+        st.fixed_dictionaries({"adaptive_limit": adaptive_limit}),
     )
     return st.lists(choice, max_size=4).map(_named)
 

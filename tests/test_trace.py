@@ -11,6 +11,7 @@ from strategies import Data, plan_of, scenarios
 from test_engine_laws import content
 
 from cascadesim.engine import simulate, trace, watch
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.rate_limit import RateLimitPlan
@@ -51,6 +52,8 @@ def limits(plan: Plan) -> dict[str, float]:
             most[f"{stage.name}.pool.idle"] = stage.pool.keeps
         for policy in stage.policies:
             where = f"{stage.name}.{policy.name}"
+            if isinstance(policy, AdaptiveLimitPlan):
+                most[f"{where}.busy"] = most[f"{where}.limit"] = policy.max
             if isinstance(policy, RateLimitPlan):
                 most[f"{where}.waiting"] = policy.queue_limit
             if isinstance(policy, BulkheadPlan):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cascadesim.model.pool import PoolPlan
+    from cascadesim.model.retry import RetryPlan
     from cascadesim.model.stage import PolicyPlan, StagePlan
     from cascadesim.plan import Plan
 
@@ -130,6 +132,8 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
 
 
 def _policy(where: str, policy: PolicyPlan, inner: Bound) -> Bound:
+    if isinstance(policy, AdaptiveLimitPlan):
+        return inner  # it refuses at once
     if isinstance(policy, DeadlinePlan):
         return inner.capped(f"{where}.timeout", policy.timeout)
     if isinstance(policy, BulkheadPlan | RateLimitPlan):
@@ -138,10 +142,16 @@ def _policy(where: str, policy: PolicyPlan, inner: Bound) -> Bound:
         return inner + Bound({f"{where}.work": policy.work.upper})
     if isinstance(policy, BreakerPlan):
         return _breaker(where, policy, inner) if policy.waits else inner
-    if isinstance(policy, HedgePlan):
-        return _hedge(where, policy, inner)
-    waits = math.fsum(policy.longest(attempt) for attempt in range(policy.attempts - 1))
-    return inner.times(policy.attempts) + Bound({f"{where}.base": waits})
+    return (
+        _hedge(where, policy, inner)
+        if isinstance(policy, HedgePlan)
+        else _retry(where, policy, inner)
+    )
+
+
+def _retry(where: str, retry: RetryPlan, inner: Bound) -> Bound:
+    waits = math.fsum(retry.longest(attempt) for attempt in range(retry.attempts - 1))
+    return inner.times(retry.attempts) + Bound({f"{where}.base": waits})
 
 
 def _hedge(where: str, hedge: HedgePlan, inner: Bound) -> Bound:

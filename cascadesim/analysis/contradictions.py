@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.bounds import Bound, recoveries
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.arrivals import Closed
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
@@ -257,6 +258,8 @@ def _let_in(outside: Around) -> tuple[str, float]:
             break  # zombies are inside, and no longer in what is around it
         if isinstance(policy, BulkheadPlan):
             found = min(found, (f"{path}.concurrency", policy.concurrency), key=lambda f: f[1])
+        if isinstance(policy, AdaptiveLimitPlan):
+            found = min(found, (f"{path}.max", policy.max), key=lambda f: f[1])
     return found
 
 
@@ -268,6 +271,8 @@ def _kept_inside(stage: StagePlan, inside: Around) -> tuple[str, float]:
     for path, policy in inside:
         if isinstance(policy, BulkheadPlan):
             return f"{path}.concurrency", policy.room
+        if isinstance(policy, AdaptiveLimitPlan):
+            return f"{path}.max", policy.max
         waits = isinstance(policy, BreakerPlan) and policy.waits
         waits |= isinstance(policy, RateLimitPlan) and policy.timeout > 0
         if waits or isinstance(policy, RetryPlan | FallbackPlan):

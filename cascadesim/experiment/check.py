@@ -16,6 +16,7 @@ from cascadesim.analysis.contradictions import (
 from cascadesim.analysis.summary import latency_limit
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.arrivals import Gaps
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
@@ -178,7 +179,7 @@ def _ever_ends(target: StagePlan, around: Around, i: int) -> bool:
     # An outer deadline that abandons its call does not end it, if it does not propagate.
     outside = [p for _, p in around[:i] if isinstance(p, DeadlinePlan) and p.ends_waits]
     timeouts = [min(s.tracker, s.session.lifetime) for s in walk((target,))]
-    ends = any(isinstance(policy, _ENDING) for policy in inside)
+    ends = any(isinstance(policy, (*_ENDING, AdaptiveLimitPlan)) for policy in inside)
     return ends or bool(outside) or min(timeouts) < math.inf or any(map(_fills, walk((target,))))
 
 

@@ -15,6 +15,7 @@ from cascadesim.model.propagation import unanswered
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
     from cascadesim.model.breaker import BreakerPlan
     from cascadesim.model.bulkhead import BulkheadPlan
     from cascadesim.model.codel import CodelPlan
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from cascadesim.randomness import Distribution, Stream
 
     PolicyPlan = (
-        BreakerPlan
+        AdaptiveLimitPlan
+        | BreakerPlan
         | BulkheadPlan
         | DeadlinePlan
         | FallbackPlan

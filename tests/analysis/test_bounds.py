@@ -80,6 +80,7 @@ def breaker(**settings: Any) -> dict[str, Any]:
             {"policies": [{"rate_limit": {"rate": "1/s", "timeout": "5s"}}]},
             {"a.work": 2, "a.rate_limit.timeout": 5},
         ),
+        ({"policies": [{"adaptive_limit": {}}]}, {"a.work": 2}),
         ({"policies": [{"bulkhead": {}}]}, {"a.work": 2}),
         (
             {"policies": [{"bulkhead": {"timeout": "5s"}}]},

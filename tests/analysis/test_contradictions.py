@@ -129,6 +129,16 @@ OUTER = {"name": "outer"}
             "nothing is ever shed: nobody waits for longer than 1.00 s",
         ),
         (
+            {"a": stage({"adaptive_limit": {"max": 9}}, bulkhead(concurrency=9))},
+            ("a.bulkhead.concurrency", "a.adaptive_limit.max"),
+            "the bulkhead of 9 has no effect: no more than 9 calls are ever inside it",
+        ),
+        (
+            {"a": stage(bulkhead(concurrency=9), {"adaptive_limit": {"max": 8}})},
+            ("a.bulkhead.concurrency", "a.adaptive_limit.max"),
+            "the bulkhead of 9 has no effect: no more than 8 calls are ever inside it",
+        ),
+        (
             {"a": stage(deadline("1s"), bulkhead(timeout="2s"))},
             ("a.bulkhead.timeout", "a.deadline.timeout"),
             "the inner timeout of 2.00 s never fires",

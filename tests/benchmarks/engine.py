@@ -105,6 +105,9 @@ POLICIES: dict[str, Any] = {  # what a request pays for each of them, that lets 
     "hedge": {"hedge": {"after": "9s"}},
     "hedge, one in five": {"hedge": {"after": "400ms"}},
     "rate limit": {"rate_limit": {"rate": "100/s", "burst": 20}},
+    "adaptive limit, aimd": {"adaptive_limit": {"algorithm": "aimd"}},
+    "adaptive limit, gradient2": {"adaptive_limit": {"algorithm": "gradient2"}},
+    "adaptive limit, vegas": {"adaptive_limit": {"algorithm": "vegas"}},
     "bulkhead": {"bulkhead": {"timeout": "1s"}},
     "breaker": {"breaker": {"recovery_timeout": "10s"}},
     "breaker, window of calls": {

@@ -149,6 +149,18 @@ stages:
       left: {work: {constant: 1s}}
       right: {work: {constant: 2s}, concurrency: 2, codel: {target: 10ms, interval: 1s}}
 """
+LIMITS = """\
+name: limits
+horizon: 1min
+workload: {arrivals: {poisson: {rate: 4/s}}}
+stages:
+  agent:
+    work: {constant: 1s}
+    policies:
+      - adaptive_limit: {initial: 10, min: 5, smoothing: 0.3, queue_size: 2, long_window: 100}
+      - adaptive_limit: {name: loss, algorithm: aimd, backoff_ratio: 0.8, timeout: 2s}
+      - adaptive_limit: {name: delay, algorithm: vegas, max: 50, probe_multiplier: 10}
+"""
 CURVE = """\
 name: curve
 horizon: 1d
@@ -189,7 +201,7 @@ horizon: 1min
 workload: {closed: {clients: 50, think: {exponential: {mean: 1s}}}}
 stages: {a: {work: {constant: 1ms}}}
 """
-ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, FAULTS, CLIENTS)
+ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, LIMITS, CURVE, REPLAY, FAULTS, CLIENTS)
 
 
 def swap(old: str, new: str, text: str = EVERYTHING) -> str:

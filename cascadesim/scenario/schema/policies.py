@@ -156,6 +156,75 @@ class Bulkhead(Policy):
         return self
 
 
+# Of Netflix's concurrency-limits, by algorithm: AIMDLimit, Gradient2Limit and VegasLimit.
+LIMIT_DEFAULTS: dict[str, dict[str, Any]] = {
+    "aimd": {"initial": 20, "min": 20, "max": 200, "backoff_ratio": 0.9, "timeout": 5.0},
+    "gradient2": {
+        **{"initial": 20, "min": 20, "max": 200},
+        **{"smoothing": 0.2, "queue_size": 4, "long_window": 600},
+    },
+    "vegas": {"initial": 20, "min": 1, "max": 1000, "smoothing": 1.0, "probe_multiplier": 30},
+}
+LIMIT_KEYS = tuple(dict.fromkeys(key for keys in LIMIT_DEFAULTS.values() for key in keys))
+
+
+class AdaptiveLimit(Policy):
+    """Limits the calls through it to what answer times and drops allow, as Netflix's does."""
+
+    algorithm: Literal["aimd", "gradient2", "vegas"] = Field(
+        "gradient2", description="by drops, by how answer times change, or by how many calls queue"
+    )
+    initial: Count | None = Field(
+        None, description="calls let through at once at first; 20 by default, or max if less"
+    )
+    min: Count | None = Field(
+        None,
+        description="the least it can come to; 20 by default, 1 of vegas, or initial if less",
+    )
+    max: Count | None = Field(
+        None, description="the most it can come to; 200 by default, 1000 of vegas"
+    )
+    outcomes: list[ErrorName] = Field(
+        ["rejected", "timed_out"], description="outcomes that count as drops; others are ignored"
+    )
+    backoff_ratio: Annotated[Number, Field(ge=0.5, lt=1)] | None = Field(
+        None, description="what is left of the limit after a drop, of aimd; 0.9 by default"
+    )
+    timeout: PositiveDuration | None = Field(
+        None, description="time after which an answer counts as a drop, of aimd; 5s by default"
+    )
+    smoothing: Annotated[Number, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="weight of the newest estimate, of gradient2 (0.2 by default) and vegas (1)",
+    )
+    queue_size: Whole | None = Field(
+        None, description="calls that may queue, of gradient2; 4 by default"
+    )
+    long_window: Count | None = Field(
+        None, description="calls in the long-term average, of gradient2; 600 by default"
+    )
+    probe_multiplier: Count | None = Field(
+        None,
+        description="calls for each of the limit after which vegas forgets the shortest; 30 by "
+        "default",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        usual = LIMIT_DEFAULTS[self.algorithm]
+        for key in LIMIT_KEYS:
+            if getattr(self, key) is not None and key not in usual:
+                of = " and ".join(name for name, keys in LIMIT_DEFAULTS.items() if key in keys)
+                raise problem(f"is a setting of algorithm: {of}", key, key=True)
+        most = usual["max"] if self.max is None else self.max
+        for key in ("initial", "min"):
+            if (getattr(self, key) or 0) > most:
+                raise problem(f"must not be more than max, which is {most}", key)
+        if self.min is not None and self.min > (self.initial or min(usual["initial"], most)):
+            raise problem("must not be more than initial", "min")
+        return self
+
+
 class RateLimit(Policy):
     """Limits how often calls go through it, by a token bucket, as Go's x/time/rate does."""
 
@@ -269,6 +338,9 @@ class Fallback(Policy):
 class PolicyChoice(Choice):
     """One policy, by its kind."""
 
+    adaptive_limit: AdaptiveLimit | None = Field(
+        None, description="limits the calls through it to what seems to be too many"
+    )
     breaker: Breaker | None = Field(None, description="stops calls after failures")
     bulkhead: Bulkhead | None = Field(None, description="limits the calls through it")
     deadline: Deadline | None = Field(None, description="ends a call that takes too long")

@@ -184,7 +184,7 @@ def overloads(draw: Callable[[st.SearchStrategy[Any]], Any]) -> tuple[int, int, 
     return rate, servers, work, target, draw(st.integers(target + 1, target + 2000))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(overloads(), st.sampled_from([("folly", Folly), ("rfc8289", Rfc8289)]))
 def test_calls_are_shed_that_the_source_sheds(
     drawn: tuple[int, int, int, int, int], law: tuple[str, Any]

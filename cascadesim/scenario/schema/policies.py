@@ -339,7 +339,7 @@ class PolicyChoice(Choice):
     """One policy, by its kind."""
 
     adaptive_limit: AdaptiveLimit | None = Field(
-        None, description="limits the calls through it to what seems to be too many"
+        None, description="limits the calls through it by how they fare"
     )
     breaker: Breaker | None = Field(None, description="stops calls after failures")
     bulkhead: Bulkhead | None = Field(None, description="limits the calls through it")

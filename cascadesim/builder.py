@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 from operator import or_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cascadesim.model.adaptive_limit import AdaptiveLimit, AdaptiveLimitPlan, algorithm_of
 from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
 from cascadesim.model.breaker_presets import breaker_of, layer_of
 from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
+from cascadesim.model.hedge import Hedge, HedgePlan
 from cascadesim.model.parallel import Parallel
 from cascadesim.model.pool import (
     Connector,
@@ -25,7 +27,9 @@ from cascadesim.model.pool import (
     StaticPool,
 )
 from cascadesim.model.propagation import EndsWithContext, InTime, deadline_of, propagates
-from cascadesim.model.retry import Retry
+from cascadesim.model.rate_limit import RateLimit, RateLimitPlan
+from cascadesim.model.retry import Retry, RetryPlan
+from cascadesim.model.shedding import CodelBulkhead, CodelLimit
 from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
 from cascadesim.model.websocket import CONNECTIONS, Connections, Ends, Parts
 from cascadesim.randomness import UNIFORM, Distribution, Stream
@@ -94,7 +98,12 @@ class Builder:
             layer = self._in_time(self._session(plan, layer))
         if plan.concurrency < math.inf:
             part = self._part(plan.name, "queue_wait", f"{plan.name}.concurrency")
-            limit = Limit(layer, self.kernel, plan, part, self._end(f"{plan.name}.queue_limit"))
+            full = self._end(f"{plan.name}.queue_limit")
+            if plan.codel is None:
+                limit = Limit(layer, self.kernel, plan, part, full)
+            else:
+                ends = full, self._end(f"{plan.name}.codel.target")
+                limit = CodelLimit(layer, self.kernel, plan, part, ends)
             self.levels[f"{plan.name}.concurrency"] = limit.levels
             layer = limit
         if plan.startup > 0 and plan.faults:
@@ -217,35 +226,74 @@ class Builder:
         return self._spans[fault]
 
     def _policy(self, stage: str, plan: PolicyPlan, inner: Layer) -> Layer:
-        where = f"{stage}.{plan.name}"
-        if isinstance(plan, DeadlinePlan):
-            deadline = deadline_of(plan)(
-                inner, self.kernel, plan.timeout, self._end(f"{where}.timeout")
-            )
-            return EndsWithContext(deadline) if self._told else deadline
-        if isinstance(plan, BulkheadPlan):
-            part = self._part(where, "queue_wait", f"{where}.concurrency")
-            keys = ("concurrency", "queue_limit", "timeout")
-            full, queue, timeout = (self._end(f"{where}.{key}") for key in keys)
-            bulkhead = Bulkhead(inner, self.kernel, plan, part, (full, queue, timeout))
-            self.levels[where] = bulkhead.levels
-            return bulkhead
-        if isinstance(plan, BreakerPlan):
-            breaker = breaker_of(plan)
-            self.breakers.append((where, breaker))
-            setting = f"{where}.recovery_timeout"
-            part = self._part(where, "breaker_wait", setting) if plan.waits else 0
-            end = self._end(setting if plan.waits else f"{where}.when_open")
-            layer = layer_of(plan)(inner, self.kernel, breaker, part, end)
-            self.levels[where] = layer.levels
-            return layer
-        if isinstance(plan, FallbackPlan):
-            part = self._part(where, "fallback", f"{where}.work")
-            draws = self._stream(f"{where}.work", plan.work)
-            return Fallback(inner, self.kernel, plan, part, draws)
+        build: dict[type, Callable[[str, Any, Layer], Layer]] = {
+            AdaptiveLimitPlan: self._adaptive_limit,
+            BreakerPlan: self._breaker,
+            BulkheadPlan: self._bulkhead,
+            DeadlinePlan: self._deadline,
+            FallbackPlan: self._fallback,
+            HedgePlan: self._hedge,
+            RateLimitPlan: self._rate_limit,
+            RetryPlan: self._retry,
+        }
+        return build[type(plan)](f"{stage}.{plan.name}", plan, inner)
+
+    def _deadline(self, where: str, plan: DeadlinePlan, inner: Layer) -> Layer:
+        end = self._end(f"{where}.timeout")
+        deadline = deadline_of(plan)(inner, self.kernel, plan.timeout, end)
+        return EndsWithContext(deadline) if self._told else deadline
+
+    def _bulkhead(self, where: str, plan: BulkheadPlan, inner: Layer) -> Layer:
+        part = self._part(where, "queue_wait", f"{where}.concurrency")
+        ends = self._ends(where, "concurrency", "queue_limit", "timeout")
+        if plan.codel is None:
+            bulkhead = Bulkhead(inner, self.kernel, plan, part, ends)
+        else:
+            ends = *ends, self._end(f"{where}.codel.target")
+            bulkhead = CodelBulkhead(inner, self.kernel, plan, part, ends)
+        self.levels[where] = bulkhead.levels
+        return bulkhead
+
+    def _adaptive_limit(self, where: str, plan: AdaptiveLimitPlan, inner: Layer) -> Layer:
+        algorithm = algorithm_of(plan, self._stream(f"{where}.probe", UNIFORM).at)
+        end = self._end(f"{where}.algorithm")
+        limit = AdaptiveLimit(inner, self.kernel, algorithm, plan.outcomes, end)
+        self.levels[where] = limit.levels
+        return limit
+
+    def _rate_limit(self, where: str, plan: RateLimitPlan, inner: Layer) -> Layer:
+        part = self._part(where, "rate_limit_wait", f"{where}.rate")
+        ends = self._ends(where, "rate", "queue_limit", "timeout")
+        limit = RateLimit(inner, self.kernel, plan, part, ends)
+        self.levels[where] = limit.levels
+        return limit
+
+    def _breaker(self, where: str, plan: BreakerPlan, inner: Layer) -> Layer:
+        breaker = breaker_of(plan)
+        self.breakers.append((where, breaker))
+        setting = f"{where}.recovery_timeout"
+        part = self._part(where, "breaker_wait", setting) if plan.waits else 0
+        end = self._end(setting if plan.waits else f"{where}.when_open")
+        layer = layer_of(plan)(inner, self.kernel, breaker, part, end)
+        self.levels[where] = layer.levels
+        return layer
+
+    def _fallback(self, where: str, plan: FallbackPlan, inner: Layer) -> Layer:
+        part = self._part(where, "fallback", f"{where}.work")
+        draws = self._stream(f"{where}.work", plan.work)
+        return Fallback(inner, self.kernel, plan, part, draws)
+
+    def _hedge(self, where: str, plan: HedgePlan, inner: Layer) -> Layer:
+        part = self._part(where, "hedge_wait", f"{where}.after")
+        return Hedge(inner, self.kernel, plan, part)
+
+    def _retry(self, where: str, plan: RetryPlan, inner: Layer) -> Layer:
         part = self._part(where, "retry_backoff", f"{where}.base")
         jitter = self._stream(f"{where}.jitter", UNIFORM)
         return Retry(inner, self.kernel, plan, part, jitter)
+
+    def _ends(self, where: str, *keys: str) -> tuple[int, ...]:
+        return tuple(self._end(f"{where}.{key}") for key in keys)
 
     def _part(self, where: str, cause: str, setting: str) -> int:
         self.parts.append(Part(where, cause, setting))

@@ -8,14 +8,18 @@ from itertools import count
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.arrivals import Closed, Gaps, Recorded
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
+from cascadesim.model.codel import CodelPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.faults import FaultPlan, Renewal
+from cascadesim.model.hedge import HedgePlan
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
+from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.retry import RetryPlan
 from cascadesim.model.stage import StagePlan
 from cascadesim.model.websocket import CONNECTIONS, ConnectionsPlan, HandshakePlan
@@ -23,6 +27,7 @@ from cascadesim.model.window import WindowPlan
 from cascadesim.plan import ObservedPlan, Plan
 from cascadesim.randomness import Distribution
 from cascadesim.scenario.schema.breakers import LONGEST_EJECTION
+from cascadesim.scenario.schema.policies import LIMIT_DEFAULTS, LIMIT_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +37,19 @@ if TYPE_CHECKING:
     from cascadesim.scenario.schema.breakers import Window
     from cascadesim.scenario.schema.connections import Connections
     from cascadesim.scenario.schema.faults import Fault
-    from cascadesim.scenario.schema.policies import Backoff, Breaker, PolicyChoice
+    from cascadesim.scenario.schema.policies import (
+        AdaptiveLimit,
+        Backoff,
+        Breaker,
+        Bulkhead,
+        Codel,
+        Deadline,
+        Fallback,
+        Hedge,
+        PolicyChoice,
+        RateLimit,
+        Retry,
+    )
     from cascadesim.scenario.schema.scenario import ScenarioModel
     from cascadesim.scenario.schema.stages import Pool, Stage
     from cascadesim.scenario.schema.work import Gamma, Lognormal, Work
@@ -118,6 +135,7 @@ def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> Stage
         concurrency=_or_infinite(stage.concurrency),
         queue_limit=_or_infinite(stage.queue_limit),
         lifo=stage.queue == "lifo",
+        codel=_codel(stage.codel),
         tracker=stage.tracker.timeout if stage.tracker else math.inf,
         startup=stage.startup.timeout if stage.startup else 0.0,
         pool=_pool(stage.pool) if stage.pool else None,
@@ -127,6 +145,10 @@ def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> Stage
         stages=_stages(stage.stages, faults),
         parallel=stage.parallel,
     )
+
+
+def _codel(codel: Codel | None) -> CodelPlan | None:
+    return None if codel is None else CodelPlan(codel.target, codel.interval, codel.law)
 
 
 def _or_infinite(value: float | None) -> float:
@@ -191,20 +213,56 @@ def _outcomes(words: list[Any]) -> frozenset[Outcome]:
 
 
 def _policy(policy: PolicyChoice) -> PolicyPlan:
-    settings = policy.chosen
-    if policy.kind == "deadline":
-        abandon = settings.on_timeout == "abandon"
-        return DeadlinePlan(policy.name, settings.timeout, abandon, settings.propagate)
-    if policy.kind == "bulkhead":
-        queue_limit = _or_infinite(settings.queue_limit)
-        return BulkheadPlan(policy.name, settings.concurrency, queue_limit, settings.timeout)
+    return _POLICIES[policy.kind](policy.name, policy.chosen)
+
+
+def _bulkhead(name: str, settings: Bulkhead) -> BulkheadPlan:
+    queue_limit = _or_infinite(settings.queue_limit)
+    codel = _codel(settings.codel)
+    return BulkheadPlan(name, settings.concurrency, queue_limit, settings.timeout, codel)
+
+
+def _adaptive_limit(name: str, settings: AdaptiveLimit) -> AdaptiveLimitPlan:
+    """Return the plan, with the defaults that its algorithm has in the library."""
+    keys = (key for key in LIMIT_KEYS if getattr(settings, key) is not None)
+    given = {key: getattr(settings, key) for key in keys}
+    values = LIMIT_DEFAULTS[settings.algorithm] | given
+    values["initial"] = given.get("initial", min(values["initial"], values["max"]))
+    values["min"] = given.get("min", min(values["min"], values["initial"]))
+    return AdaptiveLimitPlan(
+        name, settings.algorithm, outcomes=_outcomes(settings.outcomes), **values
+    )
+
+
+def _rate_limit(name: str, settings: RateLimit) -> RateLimitPlan:
+    queue_limit = _or_infinite(settings.queue_limit)
+    return RateLimitPlan(name, settings.rate, settings.burst, settings.timeout, queue_limit)
+
+
+def _deadline(name: str, settings: Deadline) -> DeadlinePlan:
+    abandon = settings.on_timeout == "abandon"
+    return DeadlinePlan(name, settings.timeout, abandon, settings.propagate)
+
+
+def _fallback(name: str, settings: Fallback) -> FallbackPlan:
+    return FallbackPlan(name, _outcomes(settings.outcomes), distribution(settings.work))
+
+
+def _hedge(name: str, settings: Hedge) -> HedgePlan:
+    throttle = settings.throttle
+    tokens = (throttle.max_tokens, throttle.token_ratio) if throttle else ()
     outcomes = _outcomes(settings.outcomes)
-    if policy.kind == "breaker":
-        return _breaker(policy.name, settings, outcomes)
-    if policy.kind == "fallback":
-        return FallbackPlan(policy.name, outcomes, distribution(settings.work))
-    waits = _backoff(settings)
-    return RetryPlan(policy.name, settings.attempts, outcomes, budget=settings.budget, **waits)
+    return HedgePlan(name, settings.after, settings.attempts, outcomes, *tokens)
+
+
+def _retry(name: str, settings: Retry) -> RetryPlan:
+    return RetryPlan(
+        name,
+        settings.attempts,
+        _outcomes(settings.outcomes),
+        budget=settings.budget,
+        **_backoff(settings),
+    )
 
 
 def _backoff(settings: Backoff) -> dict[str, Any]:
@@ -218,7 +276,7 @@ def _backoff(settings: Backoff) -> dict[str, Any]:
     }
 
 
-def _breaker(name: str, settings: Breaker, outcomes: frozenset[Outcome]) -> BreakerPlan:
+def _breaker(name: str, settings: Breaker) -> BreakerPlan:
     window = None if settings.window is None else _window(settings.window)
     longest = settings.max_recovery_timeout or LONGEST_EJECTION
     return BreakerPlan(
@@ -229,12 +287,24 @@ def _breaker(name: str, settings: Breaker, outcomes: frozenset[Outcome]) -> Brea
         successes_to_close=settings.successes_to_close,
         waits=settings.when_open == "wait",
         max_recoveries=settings.max_recoveries,
-        outcomes=outcomes,
+        outcomes=_outcomes(settings.outcomes),
         window=window,
         preset=settings.preset,
         max_recovery_timeout=longest if settings.preset == "envoy" else 0.0,
         interval=settings.interval or 0.0,
     )
+
+
+_POLICIES: dict[str, Callable[[str, Any], PolicyPlan]] = {
+    "adaptive_limit": _adaptive_limit,
+    "breaker": _breaker,
+    "bulkhead": _bulkhead,
+    "deadline": _deadline,
+    "fallback": _fallback,
+    "hedge": _hedge,
+    "rate_limit": _rate_limit,
+    "retry": _retry,
+}
 
 
 def _or_all(permits: int | Literal["all"]) -> float:

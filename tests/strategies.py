@@ -140,6 +140,14 @@ def library_breakers() -> st.SearchStrategy[Data]:
 
 
 @cache
+def codels() -> st.SearchStrategy[Data]:
+    return merged(
+        st.fixed_dictionaries({"target": ms(1, 400), "interval": ms(401, 2000)}),
+        maybe("law", st.sampled_from(["folly", "rfc8289"])),
+    )
+
+
+@cache
 def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
     enabled = maybe("enabled", st.sampled_from([True, True, False]))
     breaker = merged(
@@ -168,18 +176,54 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         maybe("budget", percent),
         maybe("outcomes", errors),
     )
+    throttle = {"max_tokens": st.integers(1, 20), "token_ratio": st.floats(0.01, 2)}
+    hedge = merged(
+        enabled,
+        st.fixed_dictionaries({"after": ms(0, 800)}),
+        maybe("attempts", st.integers(2, 5)),
+        maybe("outcomes", st.just([]) | errors),
+        maybe("throttle", st.fixed_dictionaries(throttle)),
+    )
     fallback = merged(enabled, maybe("work", works(bounded)), maybe("outcomes", errors))
     bulkhead = merged(
         enabled,
         st.fixed_dictionaries({"concurrency": st.integers(1, 5), "timeout": ms(0, 2000)}),
+        maybe("queue_limit", st.integers(0, 6)),
+        maybe("codel", codels()),
+    )
+    of_algorithm: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+        "aimd": {"backoff_ratio": st.floats(0.5, 0.99), "timeout": ms(50, 2000)},
+        "gradient2": {"smoothing": st.floats(0.1, 1), "queue_size": st.integers(0, 4)},
+        "vegas": {"probe_multiplier": st.integers(1, 5)},
+    }
+    adaptive_limit = merged(
+        enabled,
+        st.one_of(
+            *(
+                st.fixed_dictionaries({"algorithm": st.just(name)} | own)
+                for name, own in of_algorithm.items()
+            )
+        ),
+        st.fixed_dictionaries({"initial": st.integers(1, 4), "max": st.integers(4, 8)}),
+        maybe("min", st.just(1)),
+        maybe("outcomes", errors),
+    )
+    rate_limit = merged(
+        enabled,
+        st.fixed_dictionaries({"rate": st.integers(1, 12).map(lambda n: f"{n}/s")}),
+        maybe("burst", st.integers(1, 5)),
+        st.fixed_dictionaries({"timeout": ms(0, 2000)}),
         maybe("queue_limit", st.integers(0, 6)),
     )
     choice = st.one_of(
         st.fixed_dictionaries({"breaker": breaker}),
         st.fixed_dictionaries({"deadline": deadline}),
         st.fixed_dictionaries({"retry": retry}),
+        st.fixed_dictionaries({"hedge": hedge}),
         st.fixed_dictionaries({"fallback": fallback}),
         st.fixed_dictionaries({"bulkhead": bulkhead}),
+        st.fixed_dictionaries({"rate_limit": rate_limit}),
+        st.fixed_dictionaries({"adaptive_limit": adaptive_limit}),
     )
     return st.lists(choice, max_size=4).map(_named)
 
@@ -228,7 +272,9 @@ def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
     stage |= draw(maybe("concurrency", st.integers(1, 5)))
     if "concurrency" in stage:
         stage |= draw(maybe("queue_limit", st.integers(0, 6)))
-        stage |= draw(maybe("queue", st.sampled_from(["fifo", "lifo"])))
+        stage |= draw(
+            st.one_of(maybe("queue", st.sampled_from(["fifo", "lifo"])), maybe("codel", codels()))
+        )
     stage |= draw(maybe("startup", st.fixed_dictionaries({"timeout": ms(50, 5000)})))
     stage |= draw(maybe("pool", pools(bounded)))
     if "pool" in stage and stage["pool"].get("kind") != "static":

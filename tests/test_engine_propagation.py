@@ -230,7 +230,7 @@ def test_a_breaker_inside_sees_silent_calls_end() -> None:
         assert (silent.after, silent.never) == (after, not propagate)
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(scenarios())
 def test_no_work_begins_once_the_deadline_has_passed(data: Data) -> None:
     call = Work.call

@@ -11,8 +11,10 @@ from strategies import Data, plan_of, scenarios
 from test_engine_laws import content
 
 from cascadesim.engine import simulate, trace, watch
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.outcome import Outcome
+from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.plan import Plan
 from cascadesim.records import Records
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
@@ -49,8 +51,12 @@ def limits(plan: Plan) -> dict[str, float]:
             )
             most[f"{stage.name}.pool.idle"] = stage.pool.keeps
         for policy in stage.policies:
+            where = f"{stage.name}.{policy.name}"
+            if isinstance(policy, AdaptiveLimitPlan):
+                most[f"{where}.busy"] = most[f"{where}.limit"] = policy.max
+            if isinstance(policy, RateLimitPlan):
+                most[f"{where}.waiting"] = policy.queue_limit
             if isinstance(policy, BulkheadPlan):
-                where = f"{stage.name}.{policy.name}"
                 most[f"{where}.busy"] = policy.concurrency
                 most[f"{where}.waiting"] = policy.room - policy.concurrency
     return most
@@ -122,7 +128,8 @@ def test_littles_law_holds_for_requests_in_flight(data: Data) -> None:
 
 def keeps_to_one_place(data: Data) -> bool:
     """Return whether no request can be in two places at once."""
-    return "abandon" not in repr(data) and "'parallel': True" not in repr(data)
+    twice = ("abandon", "'parallel': True", "hedge")
+    return not any(word in repr(data) for word in twice)
 
 
 @settings(max_examples=30)
@@ -141,6 +148,8 @@ def test_littles_law_holds_for_every_queue(data: Data) -> None:
             seconds = waited(traced, where if kind == "pool" else stage, causes[kind])
         elif (where, "breaker_wait") in {(p.where, p.cause) for p in traced.records.parts}:
             seconds = waited(traced, where, "breaker_wait")
+        elif (where, "rate_limit_wait") in {(p.where, p.cause) for p in traced.records.parts}:
+            seconds = waited(traced, where, "rate_limit_wait")
         elif (where, "queue_wait") in {(p.where, p.cause) for p in traced.records.parts}:
             seconds = waited(traced, where, "queue_wait")  # a bulkhead's
         else:

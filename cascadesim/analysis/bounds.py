@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
+from cascadesim.model.hedge import HedgePlan
+from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.websocket import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cascadesim.model.pool import PoolPlan
+    from cascadesim.model.retry import RetryPlan
     from cascadesim.model.stage import PolicyPlan, StagePlan
     from cascadesim.model.websocket import ConnectionsPlan
     from cascadesim.plan import Plan
@@ -167,16 +171,39 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
 
 
 def _policy(where: str, policy: PolicyPlan, inner: Bound) -> Bound:
+    if isinstance(policy, AdaptiveLimitPlan):
+        return inner  # it refuses at once
     if isinstance(policy, DeadlinePlan):
         return inner.capped(f"{where}.timeout", policy.timeout)
-    if isinstance(policy, BulkheadPlan):
+    if isinstance(policy, BulkheadPlan | RateLimitPlan):
         return inner + Bound({f"{where}.timeout": policy.timeout})
     if isinstance(policy, FallbackPlan):
         return inner + Bound({f"{where}.work": policy.work.upper})
     if isinstance(policy, BreakerPlan):
         return _breaker(where, policy, inner) if policy.waits else inner
-    waits = math.fsum(policy.longest(attempt) for attempt in range(policy.attempts - 1))
-    return inner.times(policy.attempts) + Bound({f"{where}.base": waits})
+    return (
+        _hedge(where, policy, inner)
+        if isinstance(policy, HedgePlan)
+        else _retry(where, policy, inner)
+    )
+
+
+def _retry(where: str, retry: RetryPlan, inner: Bound) -> Bound:
+    waits = math.fsum(retry.longest(attempt) for attempt in range(retry.attempts - 1))
+    return inner.times(retry.attempts) + Bound({f"{where}.base": waits})
+
+
+def _hedge(where: str, hedge: HedgePlan, inner: Bound) -> Bound:
+    """Return the bound of attempts of which the last is the one that decides.
+
+    Each is sent `after` the one before, or sooner where that has failed. The first one that ends
+    decides where no error is followed by another attempt.
+    """
+    if not hedge.outcomes:
+        return inner
+    if inner.total <= hedge.after:
+        return inner.times(hedge.attempts)
+    return inner + Bound({f"{where}.after": (hedge.attempts - 1) * hedge.after})
 
 
 def _breaker(where: str, breaker: BreakerPlan, inner: Bound) -> Bound:

@@ -1,6 +1,7 @@
 """Settings that contradict each other, found without simulating.
 
-Also what a retry costs when every call fails: its waits, and the load that it multiplies.
+Also what a retry costs when every call fails: its waits, and the load that it multiplies, as hedges
+do.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.bounds import Bound, recoveries
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.arrivals import Closed
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
+from cascadesim.model.hedge import HedgePlan
+from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
 from cascadesim.scenario.units import duration_text
 
@@ -30,8 +34,8 @@ class RetryCost:
     """A retry whose calls all fail.
 
     `waits` are the shortest and longest seconds before each further attempt. `load` is how many
-    calls one request makes of the stage, retries around this one included; `sustained` is the same
-    once a budget's reserve is spent.
+    calls one request makes of the stage, retries and hedges around this one included; `sustained`
+    is the same once a budget's reserve is spent.
     """
 
     path: str
@@ -69,6 +73,9 @@ def _load(around: Around) -> tuple[int, float]:
             load *= policy.attempts
             budget = math.inf if policy.budget is None else policy.budget
             sustained *= min(policy.attempts, 1 + budget)
+        elif isinstance(policy, HedgePlan) and policy.outcomes:
+            load *= policy.attempts
+            sustained *= 1 if policy.max_tokens else policy.attempts
     return load, sustained
 
 
@@ -80,6 +87,9 @@ def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
         *_sessions_outlive_waiters(plan),
         *_retries_beyond_capacity(plan),
         *_bulkheads_never_full(plan),
+        *_hedges_never_sent(plan),
+        *_turns_never_refused(plan),
+        *_nothing_to_shed(plan),
     ]
     return found if limit is None else [*found, *_recoveries_beyond(plan, limit)]
 
@@ -152,7 +162,7 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
         return  # clients that wait offer no more than is taken
     offered = 1 / plan.mean_gap
     for stage, outer, own in plan.walk_policies():
-        retries = [path for path, p in outer + own if isinstance(p, RetryPlan)]
+        retries = [(path, p) for path, p in outer + own if isinstance(p, RetryPlan | HedgePlan)]
         load, sustained = _load(outer + own)
         work = sum(stage.longest_work)
         if not retries or not work:
@@ -164,15 +174,61 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
         capacity = limits[limit] / work
         if offered > capacity or offered * sustained <= capacity:
             continue
-        budgets = [p.budget for _, p in outer + own if isinstance(p, RetryPlan)]
+        budgets = [p.budget for _, p in retries if isinstance(p, RetryPlan)]
+        kinds = {RetryPlan: "retries", HedgePlan: "hedges"}
+        again = " and ".join(dict.fromkeys(kinds[type(p)] for _, p in retries))
         reserve = ""
         if any(budget is not None for budget in budgets):
             reserve = f" (up to {load} times while the reserve of {BUDGET_RESERVE:g} lasts)"
         yield Contradiction(
-            (*(f"{path}.attempts" for path in retries), limit),
-            f"when calls fail, retries make {sustained:g} calls of each request{reserve}: "
+            (*(f"{path}.attempts" for path, _ in retries), limit),
+            f"when calls fail, {again} make {sustained:g} calls of each request{reserve}: "
             f"{offered * sustained:.3g}/s against a capacity of {capacity:.3g}/s",
         )
+
+
+def _turns_never_refused(plan: Plan) -> Iterator[Contradiction]:
+    for _, _, own in plan.walk_policies():
+        for path, policy in own:
+            if isinstance(policy, RateLimitPlan) and policy.queue_limit < math.inf:
+                longest = math.floor(policy.longest_queue + 1e-9)
+                if 0 < longest <= policy.queue_limit:
+                    yield Contradiction(
+                        (f"{path}.queue_limit", f"{path}.timeout"),
+                        f"the queue limit has no effect: no more than {longest} calls wait, as "
+                        f"another would do so for longer than {duration_text(policy.timeout)}",
+                    )
+
+
+def _nothing_to_shed(plan: Plan) -> Iterator[Contradiction]:
+    for stage, outer, own in plan.walk_policies():
+        queues = [(stage.name, stage.codel, outer + own, math.inf)]
+        queues += [
+            (path, policy.codel, outer + own[:i], policy.timeout)
+            for i, (path, policy) in enumerate(own)
+            if isinstance(policy, BulkheadPlan)
+        ]
+        for path, codel, outside, timeout in queues:
+            limits = (f"{path}.timeout", timeout), _tightest(outside, for_waits=True)
+            setting, longest = min(filter(None, limits), key=lambda limit: limit[1])
+            if codel is not None and longest <= codel.least_wait:
+                yield Contradiction(
+                    (f"{path}.codel.target", setting),
+                    f"nothing is ever shed: nobody waits for longer than {duration_text(longest)}",
+                )
+
+
+def _hedges_never_sent(plan: Plan) -> Iterator[Contradiction]:
+    for _, outer, own in plan.walk_policies():
+        for i, (path, policy) in enumerate(own):
+            if not isinstance(policy, HedgePlan):
+                continue
+            tightest = _tightest(outer + own[:i] + own[i + 1 :])
+            if tightest is not None and policy.after >= tightest[1]:
+                yield Contradiction(
+                    (f"{path}.after", tightest[0]),
+                    f"no slow call is sent again: it has ended after {duration_text(tightest[1])}",
+                )
 
 
 def _bulkheads_never_full(plan: Plan) -> Iterator[Contradiction]:
@@ -196,10 +252,14 @@ def _let_in(outside: Around) -> tuple[str, float]:
     """Return how many calls the bulkheads around let in, and the setting that says so."""
     found = ("", math.inf)
     for path, policy in reversed(outside):
+        if isinstance(policy, HedgePlan):
+            break  # of each call there are several inside
         if isinstance(policy, DeadlinePlan) and policy.abandon:
             break  # zombies are inside, and no longer in what is around it
         if isinstance(policy, BulkheadPlan):
             found = min(found, (f"{path}.concurrency", policy.concurrency), key=lambda f: f[1])
+        if isinstance(policy, AdaptiveLimitPlan):
+            found = min(found, (f"{path}.max", policy.max), key=lambda f: f[1])
     return found
 
 
@@ -211,7 +271,10 @@ def _kept_inside(stage: StagePlan, inside: Around) -> tuple[str, float]:
     for path, policy in inside:
         if isinstance(policy, BulkheadPlan):
             return f"{path}.concurrency", policy.room
+        if isinstance(policy, AdaptiveLimitPlan):
+            return f"{path}.max", policy.max
         waits = isinstance(policy, BreakerPlan) and policy.waits
+        waits |= isinstance(policy, RateLimitPlan) and policy.timeout > 0
         if waits or isinstance(policy, RetryPlan | FallbackPlan):
             return path, math.inf
     limit = math.inf if stage.startup else stage.concurrency + stage.queue_limit

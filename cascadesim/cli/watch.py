@@ -20,6 +20,7 @@ from cascadesim.compile import compile_plan
 from cascadesim.engine import watch
 from cascadesim.experiment.run import Result
 from cascadesim.experiment.warmup import settled
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.errors import ScenarioError, one_line, show
 from cascadesim.scenario.units import clock_text, parse_clock
@@ -265,8 +266,9 @@ class Dashboard:
             waiting = now.levels[f"{where}.waiting"]
             quiet = 2 if state == "closed" and not waiting else 0
             yield where, Text(state, _STYLES[state]), _queue(waiting), quiet
-        for where, (name, limit) in self._limits.items():
-            used, waiting = now.levels[f"{where}.{name}"], now.levels[f"{where}.waiting"]
+        for where, (name, most) in self._limits.items():
+            used, waiting = now.levels[f"{where}.{name}"], now.levels.get(f"{where}.waiting", 0)
+            limit = now.levels.get(f"{where}.limit", most)  # one that adapts
             text = f"{used} {name.replace('_', ' ')}"
             if limit < math.inf:
                 text = f"{bar(used / limit, max(4, width // 8), ascii_only)} {used} of {limit:.0f}"
@@ -297,6 +299,9 @@ def _limits(plan: Plan) -> dict[str, tuple[str, float]]:
         if stage.pool is not None:
             most = min(stage.pool.limit, stage.pool.max_connections)
             limits[f"{stage.name}.pool"] = ("checked_out", most)
+        for policy in stage.policies:
+            if isinstance(policy, AdaptiveLimitPlan):
+                limits[f"{stage.name}.{policy.name}"] = ("busy", policy.max)
     return limits
 
 

@@ -209,11 +209,11 @@ def _settings(name: str, stage: Stage) -> Iterator[tuple[str, FieldInfo]]:
     for policy in stage.policies:
         keys = None if policy.chosen.enabled else ("enabled",)
         yield from _fields(f"{name}.{policy.name}", policy.chosen, keys)
-    for part in ("pool", "session", "startup", "tracker"):
+    for part in ("pool", "session", "startup", "tracker", "codel"):
         settings = getattr(stage, part)
         if settings is not None:
             yield from _fields(f"{name}.{part}", settings)
-    yield from _fields(name, stage, ("concurrency", "queue_limit", "queue"))
+    yield from _fields(name, stage, ("concurrency", "queue_limit", "queue", "codel"))
 
 
 def _fields(

@@ -16,11 +16,13 @@ from cascadesim.analysis.contradictions import (
 from cascadesim.analysis.summary import latency_limit
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
+from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.arrivals import Gaps
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.faults import FaultPlan
+from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.plan import walk
 from cascadesim.randomness import Distribution
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from cascadesim.plan import Around, Plan
     from cascadesim.scenario.load import Scenario
 
+_ENDING = (DeadlinePlan, BulkheadPlan, RateLimitPlan)  # policies that end calls, by a timeout
 _MOST_REQUESTS = 200_000  # of one probe, so that a check takes seconds
 DEAD = {"refuses": "outage", "silent": "partition"}  # how a dependency can be dead, as a fault
 
@@ -176,7 +179,7 @@ def _ever_ends(target: StagePlan, around: Around, i: int) -> bool:
     # An outer deadline that abandons its call does not end it, if it does not propagate.
     outside = [p for _, p in around[:i] if isinstance(p, DeadlinePlan) and p.ends_waits]
     timeouts = [min(s.tracker, s.session.lifetime) for s in walk((target,))]
-    ends = any(isinstance(policy, DeadlinePlan | BulkheadPlan) for policy in inside)
+    ends = any(isinstance(policy, (*_ENDING, AdaptiveLimitPlan)) for policy in inside)
     return ends or bool(outside) or min(timeouts) < math.inf or any(map(_fills, walk((target,))))
 
 
@@ -193,7 +196,7 @@ def _most_requests(plan: Plan, breaker: BreakerPlan) -> int:
     waits = [breaker.failure_threshold * gap]
     for stage in plan.walk():
         waits += [stage.tracker, stage.startup, stage.session.lifetime]
-        waits += [p.timeout for p in stage.policies if isinstance(p, DeadlinePlan | BulkheadPlan)]
+        waits += [p.timeout for p in stage.policies if isinstance(p, _ENDING)]
         waits += [p.recovery_timeout for p in stage.policies if isinstance(p, BreakerPlan)]
     several = 3 * sum(wait for wait in waits if wait < math.inf) / gap
     return int(min(_MOST_REQUESTS, max(5_000, several)))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
+    from cascadesim.model.codel import CodelPlan
     from cascadesim.model.kernel import Call, Kernel
     from cascadesim.model.request import Layer, Request
 
@@ -32,6 +33,7 @@ class BulkheadPlan:
     concurrency: int = 25  # calls inside at once
     queue_limit: float = math.inf  # calls that may wait for that
     timeout: float = 0.0
+    codel: CodelPlan | None = None  # sheds calls that wait
 
     @property
     def room(self) -> float:
@@ -51,7 +53,7 @@ class Bulkhead:
         kernel: Kernel,
         plan: BulkheadPlan,
         part: int,
-        ends: tuple[int, int, int],
+        ends: tuple[int, ...],
     ) -> None:
         """Build the layer; `ends` are those of its concurrency, queue_limit and timeout."""
         self._inner = inner
@@ -68,9 +70,7 @@ class Bulkhead:
 
     def call(self, request: Request) -> Call:
         """Carry the request through if it gets a place in time."""
-        if self._busy < self._plan.concurrency:
-            self._busy += 1
-        else:
+        if not self._enter():
             refused = yield from self._wait(request)
             if refused is not None:
                 return request.end(Outcome.REJECTED, refused)
@@ -79,6 +79,13 @@ class Bulkhead:
         finally:
             self._release()
 
+    def _enter(self) -> bool:
+        """Take a place if there is one, and return whether there was."""
+        if self._busy >= self._plan.concurrency:
+            return False
+        self._busy += 1
+        return True
+
     def _wait(self, request: Request) -> Generator[None, Any, int | None]:
         """Wait for a place, and return what refuses one."""
         if not self._plan.timeout:
@@ -86,6 +93,9 @@ class Bulkhead:
         if len(self._queue) >= self._plan.queue_limit:
             return self._full_end
         request.enter(self._part, self._kernel.now)
+        return (yield from self._queued(request))
+
+    def _queued(self, request: Request) -> Generator[None, Any, int | None]:
         gone = yield from self._queue.wait(request, self._release)
         return self._timeout_end if gone is Outcome.TIMED_OUT else None
 

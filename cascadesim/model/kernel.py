@@ -145,7 +145,7 @@ class Waiter:
 
     __slots__ = ("granted", "notes", "task", "value")
 
-    def __init__(self, task: Task, notes: int = 0) -> None:
+    def __init__(self, task: Task, notes: float = 0) -> None:
         self.task = task
         self.notes = notes  # whatever the queue's owner counts for each waiter
         self.granted = False
@@ -163,7 +163,7 @@ class WaitQueue:
         return len(self._waiting)
 
     def wait(
-        self, request: Request, give_back: Callable[[Any], None], notes: int = 0
+        self, request: Request, give_back: Callable[[Any], None], notes: float = 0
     ) -> Generator[None, Any, Any]:
         """Park the request and return what it is granted.
 

@@ -76,8 +76,8 @@ class Request:
         self._twin = twin
         return twin
 
-    def follow(self, twin: Request) -> None:
-        """Let this one of several twins keep the ledger meanwhile."""
+    def follow(self, twin: Request | None) -> None:
+        """Let this one of several twins keep the ledger meanwhile, or none."""
         self._twin = twin
 
     def catch_up(self) -> None:

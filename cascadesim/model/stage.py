@@ -15,16 +15,29 @@ from cascadesim.model.propagation import unanswered
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
     from cascadesim.model.breaker import BreakerPlan
     from cascadesim.model.bulkhead import BulkheadPlan
+    from cascadesim.model.codel import CodelPlan
     from cascadesim.model.deadline import DeadlinePlan
     from cascadesim.model.fallback import FallbackPlan
     from cascadesim.model.faults import FaultPlan, Timeline
+    from cascadesim.model.hedge import HedgePlan
+    from cascadesim.model.rate_limit import RateLimitPlan
     from cascadesim.model.request import Layer, Request
     from cascadesim.model.retry import RetryPlan
     from cascadesim.randomness import Distribution, Stream
 
-    PolicyPlan = BreakerPlan | BulkheadPlan | DeadlinePlan | FallbackPlan | RetryPlan
+    PolicyPlan = (
+        AdaptiveLimitPlan
+        | BreakerPlan
+        | BulkheadPlan
+        | DeadlinePlan
+        | FallbackPlan
+        | HedgePlan
+        | RateLimitPlan
+        | RetryPlan
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,7 @@ class StagePlan:
     concurrency: float = math.inf  # calls worked on at once
     queue_limit: float = math.inf  # calls that may wait for that
     lifo: bool = False  # the newest of them is served first
+    codel: CodelPlan | None = None  # sheds some of them
     tracker: float = math.inf  # when a call that gets no answer is noticed
     startup: float = 0.0  # how long callers wait while the stage starts up
     pool: PoolPlan | None = None

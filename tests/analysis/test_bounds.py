@@ -69,6 +69,18 @@ def breaker(**settings: Any) -> dict[str, Any]:
             {"concurrency": 2, "queue_limit": 1, "queue": "lifo"},
             {"a.work": 2, "a.concurrency": 2},
         ),
+        (
+            {"policies": [{"hedge": {"after": "500ms", "attempts": 3}}]},
+            {"a.work": 2, "a.hedge.after": 1},
+        ),
+        ({"policies": [{"hedge": {"after": "2s", "attempts": 3}}]}, {"a.work": 6}),
+        ({"policies": [{"hedge": {"after": "500ms", "outcomes": []}}]}, {"a.work": 2}),
+        ({"policies": [{"rate_limit": {"rate": "1/s"}}]}, {"a.work": 2}),
+        (
+            {"policies": [{"rate_limit": {"rate": "1/s", "timeout": "5s"}}]},
+            {"a.work": 2, "a.rate_limit.timeout": 5},
+        ),
+        ({"policies": [{"adaptive_limit": {}}]}, {"a.work": 2}),
         ({"policies": [{"bulkhead": {}}]}, {"a.work": 2}),
         (
             {"policies": [{"bulkhead": {"timeout": "5s"}}]},

@@ -104,6 +104,41 @@ OUTER = {"name": "outer"}
             "12/s against a capacity of 10/s",
         ),
         (
+            {"a": stage({"hedge": {"after": "1s"}}, deadline("500ms"))},
+            ("a.hedge.after", "a.deadline.timeout"),
+            "no slow call is sent again: it has ended after 500 ms",
+        ),
+        (
+            {"a": stage({"hedge": {"after": "10ms"}}, {"retry": {"attempts": 4}}, concurrency=1)},
+            ("a.hedge.attempts", "a.retry.attempts", "a.concurrency"),
+            "hedges and retries make 8 calls of each request: 32/s against a capacity of 10/s",
+        ),
+        (
+            {"a": stage({"rate_limit": {"rate": "5/s", "timeout": "2s", "queue_limit": 10}})},
+            ("a.rate_limit.queue_limit", "a.rate_limit.timeout"),
+            "no more than 10 calls wait, as another would do so for longer than 2.00 s",
+        ),
+        (
+            {"a": stage(bulkhead(timeout="10ms", codel={}))},
+            ("a.bulkhead.codel.target", "a.bulkhead.timeout"),
+            "nothing is ever shed: nobody waits for longer than 10 ms",
+        ),
+        (
+            {"a": stage(deadline("1s"), concurrency=2, codel={"target": "1s", "interval": "9s"})},
+            ("a.codel.target", "a.deadline.timeout"),
+            "nothing is ever shed: nobody waits for longer than 1.00 s",
+        ),
+        (
+            {"a": stage({"adaptive_limit": {"max": 9}}, bulkhead(concurrency=9))},
+            ("a.bulkhead.concurrency", "a.adaptive_limit.max"),
+            "the bulkhead of 9 has no effect: no more than 9 calls are ever inside it",
+        ),
+        (
+            {"a": stage(bulkhead(concurrency=9), {"adaptive_limit": {"max": 8}})},
+            ("a.bulkhead.concurrency", "a.adaptive_limit.max"),
+            "the bulkhead of 9 has no effect: no more than 8 calls are ever inside it",
+        ),
+        (
             {"a": stage(deadline("1s"), bulkhead(timeout="2s"))},
             ("a.bulkhead.timeout", "a.deadline.timeout"),
             "the inner timeout of 2.00 s never fires",
@@ -166,6 +201,47 @@ OUTER = {"name": "outer"}
         ({"a": stage({"retry": {"attempts": 2}}, concurrency=1)}, None, None),
         ({"a": stage({"retry": {"attempts": 4, "budget": "20%"}}, concurrency=1)}, None, None),
         ({"a": stage(bulkhead(concurrency=6), concurrency=2, queue_limit=5)}, None, None),
+        (  # each call is inside the second one twice
+            {
+                "a": stage(
+                    bulkhead(concurrency=3, name="o"),
+                    {"hedge": {"after": "10ms"}},
+                    bulkhead(concurrency=5),
+                )
+            },
+            None,
+            None,
+        ),
+        (  # a throttle lets none of its calls through again
+            {
+                "a": stage(
+                    {"hedge": {"after": "10ms", "throttle": {"max_tokens": 9, "token_ratio": 1}}},
+                    concurrency=1,
+                )
+            },
+            None,
+            None,
+        ),
+        ({"a": stage({"hedge": {"after": "10ms"}}, deadline("500ms"))}, None, None),
+        ({"a": stage(bulkhead(timeout="10ms", codel={"law": "rfc8289"}))}, None, None),
+        ({"a": stage(deadline("1s"), concurrency=2, codel={"target": "90ms"})}, None, None),
+        (
+            {"a": stage({"rate_limit": {"rate": "5/s", "timeout": "2s", "queue_limit": 9}})},
+            None,
+            None,
+        ),
+        (  # calls are inside the bulkhead while they wait for a token
+            {
+                "a": stage(
+                    bulkhead(concurrency=9),
+                    {"rate_limit": {"rate": "5/s", "timeout": "2s"}},
+                    concurrency=2,
+                    queue_limit=2,
+                )
+            },
+            None,
+            None,
+        ),
         ({"a": stage(bulkhead(), concurrency=2)}, None, None),  # it is what limits the queue
         ({"a": stage(bulkhead(), {"fallback": {}}, concurrency=2, queue_limit=0)}, None, None),
         (

@@ -102,6 +102,12 @@ POLICIES: dict[str, Any] = {  # what a request pays for each of them, that lets 
     "deadline, propagating": {
         "deadline": {"timeout": "9s", "on_timeout": "abandon", "propagate": True}
     },
+    "hedge": {"hedge": {"after": "9s"}},
+    "hedge, one in five": {"hedge": {"after": "400ms"}},
+    "rate limit": {"rate_limit": {"rate": "100/s", "burst": 20}},
+    "adaptive limit, aimd": {"adaptive_limit": {"algorithm": "aimd"}},
+    "adaptive limit, gradient2": {"adaptive_limit": {"algorithm": "gradient2"}},
+    "adaptive limit, vegas": {"adaptive_limit": {"algorithm": "vegas"}},
     "bulkhead": {"bulkhead": {"timeout": "1s"}},
     "breaker": {"breaker": {"recovery_timeout": "10s"}},
     "breaker, window of calls": {
@@ -135,6 +141,7 @@ WORKS: dict[str, Any] = {  # and for other work than exponential
 
 QUEUES: dict[str, Any] = {  # and for a limit, at which a third of them wait
     "concurrency": {"concurrency": 2},
+    "concurrency, codel": {"concurrency": 2, "codel": {}},
     "concurrency, lifo": {"concurrency": 2, "queue": "lifo"},
 }
 

@@ -319,6 +319,17 @@ def test_what_is_busy_is_shown_where_not_all_fits() -> None:
     assert len(text) == 24
 
 
+def test_a_limit_that_adapts_is_shown_as_it_stands() -> None:
+    # One more with the answers at 2 s and 3 s, and then each call is less than half of them.
+    limit = {"adaptive_limit": {"algorithm": "aimd", "initial": 1}}
+    stages = {"a": {"work": {"constant": "1s"}, "policies": [limit]}}
+    each = {"arrivals": {"constant": {"rate": "1/s"}}}
+    adaptive = scenario(stages=stages, workload=each, horizon="10s")
+    text = lines(after(adaptive, snapshots(adaptive)[:1]))
+    line = next(line for line in text if line.startswith("a.adaptive_limit"))
+    assert line.split()[-3:] == ["1", "of", "3"]
+
+
 def test_strange_names_are_shown_as_they_are() -> None:
     strange = scenario(
         name="[b]n\n\x1b[2J" + "x" * 200,

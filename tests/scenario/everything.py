@@ -140,12 +140,26 @@ stages:
     queue: lifo
     policies:
       - deadline: {timeout: 30s, on_timeout: abandon, propagate: true}
-      - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s}
+      - hedge: {after: 2s, attempts: 3, throttle: {max_tokens: 10, token_ratio: 0.1}}
+      - rate_limit: {rate: 10/s, burst: 20, queue_limit: 5, timeout: 1s}
+      - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s, codel: {law: rfc8289}}
   fan:
     parallel: true
     stages:
       left: {work: {constant: 1s}}
-      right: {work: {constant: 2s}}
+      right: {work: {constant: 2s}, concurrency: 2, codel: {target: 10ms, interval: 1s}}
+"""
+LIMITS = """\
+name: limits
+horizon: 1min
+workload: {arrivals: {poisson: {rate: 4/s}}}
+stages:
+  agent:
+    work: {constant: 1s}
+    policies:
+      - adaptive_limit: {initial: 10, min: 5, smoothing: 0.3, queue_size: 2, long_window: 100}
+      - adaptive_limit: {name: loss, algorithm: aimd, backoff_ratio: 0.8, timeout: 2s}
+      - adaptive_limit: {name: delay, algorithm: vegas, max: 50, probe_multiplier: 10}
 """
 CURVE = """\
 name: curve
@@ -212,7 +226,10 @@ faults:
   - {on: connections, from: 1min, for: 5s, restart: {}}
   - {on: login, from: 1min, for: 5s, outage: {}}
 """
-ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, FAULTS, CLIENTS, CONNECTIONS)
+ALL = (
+    *(EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, LIMITS),
+    *(CURVE, REPLAY, FAULTS, CLIENTS, CONNECTIONS),
+)
 
 
 def swap(old: str, new: str, text: str = EVERYTHING) -> str:

@@ -15,13 +15,22 @@ from cascadesim.scenario.schema.breakers import (
     with_preset,
 )
 from cascadesim.scenario.schema.work import Work
-from cascadesim.scenario.units import Count, Duration, Number, PositiveDuration, Share, Whole
+from cascadesim.scenario.units import (
+    Count,
+    Duration,
+    Number,
+    PositiveDuration,
+    Rate,
+    Share,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ErrorName = Literal["rejected", "timed_out", "failed"]
 Errors = Annotated[list[ErrorName], Field(min_length=1)]
+HEDGE_ATTEMPTS = 5  # the most that gRPC allows
 
 
 class Policy(Strict):
@@ -101,6 +110,28 @@ class Breaker(Policy):
         return self
 
 
+class Codel(Strict):
+    """Sheds calls from a queue that lasts too long."""
+
+    target: PositiveDuration = Field(
+        "5ms", validate_default=True, description="wait that a good queue does not exceed for long"
+    )
+    interval: PositiveDuration = Field(
+        "100ms", validate_default=True, description="time for which it may be exceeded"
+    )
+    law: Literal["folly", "rfc8289"] = Field(
+        "folly",
+        description="shed all that have waited for twice the target while even the shortest wait "
+        "is longer than it, as Facebook's servers do; or one after the other, as routers do",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.interval <= self.target:
+            raise problem("must be more than the target", "interval")
+        return self
+
+
 class Bulkhead(Policy):
     """Limits the calls through it, as resilience4j's does."""
 
@@ -113,6 +144,99 @@ class Bulkhead(Policy):
         validate_default=True,
         description="longest wait for a place, after which the call is rejected; 0s rejects at "
         "once",
+    )
+    codel: Codel | None = Field(None, description="sheds calls that wait for a place too long")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.codel is not None and "timeout" not in self.model_fields_set:
+            raise problem("codel needs a timeout, else nobody waits", "codel")
+        if self.queue_limit is not None and "timeout" not in self.model_fields_set:
+            raise problem("queue_limit needs a timeout, else nobody waits", "queue_limit")
+        return self
+
+
+# Of Netflix's concurrency-limits, by algorithm: AIMDLimit, Gradient2Limit and VegasLimit.
+LIMIT_DEFAULTS: dict[str, dict[str, Any]] = {
+    "aimd": {"initial": 20, "min": 20, "max": 200, "backoff_ratio": 0.9, "timeout": 5.0},
+    "gradient2": {
+        **{"initial": 20, "min": 20, "max": 200},
+        **{"smoothing": 0.2, "queue_size": 4, "long_window": 600},
+    },
+    "vegas": {"initial": 20, "min": 1, "max": 1000, "smoothing": 1.0, "probe_multiplier": 30},
+}
+LIMIT_KEYS = tuple(dict.fromkeys(key for keys in LIMIT_DEFAULTS.values() for key in keys))
+
+
+class AdaptiveLimit(Policy):
+    """Limits the calls through it to what answer times and drops allow, as Netflix's does."""
+
+    algorithm: Literal["aimd", "gradient2", "vegas"] = Field(
+        "gradient2", description="by drops, by how answer times change, or by how many calls queue"
+    )
+    initial: Count | None = Field(
+        None, description="calls let through at once at first; 20 by default, or max if less"
+    )
+    min: Count | None = Field(
+        None,
+        description="the least it can come to; 20 by default, 1 of vegas, or initial if less",
+    )
+    max: Count | None = Field(
+        None, description="the most it can come to; 200 by default, 1000 of vegas"
+    )
+    outcomes: list[ErrorName] = Field(
+        ["rejected", "timed_out"], description="outcomes that count as drops; others are ignored"
+    )
+    backoff_ratio: Annotated[Number, Field(ge=0.5, lt=1)] | None = Field(
+        None, description="what is left of the limit after a drop, of aimd; 0.9 by default"
+    )
+    timeout: PositiveDuration | None = Field(
+        None, description="time after which an answer counts as a drop, of aimd; 5s by default"
+    )
+    smoothing: Annotated[Number, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="weight of the newest estimate, of gradient2 (0.2 by default) and vegas (1)",
+    )
+    queue_size: Whole | None = Field(
+        None, description="calls that may queue, of gradient2; 4 by default"
+    )
+    long_window: Count | None = Field(
+        None, description="calls in the long-term average, of gradient2; 600 by default"
+    )
+    probe_multiplier: Count | None = Field(
+        None,
+        description="calls for each of the limit after which vegas forgets the shortest; 30 by "
+        "default",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        usual = LIMIT_DEFAULTS[self.algorithm]
+        for key in LIMIT_KEYS:
+            if getattr(self, key) is not None and key not in usual:
+                of = " and ".join(name for name, keys in LIMIT_DEFAULTS.items() if key in keys)
+                raise problem(f"is a setting of algorithm: {of}", key, key=True)
+        most = usual["max"] if self.max is None else self.max
+        for key in ("initial", "min"):
+            if (getattr(self, key) or 0) > most:
+                raise problem(f"must not be more than max, which is {most}", key)
+        if self.min is not None and self.min > (self.initial or min(usual["initial"], most)):
+            raise problem("must not be more than initial", "min")
+        return self
+
+
+class RateLimit(Policy):
+    """Limits how often calls go through it, by a token bucket, as Go's x/time/rate does."""
+
+    rate: Rate = Field(description="calls let through in the long run")
+    burst: Count = Field(1, description="calls let through at once after a quiet time")
+    queue_limit: Whole | None = Field(
+        None, description="calls that may wait for their turn; one more is rejected"
+    )
+    timeout: Duration = Field(
+        "0s",
+        validate_default=True,
+        description="longest wait for a turn; a call that would wait longer is rejected at once",
     )
 
     @model_validator(mode="after")
@@ -175,6 +299,34 @@ class Retry(Policy, Backoff):
     )
 
 
+class Throttle(Strict):
+    """Sends no call again while too many fail, as gRPC's does."""
+
+    max_tokens: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+        description="tokens there are at first and at most; an error takes one"
+    )
+    token_ratio: Annotated[Number, Field(gt=0, le=1000)] = Field(
+        description="tokens that an answer gives back; calls are sent again while more than half "
+        "of max_tokens are there"
+    )
+
+
+class Hedge(Policy):
+    """Sends a call that is slow again, and takes the first answer, as gRPC does."""
+
+    after: Duration = Field(description="time without an answer after which it is sent again")
+    attempts: Annotated[int, Field(strict=True, ge=2, le=HEDGE_ATTEMPTS)] = Field(
+        2, description="calls in all, the first one included"
+    )
+    outcomes: list[ErrorName] = Field(
+        ["rejected", "timed_out", "failed"],
+        description="errors after which the next call is sent at once; any other ends them all",
+    )
+    throttle: Throttle | None = Field(
+        None, description="sends no call again while too many of all calls fail"
+    )
+
+
 class Fallback(Policy):
     """Gives a degraded answer in place of an error."""
 
@@ -191,10 +343,15 @@ class Fallback(Policy):
 class PolicyChoice(Choice):
     """One policy, by its kind."""
 
+    adaptive_limit: AdaptiveLimit | None = Field(
+        None, description="limits the calls through it by how they fare"
+    )
     breaker: Breaker | None = Field(None, description="stops calls after failures")
     bulkhead: Bulkhead | None = Field(None, description="limits the calls through it")
     deadline: Deadline | None = Field(None, description="ends a call that takes too long")
     fallback: Fallback | None = Field(None, description="a degraded answer in place of an error")
+    hedge: Hedge | None = Field(None, description="sends a call that is slow again")
+    rate_limit: RateLimit | None = Field(None, description="limits how often calls go through")
     retry: Retry | None = Field(None, description="sends a call that failed again")
 
     @property

@@ -14,7 +14,7 @@ from pydantic import (
 from pydantic_core.core_schema import no_info_before_validator_function
 
 from cascadesim.scenario.schema.base import NO_OTHERS, Name, Strict, problem
-from cascadesim.scenario.schema.policies import PolicyChoice
+from cascadesim.scenario.schema.policies import Codel, PolicyChoice
 from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import (
     Count,
@@ -155,6 +155,7 @@ class Stage(Strict):
     queue: Literal["fifo", "lifo"] = Field(
         "fifo", description="serve the call first that has waited longest, or the newest"
     )
+    codel: Codel | None = Field(None, description="sheds calls that wait for concurrency too long")
     policies: list[PolicyChoice] = Field([], description="what wraps the stage, outermost first")
     pool: Pool | None = Field(None, description="connections that the stage draws from")
     session: Session = Field({}, validate_default=True, description="how long a connection is held")
@@ -179,10 +180,6 @@ class Stage(Strict):
         if self.parallel and len(self.stages) < 2:
             message = "parallel needs two stages inside at least, which then run at once"
             raise problem(message, "parallel")
-        if self.queue_limit is not None and self.concurrency is None:
-            raise problem("queue_limit needs concurrency, else nothing queues", "queue_limit")
-        if "queue" in self.model_fields_set and self.concurrency is None:
-            raise problem("queue needs concurrency, else nothing queues", "queue")
         if self.pool is None and "session" in self.model_fields_set:
             raise problem("session needs a pool to take its connection from", "session")
         if self.pool is not None and self.pool.kind == "static" and self.session.model_fields_set:
@@ -198,8 +195,18 @@ class Stage(Strict):
                         f"{key} needs work of the stage's own; this one has only stages inside"
                     )
                     raise problem(message, key)
+        self._check_queue()
         self._check_policy_names()
         return self
+
+    def _check_queue(self) -> None:
+        if self.concurrency is None:
+            for key in ("queue_limit", "queue", "codel"):
+                if key in self.model_fields_set and getattr(self, key) is not None:
+                    raise problem(f"{key} needs concurrency, else nothing queues", key)
+        if self.codel is not None and self.queue == "lifo":
+            message = "codel needs queue: fifo, as it goes by the wait of the call at the head"
+            raise problem(message, "codel")
 
     def _check_policy_names(self) -> None:
         seen: set[str] = set()

@@ -53,13 +53,28 @@ class Bound:
 
 
 def worst_case(plan: Plan) -> dict[str, Bound]:
-    """Return the bound of every top-level stage; a request passes them all, so they add up."""
+    """Return the bound of every top-level stage; those of a request's path add up."""
     given: dict[str, float] = {}
     names = [stage.name for stage in plan.walk()]
     for observed in plan.observed:
         for index, seconds in observed.work:
             given[names[index]] = max(seconds, given.get(names[index], 0.0))
     return {stage.name: stage_bound(stage, given) for stage in plan.stages}
+
+
+def path_bounds(plan: Plan) -> dict[str | None, Bound]:
+    """Return the bound of a request by its class, by None where there are no classes."""
+    bounds = worst_case(plan)
+    names: list[str | None] = [each.name for each in plan.classes]
+    return {
+        name: sum((bounds[stage.name] for stage in plan.path(name)), Bound())
+        for name in names or [None]
+    }
+
+
+def longest_bound(plan: Plan) -> Bound:
+    """Return the bound of a request of any class."""
+    return max(path_bounds(plan).values(), key=lambda bound: bound.total)
 
 
 def stage_bound(stage: StagePlan, given: Mapping[str, float] = MappingProxyType({})) -> Bound:

@@ -1,0 +1,76 @@
+"""Classes of requests, each with a path of its own through the stages that all of them share."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from cascadesim.randomness import UNIFORM, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cascadesim.model.kernel import Call
+    from cascadesim.model.request import Layer, Request
+
+# Observed requests are numbered from here, so that they take no draw of the background traffic.
+OBSERVED = 1 << 40
+# Classes with arrivals of their own have numbers so far apart: a rate moves no draw of another's.
+APART = 1 << 44
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPlan:
+    """A class of requests: the top-level stages that it passes, by position and in that order.
+
+    `share` is the expected share of all requests that are of this class.
+    """
+
+    name: str
+    path: tuple[int, ...]
+    share: float
+
+
+class Classes:
+    """Says of which class a request is, by its number alone.
+
+    With arrivals `apart` the number says it; otherwise it is drawn, and other shares cut the same
+    draw elsewhere. Observed requests are of the classes that are given.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[ClassPlan],
+        observed: Sequence[int],
+        seed: int,
+        replication: int,
+        *,
+        apart: bool,
+    ) -> None:
+        self._observed = observed
+        self._apart = apart
+        self._draws = Stream(seed, replication, "workload.class", UNIFORM)
+        # Without the last: rounding may leave it below 1. A draw is never below a first cut of 0.
+        self._cuts = [*accumulate(plan.share for plan in plans)][:-1]
+
+    def of(self, number: int) -> int:
+        """Return the position of the class of a request."""
+        if OBSERVED <= number < APART:
+            return self._observed[number - OBSERVED]
+        if self._apart:
+            return number // APART
+        return bisect_right(self._cuts, self._draws.at(number))
+
+
+class ByClass:
+    """Sends each request on the path of its class."""
+
+    def __init__(self, paths: Sequence[Layer], classes: Classes) -> None:
+        self._paths = paths
+        self._classes = classes
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through the stages of its class."""
+        return self._paths[self._classes.of(request.number)].call(request)

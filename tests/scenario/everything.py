@@ -187,7 +187,35 @@ horizon: 1min
 workload: {closed: {clients: 50, think: {exponential: {mean: 1s}}}}
 stages: {a: {work: {constant: 1ms}}}
 """
-ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, FAULTS, CLIENTS)
+CLASSES = """\
+name: classes
+clock: "23:29:00"
+horizon: 1min
+workload:
+  arrivals: {poisson: {rate: 10/s}}
+  classes:
+    chat: {weight: 9, path: [auth, agent], objectives: [p99 < 5s]}
+    search: {weight: 10%, path: [auth, search], objectives: [p95 < 500ms, error_rate < 1%]}
+stages:
+  auth: {work: {constant: 15ms}}
+  agent: {stages: {model: {work: {constant: 250ms}}}}
+  search: {work: {constant: 40ms}}
+observations:
+  - {at: "23:29:30", latency: 1s, class: chat, work: {model: 985ms}}
+objectives: ["p99.9 < 9s", "chat: goodput > 5/s"]
+"""
+APART = """\
+name: apart
+horizon: 1min
+workload:
+  classes:
+    chat: {arrivals: {poisson: {rate: 9/s}}}
+    search: {arrivals: {piecewise: {rates: [{from: 0s, rate: 1/s}]}}, path: [search, auth]}
+stages:
+  auth: {work: {constant: 15ms}}
+  search: {work: {constant: 40ms}}
+"""
+ALL = (EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, CURVE, REPLAY, FAULTS, CLIENTS, CLASSES, APART)
 
 
 def swap(old: str, new: str, text: str = EVERYTHING) -> str:

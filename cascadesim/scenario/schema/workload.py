@@ -236,6 +236,7 @@ def _load_or_classes(schema: dict[str, Any], model: type[Choice]) -> None:
     one_kind(schema, model)
     without = {"not": {"anyOf": [{"required": [kind]} for kind in model.kinds()]}}
     schema["oneOf"].append({"required": ["classes"]} | without)
+    schema["properties"]["classes"]["anyOf"][0] |= NO_OTHERS
 
 
 class Workload(Choice):
@@ -251,7 +252,6 @@ class Workload(Choice):
         Field(
             None,
             description="classes of requests by name, each with a path and objectives of its own",
-            json_schema_extra=NO_OTHERS,
         )
     )
     arrivals: Arrivals | None = Field(None, description="when requests arrive")

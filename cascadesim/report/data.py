@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.bounds import Bound, longest_bound
+from cascadesim.analysis.bounds import Bound, longest_bound, path_bounds
 from cascadesim.analysis.composition import Composition, composition
 from cascadesim.analysis.contradictions import Contradiction, contradictions
 from cascadesim.analysis.percentiles import PERCENTILES
@@ -37,7 +37,8 @@ class Report:
 
     `compositions` are of the runs in `replay`, which are those of the first replication, by label
     and percentile; so are timelines and breakers. `marked` are the values that the `text` of the
-    scenario marks as given or assumed. `command` makes the report again.
+    scenario marks as given or assumed. `bounds` are those of any request, `paths` those of each
+    class of requests. `command` makes the report again.
     """
 
     scenario: Scenario
@@ -49,6 +50,7 @@ class Report:
     opened: tuple[Opened, ...]
     effects: tuple[SettingEffect, ...]
     bounds: dict[str, Bound]
+    paths: dict[str, dict[str | None, Bound]]
     contradictions: dict[str, list[Contradiction]]
     text: str
     marked: tuple[Marked, ...]
@@ -104,6 +106,7 @@ def report(
         opened=opened(comparison.results),
         effects=setting_effects(scenario, comparison, settings, execution, parts[1]),
         bounds={label: longest_bound(plan) for label, plan in plans.items()},
+        paths={label: path_bounds(plan) for label, plan in plans.items()},
         contradictions={
             label: _contradictions(plan, comparison.results[label].scenario.objectives)
             for label, plan in plans.items()

@@ -146,6 +146,16 @@ STAGES: dict[str, Any] = {  # and for two stages more
 
 WORKLOADS: dict[str, Any] = {  # and for being sent otherwise, as often
     "arrivals, piecewise": {"arrivals": {"piecewise": {"rates": [{"from": "0s", "rate": "4/s"}]}}},
+    "classes": {
+        "arrivals": {"poisson": {"rate": "4/s"}},
+        "classes": {"some": {"weight": 3}, "others": {"weight": 1, "path": ["a"]}},
+    },
+    "classes, apart": {
+        "classes": {
+            "some": {"arrivals": {"poisson": {"rate": "3/s"}}},
+            "others": {"arrivals": {"poisson": {"rate": "1/s"}}, "path": ["a"]},
+        }
+    },
     "closed": {"closed": {"clients": 10, "think": {"exponential": {"mean": "2250ms"}}}},
 }
 

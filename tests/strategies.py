@@ -336,6 +336,17 @@ def with_load(data: Data, load: Data) -> Data:
     return data | {"workload": load | ({"classes": classes} if classes else {})}
 
 
+def with_stages(data: Data, stages: Data) -> Data:
+    """Return the scenario with other stages at the top, all of which every class passes."""
+    workload = dict(data["workload"])
+    if "classes" in workload:
+        workload["classes"] = {
+            name: {key: value for key, value in each.items() if key != "path"}
+            for name, each in workload["classes"].items()
+        }
+    return data | {"workload": workload, "stages": stages}
+
+
 def leaking(drawn: Data) -> list[str]:
     """Return the names of the stages whose pool can leak."""
     inside = [name for stage in drawn.values() for name in leaking(stage.get("stages", {}))]

@@ -269,6 +269,15 @@ def test_comparisons_gates_and_diffs_judge_objectives_of_classes(tmp_path: Path)
     assert [each.new.objective.text for each in pair.newly_missed] == ["chat: p99 < 1s"]
 
 
+def test_requests_are_paired_where_they_are_of_the_same_class() -> None:
+    path = "workload.classes.chat.weight"
+    variants = {"nine": {}, "quick": {"agent.work.constant": "500ms"}, "even": {path: 1}}
+    compared = compare(loaded(weighed(9, 1) | {"variants": variants}))
+    chats = compared.results["nine"].summary.classes["chat"].requests
+    assert compared.pairs("quick") == (chats, 0)
+    assert compared.pairs("even") is None
+
+
 def test_settings_are_tuned_for_an_objective_of_a_class() -> None:
     given = loaded(TWO | {"objectives": []})
     found = optimize(

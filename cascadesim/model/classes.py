@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from cascadesim.randomness import UNIFORM, Stream
+import numpy as np
+
+from cascadesim.randomness import BLOCK, UNIFORM, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OBSERVED = 1 << 40
 # Classes with arrivals of their own have numbers so far apart: a rate moves no draw of another's.
 APART = 1 << 44
+_KEPT = 64  # blocks of classes that were drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,28 @@ class Classes:
         self._observed = observed
         self._apart = apart
         self._draws = Stream(seed, replication, "workload.class", UNIFORM)
-        # Without the last: rounding may leave it below 1. A draw is never below a first cut of 0.
-        self._cuts = [*accumulate(plan.share for plan in plans)][:-1]
+        # Without the last, which rounding may leave below 1, and where nothing is above it.
+        self._cuts = np.cumsum([plan.share for plan in plans])[:-1]
+        self._blocks: dict[int, bytes] = {}
 
     def of(self, number: int) -> int:
         """Return the position of the class of a request."""
-        if OBSERVED <= number < APART:
+        if OBSERVED <= number < OBSERVED + len(self._observed):
             return self._observed[number - OBSERVED]
         if self._apart:
             return number // APART
-        return bisect_right(self._cuts, self._draws.at(number))
+        block = self._blocks.get(number // BLOCK)
+        if block is None:
+            block = self._draw(number // BLOCK)
+        return block[number % BLOCK]
+
+    def _draw(self, index: int) -> bytes:
+        """Return the classes of a block of requests; a dropped one is drawn again."""
+        if len(self._blocks) >= _KEPT:
+            del self._blocks[next(iter(self._blocks))]
+        chosen = np.searchsorted(self._cuts, self._draws.block(index), side="right")
+        self._blocks[index] = chosen.astype(np.uint8).tobytes()
+        return self._blocks[index]
 
 
 class ByClass:

@@ -8,9 +8,11 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.model.adaptive_limit import AdaptiveLimit, AdaptiveLimitPlan, algorithm_of
+from cascadesim.model.arrivals import Apart
 from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
 from cascadesim.model.breaker_presets import breaker_of, layer_of
 from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
+from cascadesim.model.classes import ByClass, Classes
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
@@ -61,6 +63,10 @@ def _timeouts(stage: StagePlan) -> Timeouts:
     return (*deadlines, (f"{stage.name}.tracker.timeout", stage.tracker))
 
 
+def _sequence(layers: Listed[Layer]) -> Layer:
+    return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
+
+
 class Builder:
     """Turns stage plans into layers, and numbers the parts that time can go to."""
 
@@ -71,6 +77,7 @@ class Builder:
         self.works: list[tuple[str, Work]] = []
         self.levels: dict[str, Callable[[], dict[str, int]]] = {}  # by what they are levels of
         self.ends: dict[str, int] = {}
+        self.classes: Classes | None = None
         self._end_of_run = end
         self._seed = seed
         self._replication = replication
@@ -80,8 +87,22 @@ class Builder:
 
     def sequence(self, stages: Listed[StagePlan], outer: Timeouts = ()) -> Layer:
         """Build stages that a call passes in order; `outer` are the timeouts around them."""
-        layers = tuple(self._stage(stage, outer) for stage in stages)
-        return layers[0] if len(layers) == 1 else Sequence(layers)
+        return _sequence([self._stage(stage, outer) for stage in stages])
+
+    def root(self, plan: Plan) -> Layer:
+        """Build the stages of a plan, each of them once, whatever classes pass it."""
+        if not plan.classes:
+            return self.sequence(plan.stages)
+        self.classes = Classes(
+            plan.classes,
+            [each.request_class for each in plan.observed],
+            self._seed,
+            self._replication,
+            apart=isinstance(plan.arrivals, Apart),
+        )
+        layers = [self._stage(stage, ()) for stage in plan.stages]
+        paths = [_sequence([layers[i] for i in each.path]) for each in plan.classes]
+        return ByClass(paths, self.classes)
 
     def _stage(self, plan: StagePlan, outer: Timeouts) -> Layer:
         told = list(accumulate(map(propagates, plan.policies), or_, initial=self._told))

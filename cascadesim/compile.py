@@ -9,9 +9,10 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
 from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
-from cascadesim.model.arrivals import Closed, Gaps, Recorded
+from cascadesim.model.arrivals import Apart, Closed, Gaps, Recorded
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
+from cascadesim.model.classes import ClassPlan
 from cascadesim.model.codel import CodelPlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
@@ -32,7 +33,7 @@ from cascadesim.scenario.schema.policies import LIMIT_DEFAULTS, LIMIT_KEYS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cascadesim.model.arrivals import Arrivals
+    from cascadesim.model.arrivals import Arrivals, Open
     from cascadesim.model.stage import PolicyPlan
     from cascadesim.scenario.schema.breakers import Window
     from cascadesim.scenario.schema.connections import Connections
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from cascadesim.scenario.schema.scenario import ScenarioModel
     from cascadesim.scenario.schema.stages import Pool, Stage
     from cascadesim.scenario.schema.work import Gamma, Lognormal, Work
+    from cascadesim.scenario.schema.workload import Arrivals as ArrivalsModel
 
 
 def compile_plan(model: ScenarioModel) -> Plan:
@@ -78,10 +80,24 @@ def compile_plan(model: ScenarioModel) -> Plan:
         ObservedPlan(
             model.observed_arrival(i),
             tuple((index[stage], seconds) for stage, seconds in seen.work.items()),
+            0 if seen.request_class is None else list(model.classes).index(seen.request_class),
         )
         for i, seen in enumerate(model.observations)
     )
-    return replace(plan, observed=observed, drain=model.drain)
+    return replace(plan, observed=observed, drain=model.drain, classes=_classes(model, plan))
+
+
+def _classes(model: ScenarioModel, plan: Plan) -> tuple[ClassPlan, ...]:
+    if isinstance(plan.arrivals, Apart):
+        shares = plan.arrivals.shares(plan.horizon)
+    else:
+        weights = [each.weight or 0.0 for each in model.classes.values()]
+        shares = [weight / math.fsum(weights) for weight in weights]
+    position = {name: i for i, name in enumerate(model.stages)}
+    return tuple(
+        ClassPlan(name, tuple(position[stage] for stage in each.path or position), share)
+        for (name, each), share in zip(model.classes.items(), shares, strict=True)
+    )
 
 
 def _arrivals(
@@ -92,7 +108,13 @@ def _arrivals(
     closed, arrivals = model.workload.closed, model.workload.arrivals
     if closed is not None:
         return Closed(closed.clients, distribution(closed.think))
-    assert arrivals is not None
+    if arrivals is not None:
+        return _open(model, arrivals)
+    own = ((name, each.arrivals) for name, each in model.classes.items())
+    return Apart(tuple((name, _open(model, each)) for name, each in own if each is not None))
+
+
+def _open(model: ScenarioModel, arrivals: ArrivalsModel) -> Open:
     if arrivals.piecewise is not None:
         return model.rates(arrivals.piecewise)
     if arrivals.replay is not None:

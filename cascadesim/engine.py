@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cascadesim.builder import Builder
-from cascadesim.model.arrivals import Closed
+from cascadesim.model.arrivals import Apart, Closed
+from cascadesim.model.classes import OBSERVED
 from cascadesim.model.kernel import Kernel, Task
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.request import Request, TracedRequest
@@ -22,7 +23,9 @@ from cascadesim.senders import ClosedClients, ConnectedClients, OpenArrivals, se
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from cascadesim.plan import Plan
     from cascadesim.senders import Ended
@@ -76,6 +79,17 @@ def watch(
     return run.records()
 
 
+def _numbered(plan: Plan, seed: int, replication: int) -> tuple[NDArray[np.float64], Sequence[int]]:
+    """Return when requests arrive that wait for nobody, and their numbers."""
+    arrivals = plan.arrivals
+    if isinstance(arrivals, Apart):
+        return arrivals.numbered(seed, replication, plan.horizon)
+    if isinstance(arrivals, Closed | ConnectionsPlan):  # whose requests are not known before
+        return np.empty(0), ()
+    instants = arrivals.times(seed, replication, plan.horizon)
+    return instants, range(len(instants))
+
+
 class _Run:
     """One run: sends the requests, and keeps a row of each."""
 
@@ -85,7 +99,7 @@ class _Run:
         self.kernel = Kernel()
         self._plan = plan
         builder = Builder(self.kernel, plan.end, seed, replication)
-        self._root = builder.sequence(plan.stages)
+        self._root = builder.root(plan)
         self._connections = None
         if plan.connections is not None:
             self._connections = builder.connections(plan.connections, self._root)
@@ -93,9 +107,7 @@ class _Run:
         self._builder = builder
         self._parts = len(builder.parts)
         arrivals, horizon = plan.arrivals, plan.horizon
-        instants = np.empty(0)
-        if not isinstance(arrivals, Closed | ConnectionsPlan):  # whose requests are not known
-            instants = arrivals.times(seed, replication, horizon)
+        instants, numbers = _numbered(plan, seed, replication)
         self._first_observed = len(instants)
         n = len(instants) + len(plan.observed)
         # Columns: arrival, latency, retries, ended_by, then the parts. An arrival that rounding
@@ -107,8 +119,12 @@ class _Run:
         self._rows[:, 3] = -1
         self._outcomes = bytearray([Outcome.UNFINISHED]) * n
         self._used = n  # rows, of which clients add more
+        self._request_class = bytearray()  # by row, where there are classes
+        if builder.classes is not None:
+            observed = range(OBSERVED, OBSERVED + len(plan.observed))
+            self._request_class += bytes(map(builder.classes.of, (*numbers, *observed)))
         self._live: dict[int, Request] = {}
-        OpenArrivals(self, instants)
+        OpenArrivals(self, instants, numbers)
         send_observed(self, plan.observed, self._first_observed)
         if isinstance(arrivals, Closed):
             ClosedClients(self, arrivals, horizon, seed, replication)
@@ -122,6 +138,7 @@ class _Run:
             more = max(_ROWS, row)
             self._rows = np.concatenate((self._rows, np.zeros((more, self._rows.shape[1]))))
             self._outcomes += bytearray([Outcome.UNFINISHED]) * more
+            self._request_class += bytes(more)
         self._used += 1
         return row
 
@@ -134,7 +151,9 @@ class _Run:
         ended: Ended | None = None,
     ) -> None:
         """Send a request now; `ended` is told how it ends."""
-        kernel = self.kernel
+        kernel, classes = self.kernel, self._builder.classes
+        if classes is not None:
+            self._request_class[row] = classes.of(number)
         request = self.request(number, kernel.env.now, self._parts, work)
         self._live[row] = request
         request.task = Task(kernel, partial(self._finish, row, request, ended))
@@ -189,6 +208,8 @@ class _Run:
             horizon=self._plan.horizon,
             warmup=self._plan.warmup,
             first_fault=self._builder.first_fault(self._plan),
+            classes=tuple(each.name for each in self._plan.classes),
+            request_class=self._classes_of_rows(),
             connections=self._connection_counts(),
         )
 
@@ -201,6 +222,10 @@ class _Run:
             {ends[i]: n for i, n in sorted(c.items())} for c in (found.failed, found.lost)
         )
         return ConnectionCounts(found.opened, found.closed, failed, lost)
+
+    def _classes_of_rows(self) -> NDArray[np.uint8]:
+        used = self._used if self._plan.classes else 0
+        return np.frombuffer(self._request_class, dtype=np.uint8)[:used]
 
     def levels(self) -> dict[str, int]:
         """Return how full everything is, by dotted path, and how many requests are under way."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cascadesim.model.arrivals import Arrivals
+    from cascadesim.model.classes import ClassPlan
     from cascadesim.model.faults import FaultPlan
     from cascadesim.model.stage import PolicyPlan, StagePlan
 
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 class ObservedPlan:
     """A recorded request that is sent among the background traffic.
 
-    `work` holds the seconds of its own work that are given and not drawn, by stage index.
+    `work` holds the seconds of its own work that are given and not drawn, by stage index;
+    `request_class` is the position of its class, where there are any.
     """
 
     arrival: float
     work: tuple[tuple[int, float], ...] = ()
+    request_class: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Plan:
     stages: tuple[StagePlan, ...]
     observed: tuple[ObservedPlan, ...] = ()
     drain: float = 0.0  # after the horizon requests under way are followed, and none arrive
+    classes: tuple[ClassPlan, ...] = ()  # of the requests, none where all go the same way
 
     @property
     def end(self) -> float:
@@ -56,8 +60,32 @@ class Plan:
             return self.arrivals.messages.mean / self.arrivals.clients
         if not isinstance(self.arrivals, Closed):
             return self.arrivals.mean_gap(self.horizon)
-        work = math.fsum(seconds for stage in self.stages for seconds in stage.longest_work)
+        shares = self.shares
+        work = math.fsum(
+            shares[stage.name] * seconds for stage in self.stages for seconds in stage.longest_work
+        )
         return (self.arrivals.think.mean + work) / self.arrivals.clients
+
+    def path(self, request_class: str | None) -> tuple[StagePlan, ...]:
+        """Return the top-level stages that a class of requests passes, in that order.
+
+        All of them for None, which is the class of requests that all go the same way.
+        """
+        if request_class is None:
+            return self.stages
+        (chosen,) = (each for each in self.classes if each.name == request_class)
+        return tuple(self.stages[i] for i in chosen.path)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return the share of requests that are sent through each stage, by its name."""
+        if not self.classes:
+            return {stage.name: 1.0 for stage in self.walk()}
+        return {
+            stage.name: math.fsum(each.share for each in self.classes if i in each.path)
+            for i, outer in enumerate(self.stages)
+            for stage in walk((outer,))
+        }
 
     def faults_in(self, seed: int, replication: int = 0) -> list[tuple[FaultPlan, list[str]]]:
         """Return the faults that begin within a run, by start, with the stages each befalls.

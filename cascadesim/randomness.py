@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Sampler = Callable[[np.random.Generator], NDArray[Any]]  # makes a block of draws
 
 BLOCK = 1024  # draws made at once
+ARRIVALS = "arrivals"  # the stream of gaps between them
 _KEPT = 64  # blocks kept per stream; a dropped one is drawn again when asked for
 
 
@@ -163,17 +164,17 @@ class Stream:
 
 
 def arrival_times(
-    seed: int, replication: int, gaps: Distribution, horizon: float
+    seed: int, replication: int, gaps: Distribution, horizon: float, stream: str = ARRIVALS
 ) -> NDArray[np.float64]:
     """Return the arrival instants before `horizon`, in seconds, from independent gaps.
 
-    Shape (n,). A longer horizon appends arrivals and moves none.
+    Shape (n,). A longer horizon appends arrivals and moves none. `stream` is the draws' name.
     """
-    stream = Stream(seed, replication, "arrivals", gaps)
+    draws = Stream(seed, replication, stream, gaps)
     blocks: list[NDArray[np.float64]] = []
     last = 0.0
     while last < horizon:
-        block = last + np.cumsum(stream.block(len(blocks)))
+        block = last + np.cumsum(draws.block(len(blocks)))
         last = float(block[-1])
         blocks.append(block)
     times = np.concatenate(blocks) if blocks else np.empty(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,12 @@ from cascadesim.model.outcome import Outcome
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+
+_COLUMNS = (
+    *("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds"),
+    "request_class",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,9 @@ class Records:
     what made an error of the request or brought it to its fallback, an index into `ends`, which are
     dotted paths of settings and of stages that fail; -1 where nothing did. seconds: shape (n,
     len(parts)), adds up to the latency. observation: which observation the request replays, -1 for
-    background traffic.
+    background traffic. classes: the names of the classes of requests, none where all go the same
+    way. request_class: the class of each request, an index into `classes`, shape (n,); shape (0,)
+    where there are none.
     """
 
     parts: tuple[Part, ...]
@@ -89,19 +97,32 @@ class Records:
     warmup: float
     first_fault: float = math.inf  # when the first fault begins
     connections: ConnectionCounts | None = None  # where messages come over connections
+    classes: tuple[str, ...] = ()
+    request_class: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
 
     @property
     def measured(self) -> NDArray[np.bool_]:
         """Return which requests arrived after the warm-up, shape (n,)."""
         return self.arrival >= self.warmup
 
+    def class_of(self, row: int) -> str | None:
+        """Return the name of a request's class, None where there are no classes."""
+        return self.classes[self.request_class[row]] if self.classes else None
+
+    def of_class(self, name: str) -> Records:
+        """Return the records of the requests of one class; transitions and calls are of all."""
+        chosen = self.request_class == self.classes.index(name)
+        columns = {key: getattr(self, key)[chosen] for key in _COLUMNS}
+        return replace(self, **columns)
+
     def frame(self) -> pd.DataFrame:
         """Return one row a request.
 
-        Columns: request, arrival_s, latency_s, outcome (category), retries, observation (-1 for
-        background traffic), measured (arrived after the warm-up), ended_by (category: the setting
-        that made an error of the request, or the stage that failed), then a column of seconds for
-        each part of the latency, such as agent.breaker.breaker_wait_s.
+        Columns: request, class (category; only where the scenario has classes), arrival_s,
+        latency_s, outcome (category), retries, observation (-1 for background traffic), measured
+        (arrived after the warm-up), ended_by (category: the setting that made an error of the
+        request, or the stage that failed), then a column of seconds for each part of the latency,
+        such as agent.breaker.breaker_wait_s.
         """
         import pandas as pd  # slow to import, and not every command needs it
 
@@ -119,5 +140,9 @@ class Records:
                 self.ended_by.astype(np.int16), categories=pd.Index(self.ends)
             ),
         }
+        if self.classes:
+            codes = self.request_class.astype(np.int16)
+            named = pd.Categorical.from_codes(codes, categories=pd.Index(self.classes))
+            columns = {"request": columns.pop("request"), "class": named, **columns}
         columns |= {part.column: self.seconds[:, i] for i, part in enumerate(self.parts)}
         return pd.DataFrame(columns)

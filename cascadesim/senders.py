@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cascadesim.model.classes import OBSERVED
 from cascadesim.model.kernel import ARRIVES, Alarm
 from cascadesim.model.websocket import GONE
 from cascadesim.randomness import Stream
@@ -43,16 +44,16 @@ if TYPE_CHECKING:
             """Send a request now; `ended` is told how it ends."""
 
 
-# Observed requests are numbered from here, so that they take no draw of the background traffic.
-OBSERVED = 1 << 40
-
-
 class OpenArrivals:
-    """Sends a request at each of the instants, in ascending order, whatever becomes of others."""
+    """Sends a request at each of the instants, in ascending order, whatever becomes of others.
 
-    def __init__(self, run: Run, instants: NDArray[np.float64]) -> None:
+    `numbers` are those of the requests, in the same order.
+    """
+
+    def __init__(self, run: Run, instants: NDArray[np.float64], numbers: Sequence[int]) -> None:
         self._run = run
         self._instants = instants
+        self._numbers = numbers
         self._sent = 0
         self._send_next()
 
@@ -63,9 +64,9 @@ class OpenArrivals:
             Alarm(env, max(0.0, delay), ARRIVES, self._arrive)
 
     def _arrive(self, _: object) -> None:
-        number = self._sent
+        row = self._sent
         self._sent += 1
-        self._run.send(number, number)
+        self._run.send(row, self._numbers[row])
         self._send_next()
 
 

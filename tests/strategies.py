@@ -321,12 +321,17 @@ def on_some(names: list[str]) -> st.SearchStrategy[Data]:
     return st.fixed_dictionaries({"on": st.sampled_from(names) | several})
 
 
-def observations(names: list[str]) -> st.SearchStrategy[Data]:
+def observations(names: list[str], request_class: str | None) -> st.SearchStrategy[Data]:
+    """Return a strategy for observations of requests that pass these stages."""
+    of: Data = {} if request_class is None else {"class": request_class}
     second = st.integers(10, HORIZON - 1).map(lambda n: f"12:00:{n:02d}")
     return merged(
+        st.just(of),
         st.fixed_dictionaries({"at": second, "latency": ms(1, 10_000)}),
         maybe("stamp", st.sampled_from(["reply", "arrival"])),
-        maybe("work", st.dictionaries(st.sampled_from(names), ms(0, 2000), max_size=2)),
+        maybe("work", st.dictionaries(st.sampled_from(names), ms(0, 2000), max_size=2))
+        if names
+        else st.just({}),
     )
 
 
@@ -349,6 +354,45 @@ def workloads(draw: Draw) -> Data:
     return {kind: {"rates": pieces} | draw(merged(period, spacing))}
 
 
+@st.composite
+def classed(draw: Draw, stages: list[str]) -> Data:
+    """Draw a workload of classes that pass these stages, with weights or arrivals of their own."""
+    paths = draw(
+        st.lists(st.lists(st.sampled_from(stages), min_size=1, unique=True), min_size=1, max_size=3)
+    )
+    passed = {stage for path in paths for stage in path}
+    paths[-1] += [stage for stage in stages if stage not in passed]
+    classes: Data = {f"class-{i}": {"path": path} for i, path in enumerate(paths)}
+    apart = draw(st.booleans())
+    for each in classes.values():
+        own = {"arrivals": workloads()} if apart else {"weight": st.integers(0, 9)}
+        each.update(draw(st.fixed_dictionaries(own)))
+    if apart:
+        return {"classes": classes}
+    classes["class-0"]["weight"] += 1
+    return {"arrivals": draw(workloads()), "classes": classes}
+
+
+def with_load(data: Data, load: Data) -> Data:
+    """Return the scenario with another load, such as clients, that its classes share by weight."""
+    classes = {
+        name: {"path": each["path"], "weight": each.get("weight", 1)}
+        for name, each in data["workload"].get("classes", {}).items()
+    }
+    return data | {"workload": load | ({"classes": classes} if classes else {})}
+
+
+def with_stages(data: Data, stages: Data) -> Data:
+    """Return the scenario with other stages at the top, all of which every class passes."""
+    workload = dict(data["workload"])
+    if "classes" in workload:
+        workload["classes"] = {
+            name: {key: value for key, value in each.items() if key != "path"}
+            for name, each in workload["classes"].items()
+        }
+    return data | {"workload": workload, "stages": stages}
+
+
 def leaking(drawn: Data) -> list[str]:
     """Return the names of the stages whose pool can leak."""
     inside = [name for stage in drawn.values() for name in leaking(stage.get("stages", {}))]
@@ -367,7 +411,14 @@ def scenarios(draw: Draw, bounded: bool = False) -> Data:
     """Draw a scenario; `bounded` leaves out work without a longest value."""
     names: list[str] = []
     drawn = draw_stages(draw, bounded, names, draw(st.integers(1, 3)), 0)
-    arrivals = draw(workloads())
+    apart = classed(list(drawn))
+    plain = st.fixed_dictionaries({"arrivals": workloads()})
+    workload = draw(st.one_of(plain, plain, apart))
+    classes = workload.get("classes", {})
+    seen = []
+    for name in draw(st.lists(st.sampled_from(list(classes) or [None]), max_size=3)):
+        path = drawn if name is None else {key: drawn[key] for key in classes[name]["path"]}
+        seen.append(draw(observations(working(path), name)))
     names = working(drawn)
     return {
         "name": "drawn",
@@ -375,8 +426,8 @@ def scenarios(draw: Draw, bounded: bool = False) -> Data:
         "horizon": f"{HORIZON}s",
         "drain": draw(ms(0, 5000)),
         "warmup": draw(ms(0, 5000)),
-        "workload": {"arrivals": arrivals},
+        "workload": workload,
         "stages": drawn,
         "faults": draw(st.lists(faults(names, leaking(drawn)), max_size=3)),
-        "observations": draw(st.lists(observations(names), max_size=3)),
+        "observations": seen,
     }

@@ -26,7 +26,7 @@ Address = tuple[str, int, int]
 
 def content(records: Records) -> bytes:
     columns = ("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds")
-    arrays = [getattr(records, name).tobytes() for name in columns]
+    arrays = [getattr(records, name).tobytes() for name in (*columns, "request_class")]
     rest = repr((records.parts, records.transitions, sorted(records.calls.items())))
     return b"".join([*arrays, rest.encode()])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from strategies import Data, plan_of, run, scenarios
+from strategies import Data, plan_of, run, scenarios, with_stages
 from test_engine import ALWAYS, FAILED, OK, TIMED_OUT, changes, ends, fault, scenario, simulated
 
 from cascadesim.engine import trace
@@ -243,4 +243,4 @@ def test_no_work_begins_once_the_deadline_has_passed(data: Data) -> None:
     wrapped = inside(deadline("1500ms"), **data["stages"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Work, "call", watched)
-        assert run(data | {"stages": wrapped}).latency.max(initial=0) <= 1.5 + 1e-9
+        assert run(with_stages(data, wrapped)).latency.max(initial=0) <= 1.5 + 1e-9

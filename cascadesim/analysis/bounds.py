@@ -61,7 +61,7 @@ class Bound:
 
 
 def worst_case(plan: Plan) -> dict[str, Bound]:
-    """Return the bound of every top-level stage; a request passes them all, so they add up."""
+    """Return the bound of every top-level stage; those of a request's path add up."""
     given: dict[str, float] = {}
     names = [stage.name for stage in plan.walk()]
     for observed in plan.observed:
@@ -103,6 +103,21 @@ def _connections(plan: ConnectionsPlan, handled: Bound) -> Bound:
     if plan.lifetime is not None:  # a connection is closed when all is answered
         bound += handled
     return bound
+
+
+def path_bounds(plan: Plan) -> dict[str | None, Bound]:
+    """Return the bound of a request by its class, by None where there are no classes."""
+    bounds = worst_case(plan)
+    names: list[str | None] = [each.name for each in plan.classes]
+    return {
+        name: sum((bounds[stage.name] for stage in plan.path(name)), Bound())
+        for name in names or [None]
+    }
+
+
+def longest_bound(plan: Plan) -> Bound:
+    """Return the bound of a request of any class."""
+    return max(path_bounds(plan).values(), key=lambda bound: bound.total)
 
 
 def stage_bound(stage: StagePlan, given: Mapping[str, float] = MappingProxyType({})) -> Bound:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.bounds import Bound, recoveries
@@ -23,7 +24,7 @@ from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
 from cascadesim.scenario.units import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cascadesim.model.stage import StagePlan
     from cascadesim.plan import Around, Plan
@@ -79,8 +80,13 @@ def _load(around: Around) -> tuple[int, float]:
     return load, sustained
 
 
-def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
-    """Return the contradictions of a plan; `limit` is the latency objective in seconds, if any."""
+def contradictions(
+    plan: Plan, limit: float | None, of_classes: Mapping[str, float] = MappingProxyType({})
+) -> list[Contradiction]:
+    """Return the contradictions of a plan; `limit` is the latency objective in seconds, if any.
+
+    `of_classes` are those of classes of requests, by name.
+    """
     found = [
         *_inner_beyond_outer(plan),
         *_pool_beyond_caller(plan),
@@ -91,7 +97,11 @@ def contradictions(plan: Plan, limit: float | None) -> list[Contradiction]:
         *_turns_never_refused(plan),
         *_nothing_to_shed(plan),
     ]
-    return found if limit is None else [*found, *_recoveries_beyond(plan, limit)]
+    if limit is not None:
+        found += _recoveries_beyond(plan, None, limit)
+    for name, own in of_classes.items():
+        found += _recoveries_beyond(plan, name, own)
+    return found
 
 
 def _tightest(around: Around, *, for_waits: bool = False) -> tuple[str, float] | None:
@@ -160,11 +170,12 @@ def _sessions_outlive_waiters(plan: Plan) -> Iterator[Contradiction]:
 def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
     if isinstance(plan.arrivals, Closed):
         return  # clients that wait offer no more than is taken
-    offered = 1 / plan.mean_gap
+    shares = plan.shares
     for stage, outer, own in plan.walk_policies():
         retries = [(path, p) for path, p in outer + own if isinstance(p, RetryPlan | HedgePlan)]
         load, sustained = _load(outer + own)
         work = sum(stage.longest_work)
+        offered = shares[stage.name] / plan.mean_gap
         if not retries or not work:
             continue
         limits = {f"{stage.name}.concurrency": stage.concurrency}
@@ -281,18 +292,25 @@ def _kept_inside(stage: StagePlan, inside: Around) -> tuple[str, float]:
     return f"{stage.name}.concurrency", limit
 
 
-def _recoveries_beyond(plan: Plan, limit: float) -> Iterator[Contradiction]:
-    waits = sum((_recoveries(stage) for stage in plan.stages), Bound())
+def _recoveries_beyond(
+    plan: Plan, request_class: str | None, limit: float
+) -> Iterator[Contradiction]:
+    named = [each.name for each in plan.classes]
+    # An objective of all requests is one of the slowest class, too.
+    classes = named if request_class is None and named else [request_class]
+    chains = [sum((_recoveries(stage) for stage in plan.path(name)), Bound()) for name in classes]
+    waits = max(chains, key=lambda chain: chain.total)
     if waits.total <= limit:
         return
     breakers = [path for path in waits.terms if path.endswith("recovery_timeout")]
     if breakers:
         policies = {path.rpartition(".")[0] for path in waits.terms}
+        of = "" if request_class is None else f" of {request_class}"
         chain = "recoveries along the chain add up to" if len(policies) > 1 else "a recovery takes"
         yield Contradiction(
             tuple(waits.terms),
             f"callers wait while these are open: {chain} {duration_text(waits.total)}, beyond the "
-            f"objective of {duration_text(limit)}",
+            f"objective of {duration_text(limit)}{of}",
         )
 
 

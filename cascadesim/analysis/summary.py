@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from cascadesim.model.outcome import ERRORS, Outcome
 from cascadesim.scenario.objectives import RATES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Sequence
 
     from cascadesim.records import Records
     from cascadesim.scenario.objectives import Objective
@@ -53,7 +53,8 @@ class Summary:
     `warmup` is in seconds; `outcomes` counts requests by outcome; goodput is ok replies per second
     of measured time; `rates` are shares of requests by outcome, and the error rate that of requests
     without an answer. `under` is the share of requests that took less than
-    `limit` seconds, the first latency objective.
+    `limit` seconds, the first latency objective. `classes` are the summaries of each class of
+    requests, with the objectives of its own; `verdicts` are of all objectives.
     """
 
     requests: int
@@ -67,6 +68,7 @@ class Summary:
     limit: float | None
     under: float | None
     verdicts: tuple[Verdict, ...]
+    classes: dict[str, Summary] = field(default_factory=dict)
 
     @property
     def error_rate(self) -> float:
@@ -79,7 +81,14 @@ class Summary:
         return all(verdict.met for verdict in self.verdicts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the summary as plain data, units in the names of the keys."""
+        """Return the summary as plain data, units in the names of the keys.
+
+        Where there are classes, `classes` holds that of each.
+        """
+        classes = {name: summary.to_dict() for name, summary in self.classes.items()}
+        return self._own() | ({"classes": classes} if classes else {})
+
+    def _own(self) -> dict[str, Any]:
         return {
             "requests": self.requests,
             "warmup_s": self.warmup,
@@ -105,12 +114,27 @@ def _values(percentiles: dict[str, Percentile]) -> dict[str, float | None]:
 
 
 def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summary:
-    """Return the summary of a run, with a verdict for each objective."""
-    of = _Measured(records)
-    limit = latency_limit(objectives)
+    """Return the summary of a run, with a verdict for each objective, of classes too."""
+    whole = _Measured(records)
+    own = {name: _Measured(records.of_class(name)) for name in records.classes}
+    verdicts = [
+        _verdict(each, whole if each.request_class is None else own[each.request_class])
+        for each in objectives
+    ]
+    classes = {
+        name: _summary(of, [v for v in verdicts if v.objective.request_class == name], name)
+        for name, of in own.items()
+    }
+    return replace(_summary(whole, verdicts), classes=classes)
+
+
+def _summary(
+    of: _Measured, verdicts: Sequence[Verdict], request_class: str | None = None
+) -> Summary:
+    limit = latency_limit([each.objective for each in verdicts], request_class)
     return Summary(
         requests=len(of.latency),
-        warmup=records.warmup,
+        warmup=of.records.warmup,
         percentiles={name: of.percentile(name) for name in PERCENTILES},
         by_outcome={
             o.word: {name: of.percentile(name, of.outcome == o) for name in PERCENTILES}
@@ -123,11 +147,11 @@ def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summa
         rates={name: of.rate(objective_outcomes(name)).seconds for name in RATES},
         limit=limit,
         under=None if limit is None else of.under(limit),
-        verdicts=tuple(_verdict(objective, of, records) for objective in objectives),
+        verdicts=tuple(verdicts),
     )
 
 
-def _verdict(objective: Objective, of: _Measured, records: Records) -> Verdict:
+def _verdict(objective: Objective, of: _Measured) -> Verdict:
     outcomes = objective_outcomes(objective.metric)
     if outcomes:
         got = of.rate(outcomes)
@@ -139,10 +163,10 @@ def _verdict(objective: Objective, of: _Measured, records: Records) -> Verdict:
     met = objective.met(got.seconds) and objective.met(got.at_most)
     to_blame = None
     if not met and objective.is_latency:
-        to_blame = blame_for_time(records, objective.bound)
+        to_blame = blame_for_time(of.records, objective.bound)
     elif not met:
         # Too few of what is wanted, or too many of what is not: errors are to blame.
-        to_blame = blame_for_outcomes(records, set(outcomes) - {Outcome.OK} or ERRORS)
+        to_blame = blame_for_outcomes(of.records, set(outcomes) - {Outcome.OK} or ERRORS)
     return Verdict(objective, got.seconds, got.at_most, got.at_least, met, to_blame)
 
 
@@ -150,6 +174,7 @@ class _Measured:
     """The requests that arrived after the warm-up, and the figures that they give."""
 
     def __init__(self, records: Records) -> None:
+        self.records = records
         measured = records.measured
         self.latency, self.outcome = records.latency[measured], records.outcome[measured]
         self.counts = {o: int((self.outcome == o).sum()) for o in Outcome}
@@ -179,9 +204,22 @@ class _Measured:
         return float(np.mean(under)) if len(under) else math.nan
 
 
-def latency_limit(objectives: tuple[Objective, ...]) -> float | None:
-    """Return the bound of the first latency objective in seconds, None where there is none."""
-    return next((o.bound for o in objectives if o.is_latency), None)
+def latency_limit(
+    objectives: Iterable[Objective], request_class: str | None = None
+) -> float | None:
+    """Return the bound of the first latency objective in seconds, None where there is none.
+
+    Of those of one class of requests, or of those of all requests.
+    """
+    own = (o for o in objectives if o.request_class == request_class)
+    return next((o.bound for o in own if o.is_latency), None)
+
+
+def class_limits(objectives: Sequence[Objective]) -> dict[str, float]:
+    """Return `latency_limit` of each class of requests that has one, by name."""
+    names = dict.fromkeys(each.request_class for each in objectives if each.request_class)
+    found = {name: latency_limit(objectives, name) for name in names}
+    return {name: limit for name, limit in found.items() if limit is not None}
 
 
 def objective_outcomes(metric: str) -> tuple[Outcome, ...]:

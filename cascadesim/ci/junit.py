@@ -53,7 +53,7 @@ def _suite(gate: Gate, scenario: JudgedScenario) -> ET.Element:
 
 def _fail(case: ET.Element, judged: Judged, replications: int) -> None:
     objective = judged.objective
-    message = f"{objective.metric} is {value_text(judged)}, expected {objective.text}"
+    message = f"{objective.measure} is {value_text(judged)}, expected {objective.text}"
     failure = ET.SubElement(case, "failure", type="objective", message=message)
     lines = [message]
     if replications > 1:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from cascadesim.analysis.summary import latency_limit
 from cascadesim.analysis.timeline import WORK, rounded_steps
 from cascadesim.cli.tables import new_console, print_table, say, words
 from cascadesim.experiment.candidates import written
 from cascadesim.experiment.counterfactual import setting_text
-from cascadesim.experiment.explain import SHOWN
+from cascadesim.experiment.explain import SHOWN, limit_of
 from cascadesim.model.outcome import Outcome
 from cascadesim.scenario.errors import one_line
 from cascadesim.scenario.vary import quantity
@@ -139,7 +138,7 @@ def _left_out(explanation: Explanation, shown: int) -> Iterator[str]:
         _count(same, "leave{s} it as it is"),
         _count(worse, "make{s} it worse"),
     ]
-    limit = latency_limit(explanation.scenario.objectives)
+    limit = limit_of(explanation.scenario, explanation.request_class)
     if shown and limit is not None:
         yield (
             f"(Best is an answer under {limit:g} s, then a degraded one, then an error; later than "

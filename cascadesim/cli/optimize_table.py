@@ -178,7 +178,8 @@ def _print_too_few(console: Console, found: Optimization) -> None:
     """Warn of percentiles that rest on few requests where the run is stationary."""
     runs = found.trials[0].replications
     requests = min((each.requests for each in runs), default=0)
-    names = dict.fromkeys([*found.measures, *(each.metric for each in found.aims.constraints)])
+    own = (each.metric for each in found.aims.constraints if each.request_class is None)
+    names = dict.fromkeys([*found.measures, *own])
     few = too_few(requests, [name for name in names if _PERCENTILE.match(name)])
     if requests and few and not found.scenario.model.has_planned_faults:
         text = f"fewer than {FEW} of {requests} measured requests of a world lie beyond"

@@ -17,7 +17,7 @@ from cascadesim.scenario.units import duration_text
 from cascadesim.shown import percent, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import JustifyMethod
 
@@ -223,11 +223,19 @@ def _print_results(console: Console, results: dict[str, Result]) -> None:
 def print_percentiles(console: Console, results: dict[str, Result]) -> None:
     """Print the latency percentiles of each run, and what they are of."""
     rows = (
-        (name, *(seconds_text(result.summary.percentiles[p]) for p in PERCENTILES))
-        for name, result in results.items()
+        (name, *(seconds_text(summary.percentiles[p]) for p in PERCENTILES))
+        for name, summary in _with_classes({name: r.summary for name, r in results.items()})
     )
     print_table(console, "Latency percentiles in seconds", ("variant", *PERCENTILES), rows)
     print_definition(console, results)
+
+
+def _with_classes(summaries: dict[str, Summary]) -> Iterator[tuple[str, Summary]]:
+    """Yield each summary by its name, and below it those of its classes of requests."""
+    for name, summary in summaries.items():
+        yield name, summary
+        for request_class, own in summary.classes.items():
+            yield f"  {request_class}", own
 
 
 def print_definition(console: Console, results: dict[str, Result]) -> None:
@@ -254,7 +262,7 @@ def _print_counts(console: Console, summaries: dict[str, Summary]) -> None:
     ]
     rows = (
         (name, str(summary.requests), *(str(summary.outcomes[word]) for word in shown))
-        for name, summary in summaries.items()
+        for name, summary in _with_classes(summaries)
     )
     columns = ("variant", "requests", *map(words, shown))
     print_table(console, "Outcomes of those requests", columns, rows)
@@ -268,10 +276,10 @@ def _print_verdicts(console: Console, summaries: dict[str, Summary]) -> None:
             name,
             f"{summary.goodput:.3f}",
             percent(summary.error_rate),
-            *(percent(summary.under) for _ in under),
-            ", ".join(v.objective.text for v in summary.verdicts if not v.met) or "none",
+            *(percent(summary.under if summary.limit == limit else None) for _ in under),
+            ", ".join(_missed(name, summary)) or "none",
         )
-        for name, summary in summaries.items()
+        for name, summary in _with_classes(summaries)
     )
     columns = ("variant", "goodput /s", "error rate", *under, "objectives missed")
     print_table(console, "Goodput and objectives", columns, rows)
@@ -280,6 +288,16 @@ def _print_verdicts(console: Console, summaries: dict[str, Summary]) -> None:
         if summary.met and summary.verdicts:
             say(console, f"{name} meets every objective, {_cost(summary)}.")
     console.print()
+
+
+def _missed(name: str, summary: Summary) -> list[str]:
+    """Return the objectives that are missed, in a row of all requests or of one class."""
+    of_all = not name.startswith(" ")
+    return [
+        each.objective.text if of_all else each.objective.text.partition(": ")[2]
+        for each in summary.verdicts
+        if not each.met and not (of_all and each.objective.request_class)
+    ]
 
 
 def _print_blame(console: Console, summaries: dict[str, Summary]) -> None:
@@ -352,7 +370,10 @@ def _worst_case(check: Check) -> Iterable[tuple[str, str]]:
         for path, seconds in sorted(bound.terms.items(), key=lambda term: -term[1]):
             if seconds:
                 yield f"  {path}", _limit(seconds)
-    yield "a request through all of them", _limit(check.worst_case.total)
+    for name, bound in check.paths.items():
+        through = "all of them" if name is None else "its path"
+        which = "a request" if name is None else f"a request of {name}"
+        yield f"{which} through {through}", _limit(bound.total)
 
 
 def _limit(seconds: float) -> str:

@@ -18,7 +18,7 @@ from cascadesim.scenario.errors import ScenarioError, show
 from cascadesim.scenario.paths import locate
 from cascadesim.scenario.schema.breakers import PRESETS
 from cascadesim.scenario.schema.policies import Breaker
-from cascadesim.scenario.vary import FIXED, Vary, parse_vary, quantity
+from cascadesim.scenario.vary import Vary, is_fixed, parse_vary, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -102,7 +102,7 @@ def given(scenario: Scenario, changes: Changes) -> list[Candidate]:
     """Return the changes that a user names, each value alone; raises ScenarioError."""
     named = _named(changes)
     for each in named:
-        if each.path.split(".")[0] in (*FIXED, *_REQUESTS):
+        if is_fixed(each.path) or each.path.split(".")[0] in _REQUESTS:
             message = "makes other requests, or says what is measured; it cannot be changed here"
             raise ScenarioError(message, f"--change {each.path}")
     return [_candidate(scenario, each.path, value) for each in named for value in each.values]
@@ -150,7 +150,8 @@ def met(plan: Plan, records: Records, row: int) -> list[str]:
     if records.ended_by[row] >= 0:
         spent.append(records.ends[records.ended_by[row]])
     reached = {where.partition(".")[0] for where in spent}
-    inside = [[stage.name for stage in walk((outer,))] for outer in plan.stages]
+    path = plan.path(records.class_of(row))
+    inside = [[stage.name for stage in walk((outer,))] for outer in path]
     last = max((i for i, names in enumerate(inside) if reached & {*names}), default=0)
     return [name for names in inside[: last + 1] for name in names]
 

@@ -84,7 +84,7 @@ class _Walk:
     def _lists(self, at: Location, to: Location, old: list[Any], new: list[Any]) -> Found:
         if at[-1:] == ("policies",) and _are_stages(at[:-2]):
             yield from self._policies(at, to)
-        elif at == ("objectives",) and None not in (limits := (_limits(old), _limits(new))):
+        elif at[-1:] == ("objectives",) and None not in (limits := (_limits(old), _limits(new))):
             yield from self._matched(
                 {key: (*at, i) for key, i in (limits[0] or {}).items()},
                 {key: (*to, i) for key, i in (limits[1] or {}).items()},
@@ -159,5 +159,5 @@ def _policies(data: Any, at: Location) -> dict[tuple[str, str], Location]:
 def _limits(objectives: Sequence[str]) -> dict[tuple[str, str], int] | None:
     """Return the place of each objective by metric and relation, None where two have the same."""
     parsed = map(parse_objective, objectives)
-    limits = {(each.metric, each.relation): i for i, each in enumerate(parsed)}
+    limits = {(each.measure, each.relation): i for i, each in enumerate(parsed)}
     return limits if len(limits) == len(objectives) else None

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.bounds import Bound, worst_case
+from cascadesim.analysis.bounds import Bound, path_bounds, worst_case
 from cascadesim.analysis.contradictions import (
     Contradiction,
     RetryCost,
     contradictions,
     retry_costs,
 )
-from cascadesim.analysis.summary import latency_limit
+from cascadesim.analysis.summary import class_limits, latency_limit
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
@@ -58,21 +58,32 @@ class Opening:
 
 @dataclass(frozen=True)
 class Check:
-    """What `check` found for one variant of a scenario."""
+    """What `check` found for one variant of a scenario.
+
+    `bounds` are those of top-level stages, `paths` those of requests by class; see `path_bounds`.
+    """
 
     scenario: Scenario
     openings: list[Opening]
     retries: list[RetryCost]
     bounds: dict[str, Bound]
+    paths: dict[str | None, Bound]
     contradictions: list[Contradiction]
 
     @property
     def worst_case(self) -> Bound:
-        """Return the worst-case latency of a request, over all the stages that it passes."""
-        return sum(self.bounds.values(), Bound())
+        """Return the worst-case latency of a request of any class, over the stages it passes."""
+        return max(self.paths.values(), key=lambda bound: bound.total)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the check as plain data; null stands for "never" and "unbounded"."""
+        """Return the check as plain data; null stands for "never" and "unbounded".
+
+        Where there are classes of requests, `worst_case_by_class_s` is there too.
+        """
+        by_class = {name: _plain(bound.total) for name, bound in self.paths.items() if name}
+        return self._plain() | ({"worst_case_by_class_s": by_class} if by_class else {})
+
+    def _plain(self) -> dict[str, Any]:
         return {
             "scenario": self.scenario.name,
             "variant": self.scenario.variant,
@@ -120,13 +131,14 @@ def check(scenario: Scenario, progress: Callable[[float], None] | None = None) -
     `progress` is called with the share that is done.
     """
     plan = compile_plan(scenario.model)
-    limit = latency_limit(scenario.objectives)
+    objectives = scenario.objectives
     return Check(
         scenario,
         _openings(plan, scenario.model.seed, progress or (lambda _: None)),
         retry_costs(plan),
         worst_case(plan),
-        contradictions(plan, limit),
+        path_bounds(plan),
+        contradictions(plan, latency_limit(objectives), class_limits(objectives)),
     )
 
 

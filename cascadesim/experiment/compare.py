@@ -391,7 +391,9 @@ def _variants(results: Mapping[str, Result]) -> tuple[Variant, ...]:
 
 
 def _headline(scenario: Scenario) -> str:
-    latencies = (each.metric for each in scenario.objectives if each.is_latency)
+    # What is taken apart is of all requests.
+    own = (each for each in scenario.objectives if each.request_class is None)
+    latencies = (each.metric for each in own if each.is_latency)
     return next(latencies, HEADLINE)
 
 

@@ -202,7 +202,7 @@ class Pair:
 
 
 def _limit(each: Judged) -> tuple[str, str]:
-    return each.objective.metric, each.objective.relation
+    return each.objective.measure, each.objective.relation
 
 
 @dataclass(frozen=True)

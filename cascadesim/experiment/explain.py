@@ -77,12 +77,16 @@ class Explanation(Shown):
     today: World
     changes: tuple[Counterfactual, ...]
     together: tuple[Counterfactual, ...] = ()
+    request_class: str | None = None  # its name, where there are classes
 
     @property
     def named(self) -> str:
-        """Return which request it is, such as "request 3634 (observation 0)"."""
+        """Return which request it is, such as "request 3634 (observation 0)", and its class."""
         name = f"request {self.request}"
-        return name if self.chosen == name else f"{name} ({self.chosen})"
+        why = [] if self.chosen == name else [self.chosen]
+        if self.request_class is not None:
+            why.append(f"class {self.request_class}")
+        return f"{name} ({', '.join(why)})" if why else name
 
     @property
     def helping(self) -> tuple[Counterfactual, ...]:
@@ -204,11 +208,11 @@ class Explanation(Shown):
         """Return the explanation as plain data.
 
         Keys: scenario, variant, overrides, seed, cascadesim (version), request (its row, from 0),
-        chosen (why this one), arrival_s, at (its arrival by the scenario's clock), observed_s (the
-        latency of the observation that it replays, null where it replays none), steps (at_s,
-        duration_s, words and parts of each), today and changes, best first (their columns as in
-        `frame`, null for NaN), together (changes on top of each other, where they help more than
-        single ones), sentence.
+        chosen (why this one), class (where there are any), arrival_s, at (its arrival by the
+        scenario's clock), observed_s (the latency of the observation that it replays, null where it
+        replays none), steps (at_s, duration_s, words and parts of each), today and changes, best
+        first (their columns as in `frame`, null for NaN), together (changes on top of each other,
+        where they help more than single ones), sentence.
         """
         return {
             "scenario": self.scenario.name,
@@ -218,6 +222,7 @@ class Explanation(Shown):
             "cascadesim": __version__,
             "request": self.request,
             "chosen": self.chosen,
+            **({} if self.request_class is None else {"class": self.request_class}),
             "arrival_s": self.arrival,
             "at": self.clock(self.arrival),
             "observed_s": self.observed,
@@ -295,7 +300,8 @@ def explain(
     row, chosen = _choose(scenario, records, request, observation, percentile)
     if tried is None:
         tried = candidates(scenario, plan, records, row)
-    limit = latency_limit(scenario.objectives) or math.inf
+    request_class = records.class_of(row)
+    limit = limit_of(scenario, request_class) or math.inf
     run = _Worlds(seed, row, limit, execution.workers, world_of(records, row, limit))
     steps = 1 + len(tried)
     progress(1 / steps)
@@ -312,7 +318,14 @@ def explain(
         run.today,
         tuple(found),
         tuple(_together(scenario, found, run)),
+        request_class,
     )
+
+
+def limit_of(scenario: Scenario, request_class: str | None) -> float | None:
+    """Return the first latency objective of a class of requests, or else of all, in seconds."""
+    own = latency_limit(scenario.objectives, request_class)
+    return latency_limit(scenario.objectives) if own is None else own
 
 
 @dataclass(frozen=True, slots=True)

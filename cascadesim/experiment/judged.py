@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from cascadesim.analysis.attribution import Blame
 from cascadesim.analysis.intervals import Interval, mean_interval
 from cascadesim.analysis.percentiles import Percentile
+from cascadesim.scenario.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cascadesim.experiment.replications import Judgement
+    from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
 
 
@@ -49,6 +51,15 @@ class Judged:
             "met_in": self.met_in,
             "blame": blame,
         }
+
+
+def check_classes(objectives: Iterable[Objective], scenario: Scenario, source: str) -> None:
+    """Raise a ScenarioError for an objective of a class of requests that a scenario has not."""
+    known = list(scenario.model.classes)
+    for each in objectives:
+        if each.request_class is not None and each.request_class not in known:
+            right = suggest(each.request_class, known) if known else "there are no classes"
+            raise ScenarioError(f"no class {show(each.request_class)}; {right}", source)
 
 
 def judge(objective: Objective, judgements: Sequence[Judgement]) -> Judged:

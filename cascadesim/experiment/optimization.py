@@ -101,7 +101,7 @@ class Optimization(Shown):
             return math.nan
         if measure in MEASURES:
             return interval(trial.replications, measure).estimate
-        i = next(i for i, each in enumerate(self.aims.constraints) if each.metric == measure)
+        i = next(i for i, each in enumerate(self.aims.constraints) if each.measure == measure)
         return mean_interval([each.objectives[i].value for each in trial.replications]).estimate
 
     def confirmed(self, label: str, measure: str) -> Interval:
@@ -207,7 +207,7 @@ class Optimization(Shown):
 
         chosen = {trial.number for trial in self.chosen}
         found = "on_front" if len(self.aims.goals) > 1 else "best"
-        metrics = dict.fromkeys([*self.measures, *(each.metric for each in self.aims.constraints)])
+        metrics = dict.fromkeys([*self.measures, *(each.measure for each in self.aims.constraints)])
         return pd.DataFrame(
             [
                 {
@@ -372,4 +372,4 @@ def fresh_seed(seed: int) -> int:
 
 def threshold(objective: Objective) -> tuple[str, str, float]:
     """Return what an objective asks, however it is written."""
-    return objective.metric, objective.relation, objective.bound
+    return objective.measure, objective.relation, objective.bound

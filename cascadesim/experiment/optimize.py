@@ -9,6 +9,7 @@ from cascadesim.experiment.aims import Aims, Goal, Trial
 from cascadesim.experiment.compare import compare
 from cascadesim.experiment.execution import HERE, Execution
 from cascadesim.experiment.finals import finals
+from cascadesim.experiment.judged import check_classes
 from cascadesim.experiment.optimization import (
     OPTIMIZED,
     TODAY,
@@ -125,6 +126,8 @@ def optimize(
     ):
         if count < least:
             raise ScenarioError(f"expected a number from {least}", f"--{name} {count}")
+    for each in constraints:
+        check_classes([each], scenario, f"--subject-to {each.text}")
     seed = seed_of(scenario, seed)
     tunables = [Tunable(vary, scenario) for vary in varies]
     check_settings(scenario, tunables)

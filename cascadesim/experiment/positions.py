@@ -12,7 +12,7 @@ from cascadesim.experiment.search import Tunable
 from cascadesim.scenario.errors import ScenarioError, cut, one_line
 from cascadesim.scenario.listing import setting
 from cascadesim.scenario.source import flow
-from cascadesim.scenario.vary import FIXED, Vary, check_paths, parse_vary, quantity, varied
+from cascadesim.scenario.vary import Vary, check_paths, is_fixed, parse_vary, quantity, varied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def _of_variants(scenario: Scenario) -> list[Vary]:
     values: dict[str, list[Any]] = {}
     for name in scenario.variants:
         for path, value in scenario.changed(name).items():
-            if path.split(".")[0] not in FIXED:
+            if not is_fixed(path):
                 values.setdefault(path, [setting(scenario.document.data, path)]).append(value)
     return [
         _spanned(path, [value for value in each if value is not None])

@@ -20,7 +20,7 @@ from cascadesim.analysis.summary import summarize
 from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.experiment.execution import Execution
-from cascadesim.experiment.judged import Judged, judge
+from cascadesim.experiment.judged import Judged, check_classes, judge
 from cascadesim.experiment.processes import in_processes
 from cascadesim.experiment.replications import (
     MEASURES,
@@ -196,13 +196,23 @@ class Replicated:
         return at_least(self.replications, name)
 
     def judge(self, objective: Objective) -> Judged:
-        """Return what an objective came to, whether the scenario states it or not."""
+        """Return what an objective came to, whether the scenario states it or not.
+
+        Raises ScenarioError for one of a class of requests that there is not.
+        """
+        check_classes([objective], self.given, objective.text)
         verdicts = (summarize(each, (objective,)).verdicts[0] for each in self.records)
         return judge(objective, [Judgement(v.value, v.at_most, v.met, v.blame) for v in verdicts])
 
-    def composition(self, name: str) -> Composition:
-        """Return what a percentile, or the mean, is made of, as the mean over replications."""
-        return mean_composition([composition(each, name) for each in self.records])
+    def composition(self, name: str, request_class: str | None = None) -> Composition:
+        """Return what a percentile, or the mean, is made of, as the mean over replications.
+
+        Of all requests, or of those of one class.
+        """
+        chosen = (
+            each if request_class is None else each.of_class(request_class) for each in self.records
+        )
+        return mean_composition([composition(each, name) for each in chosen])
 
     def ended(self, outcomes: Collection[Outcome]) -> dict[str, float]:
         """Return the shares of requests with these outcomes by what ended them, as means."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MEASURES = (*PERCENTILES, "mean", "goodput", *RATES)
 HEADLINE = "p99"
+_REQUEST = ("arrival", "request_class")  # columns that say which request it is
 SAME = 1e-9  # seconds by which a latency may differ and count as the same
 
 
@@ -112,7 +113,7 @@ def measured(variant: Variant, records: Records, first: Records) -> Replication:
     """Return what a run of a variant came to, beside the first variant's in the same world."""
     summary = summarize(records, variant.objectives)
     better = worse = None
-    if np.array_equal(records.arrival, first.arrival):
+    if _same_requests(records, first):
         chosen = records.measured & first.measured
         change = (records.latency - first.latency)[chosen]
         # An answer is better than a degraded one, and that is better than an error, however fast.
@@ -126,6 +127,11 @@ def measured(variant: Variant, records: Records, first: Records) -> Replication:
     settling = transient(records, records.first_fault)
     parts = tuple(composition(records, variant.headline).seconds.values())
     return Replication(requests, measures, at_least, better, worse, objectives, settling, parts)
+
+
+def _same_requests(records: Records, first: Records) -> bool:
+    same = (np.array_equal(getattr(records, key), getattr(first, key)) for key in _REQUEST)
+    return records.classes == first.classes and all(same)
 
 
 def _measures(summary: Summary) -> dict[str, float]:

@@ -35,8 +35,11 @@ def _none_feasible(found: Optimization) -> str:
         return f"No settings can be judged: {text}; a longer drain tells more."
     if any(map(math.isnan, found.aims.costs(nearest.replications))):
         return "No settings can be judged: no request arrives between warm-up and horizon."
-    metrics = dict.fromkeys(each.metric for each in found.aims.constraints)
-    values = [f"{name} {value_text(name, found.value(nearest, name))}" for name in metrics]
+    metrics = {each.measure: each.metric for each in found.aims.constraints}
+    values = [
+        f"{name} {value_text(metric, found.value(nearest, name))}"
+        for name, metric in metrics.items()
+    ]
     changed = found.changed(nearest)
     settings = [f"{path}={setting_text(value)}" for path, value in changed.items()]
     at = f" with {', '.join(settings)}" if settings else " with today's settings"

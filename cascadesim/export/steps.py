@@ -100,6 +100,8 @@ def about(records: Records, row: int) -> dict[str, Any]:
     }
     if ended_by >= 0:
         known["ended_by"] = records.ends[ended_by]
+    if records.classes:
+        known["class"] = records.class_of(row)
     if records.observation[row] >= 0:
         known["observation"] = int(records.observation[row])
     return known

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.randomness import BLOCK, UNIFORM, Distribution, Stream, arrival_times
+from cascadesim.model.classes import APART
+from cascadesim.randomness import ARRIVALS, BLOCK, UNIFORM, Distribution, Stream, arrival_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,9 +23,11 @@ class Gaps:
 
     gaps: Distribution
 
-    def times(self, seed: int, replication: int, horizon: float) -> NDArray[np.float64]:
+    def times(
+        self, seed: int, replication: int, horizon: float, stream: str = ARRIVALS
+    ) -> NDArray[np.float64]:
         """Return the arrival instants before the horizon; a longer one moves none."""
-        return arrival_times(seed, replication, self.gaps, horizon)
+        return arrival_times(seed, replication, self.gaps, horizon, stream)
 
     def mean_gap(self, horizon: float) -> float:
         """Return the mean seconds between arrivals before the horizon."""
@@ -54,11 +57,13 @@ class Rates:
     gaps: Distribution
     period: float = math.inf
 
-    def times(self, seed: int, replication: int, horizon: float) -> NDArray[np.float64]:
+    def times(
+        self, seed: int, replication: int, horizon: float, stream: str = ARRIVALS
+    ) -> NDArray[np.float64]:
         """Return the arrival instants before the horizon; a longer one moves none."""
         # One that rounding puts beyond the horizon's integral is not lost.
         until = self.expected(horizon) * (1 + 1e-9)
-        times = self._inverse(arrival_times(seed, replication, self.gaps, until))
+        times = self._inverse(arrival_times(seed, replication, self.gaps, until, stream))
         return times[times < horizon]
 
     def mean_gap(self, horizon: float) -> float:
@@ -121,13 +126,15 @@ class Recorded:
     instants: tuple[float, ...]
     share: float = 1.0
 
-    def times(self, seed: int, replication: int, horizon: float) -> NDArray[np.float64]:
+    def times(
+        self, seed: int, replication: int, horizon: float, stream: str = ARRIVALS
+    ) -> NDArray[np.float64]:
         """Return the arrival instants before the horizon; a longer one moves none."""
         instants = np.array(self.instants)
         times: NDArray[np.float64] = instants[instants < horizon]
         if self.share == 1:
             return times
-        draws = Stream(seed, replication, "arrivals", UNIFORM)
+        draws = Stream(seed, replication, stream, UNIFORM)
         blocks = [draws.block(i) for i in range(len(times) // BLOCK + 1)]
         return times[np.concatenate(blocks)[: len(times)] < self.share]
 
@@ -145,4 +152,43 @@ class Closed:
     think: Distribution
 
 
-Arrivals = Gaps | Rates | Recorded | Closed
+Open = Gaps | Rates | Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Arrivals of several classes of requests, each with its own by the name of the class."""
+
+    arrivals: tuple[tuple[str, Open], ...]
+
+    def times(self, seed: int, replication: int, horizon: float) -> NDArray[np.float64]:
+        """Return the arrival instants of all classes before the horizon, in ascending order."""
+        return self.numbered(seed, replication, horizon)[0]
+
+    def numbered(
+        self, seed: int, replication: int, horizon: float
+    ) -> tuple[NDArray[np.float64], list[int]]:
+        """Return the arrival instants with the numbers of their requests, see APART.
+
+        Of those at one instant the earlier class comes first.
+        """
+        each = [
+            arrivals.times(seed, replication, horizon, f"workload.classes.{name}.{ARRIVALS}")
+            for name, arrivals in self.arrivals
+        ]
+        numbers = np.concatenate([i * APART + np.arange(len(own)) for i, own in enumerate(each)])
+        instants = np.concatenate(each)
+        order = np.argsort(instants, kind="stable")
+        return instants[order], numbers[order].tolist()
+
+    def shares(self, horizon: float) -> list[float]:
+        """Return the share of each class in the arrivals that are expected before the horizon."""
+        rates = [1 / arrivals.mean_gap(horizon) for _, arrivals in self.arrivals]
+        return [rate / math.fsum(rates) for rate in rates]
+
+    def mean_gap(self, horizon: float) -> float:
+        """Return the mean seconds between arrivals of any class before the horizon."""
+        return 1 / math.fsum(1 / arrivals.mean_gap(horizon) for _, arrivals in self.arrivals)
+
+
+Arrivals = Open | Apart | Closed

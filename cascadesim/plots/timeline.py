@@ -128,7 +128,8 @@ def _part_name(part: Part) -> str:
 def _ended(records: Records, row: int) -> str:
     outcome = Outcome(int(records.outcome[row]))
     ended = "still under way" if outcome is Outcome.UNFINISHED else words(outcome.word)
-    return f"request {row}, {ended} after {records.latency[row]:.6f} s"
+    of = f" ({short(records.class_of(row) or '', 20)})" if records.classes else ""
+    return f"request {row}{of}, {ended} after {records.latency[row]:.6f} s"
 
 
 def _arrived(result: Result, row: int) -> str:

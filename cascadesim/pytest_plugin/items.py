@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import BeforeValidator, Field
 
+from cascadesim.experiment.judged import check_classes
 from cascadesim.experiment.replicated import check_measure
 from cascadesim.experiment.thresholds import parse_allowed, parse_tolerance
 from cascadesim.pytest_plugin import listed, named
 from cascadesim.pytest_plugin.fixture import Cascade
 from cascadesim.pytest_plugin.loading import error_from_root, from_root, load_near
 from cascadesim.scenario.errors import ScenarioError, one_line, show, suggest
-from cascadesim.scenario.objectives import ObjectiveText
+from cascadesim.scenario.objectives import ObjectiveText, parse_objective
 from cascadesim.scenario.paths import dotted
 from cascadesim.scenario.schema.base import Strict
 from cascadesim.scenario.source import flow, read
@@ -129,7 +130,8 @@ class _YamlFile(pytest.File):
         line = document.mark(at).line
         shown = one_line(name).replace("::", ": :")  # pytest would take a node id apart there
         item: CascadeItem = CascadeItem.from_parent(self, name=shown, check=check, line=line)
-        item.extra_keyword_matches.add(str(at[0]))  # so that `-k no_worse` finds them
+        # So that `-k no_worse` finds them, and `-k chat` the objectives of that class.
+        item.extra_keyword_matches.update(key for key in at if isinstance(key, str))
         return item
 
 
@@ -156,11 +158,13 @@ class TestsFile(_YamlFile):
     ) -> Iterator[CascadeItem]:
         texts = tests.objectives
         if not texts and not tests.no_worse and tests.baseline is None:
-            texts = tested.model.objectives
+            texts = [text for _, text in tested.model.all_objectives]
             if not texts:
                 message = "tests nothing: give objectives, no_worse or baseline"
                 raise ScenarioError(message, document.mark(()))
         for i, text in enumerate(texts):
+            with _at(document, ("objectives", i)):
+                check_classes([parse_objective(text)], tested, "objectives")
             yield self._item(text, _objective(run, tested, text), document, ("objectives", i))
 
     def _comparisons(
@@ -199,16 +203,16 @@ class ScenarioFile(_YamlFile):
     def _items(self) -> Iterator[CascadeItem]:
         scenario = load_near(self, self.path)
         taken = [scenario.at(name) for name in self._variants(scenario)] or [scenario]
-        if not any(each.model.objectives for each in taken):
+        if not any(each.objectives for each in taken):
             message = "has no objectives to test; write some, such as `objectives: [p99 < 5s]`"
             if self.path in listed(self.config):
                 message += ", or leave it out of `cascade_scenarios`"
             raise ScenarioError(message, str(self.path))
         for each in taken:
-            for i, text in enumerate(each.model.objectives):
+            for at, text in each.model.all_objectives:
                 name = text if each.variant is None else f"{each.variant}: {text}"
                 check = _objective(Cascade.run, each, text)
-                yield self._item(name, check, each.document, ("objectives", i))
+                yield self._item(name, check, each.document, at)
 
     def _variants(self, scenario: Scenario) -> list[str]:
         """Return the names of the variants that are to be tested."""

@@ -46,12 +46,12 @@ def missed(result: Replicated, judged: Sequence[Judged]) -> str:
 
 
 def _verdict(result: Replicated, each: Judged) -> str:
-    metric = each.objective.metric
+    metric, measure = each.objective.metric, each.objective.measure
     if math.isnan(each.value.estimate):
         return "No request arrives between warm-up and horizon."
     value = lower_bound(_plus_minus(metric, each.value), each.at_least)
     often = f", met in {each.met_in} of {result.count} replications" if result.count > 1 else ""
-    lines = [f"{metric} is {value}{often}"]
+    lines = [f"{measure} is {value}{often}"]
     if each.at_least:
         lines.append("Unfinished requests could move it; a longer drain tells more.")
     if each.blame is not None:
@@ -61,9 +61,12 @@ def _verdict(result: Replicated, each: Judged) -> str:
     text = "\n".join(map(_said, lines))
     if not each.objective.is_latency:
         return text
-    made = sorted(result.composition(metric).by_cause.items(), key=lambda cause: -cause[1])
+    made = sorted(
+        result.composition(metric, each.objective.request_class).by_cause.items(),
+        key=lambda cause: -cause[1],
+    )
     rows = [(_words(cause), f"{value:.3f}") for cause, value in made if value >= _LEAST]
-    return "\n".join([text, *_table([(f"{metric} is made of", "seconds"), *rows])])
+    return "\n".join([text, *_table([(f"{measure} is made of", "seconds"), *rows])])
 
 
 def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> str:

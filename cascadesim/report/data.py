@@ -6,10 +6,11 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.bounds import Bound, worst_case
+from cascadesim.analysis.bounds import Bound, longest_bound, path_bounds
 from cascadesim.analysis.composition import Composition, composition
 from cascadesim.analysis.contradictions import Contradiction, contradictions
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.analysis.summary import class_limits, latency_limit
 from cascadesim.compile import compile_plan
 from cascadesim.experiment.compare import Comparison, compare
 from cascadesim.experiment.execution import HERE, Execution
@@ -23,7 +24,9 @@ from cascadesim.scenario.source import flow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cascadesim.plan import Plan
     from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.objectives import Objective
 
 REPLICATIONS = 10
 
@@ -34,7 +37,8 @@ class Report:
 
     `compositions` are of the runs in `replay`, which are those of the first replication, by label
     and percentile; so are timelines and breakers. `marked` are the values that the `text` of the
-    scenario marks as given or assumed. `command` makes the report again.
+    scenario marks as given or assumed. `bounds` are those of any request, `paths` those of each
+    class of requests. `command` makes the report again.
     """
 
     scenario: Scenario
@@ -46,6 +50,7 @@ class Report:
     opened: tuple[Opened, ...]
     effects: tuple[SettingEffect, ...]
     bounds: dict[str, Bound]
+    paths: dict[str, dict[str | None, Bound]]
     contradictions: dict[str, list[Contradiction]]
     text: str
     marked: tuple[Marked, ...]
@@ -100,15 +105,20 @@ def report(
         timelines=timelines(comparison.results),
         opened=opened(comparison.results),
         effects=setting_effects(scenario, comparison, settings, execution, parts[1]),
-        bounds={label: sum(worst_case(plan).values(), Bound()) for label, plan in plans.items()},
+        bounds={label: longest_bound(plan) for label, plan in plans.items()},
+        paths={label: path_bounds(plan) for label, plan in plans.items()},
         contradictions={
-            label: contradictions(plan, comparison.results[label].summary.limit)
+            label: _contradictions(plan, comparison.results[label].scenario.objectives)
             for label, plan in plans.items()
         },
         text=text,
         marked=marked_values(text),
         command=_command(scenario, variants, replay.seed, settings, replications),
     )
+
+
+def _contradictions(plan: Plan, objectives: tuple[Objective, ...]) -> list[Contradiction]:
+    return contradictions(plan, latency_limit(objectives), class_limits(objectives))
 
 
 def _command(

@@ -17,6 +17,7 @@ from cascadesim.model.outcome import Outcome
 from cascadesim.plots.style import CAUSE_LOOKS
 from cascadesim.report import figures, tables
 from cascadesim.report.bars import bars
+from cascadesim.report.classes import classes
 from cascadesim.report.settings import GOVERNS, MOST_REPLICATIONS, MOVES
 from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
 from cascadesim.scenario.errors import one_line
@@ -40,6 +41,7 @@ def render(report: Report) -> str:
         .render(
             report=report,
             tables=tables,
+            classes=classes(report),
             facts=list(tables.facts(report)),
             bars=bars(report.compositions),
             causes=tables.used_causes(report),

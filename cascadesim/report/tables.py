@@ -74,7 +74,7 @@ def observed(report: Report) -> Table:
                     Cell(label),
                     Cell(seen["at"], float(i)),
                     Cell(f"{seen['observed_s']:.6f}", seen["observed_s"]),
-                    _latency(own["simulated_s"], own["at_least"], 6),
+                    latency_cell(own["simulated_s"], own["at_least"], 6),
                     # Adding 0.0 makes a rounded -0.0 plain.
                     Cell(f"{round(own['change'], 3) + 0.0:+.1%}", own["change"]),
                     Cell(words(own["outcome"])),
@@ -94,7 +94,8 @@ def _most(causes: dict[str, float]) -> str:
     return f"{causes[cause]:.3f} s {words(cause)}" if causes[cause] else "-"
 
 
-def _latency(seconds: float, at_least: bool, digits: int = 3) -> Cell:
+def latency_cell(seconds: float, at_least: bool, digits: int = 3) -> Cell:
+    """Return a latency, "-" for NaN, after ">" where it is a lower bound."""
     text = "-" if math.isnan(seconds) else f"{seconds:.{digits}f}"
     return Cell(lower_bound(text, at_least), _known(seconds))
 
@@ -296,7 +297,7 @@ def slowest(report: Report) -> Table:
                 (
                     Cell(label),
                     Cell(when(float(records.arrival[row])), float(records.arrival[row])),
-                    _latency(latency, outcome is Outcome.UNFINISHED),
+                    latency_cell(latency, outcome is Outcome.UNFINISHED),
                     Cell(words(outcome.word)),
                     Cell(parts),
                 )
@@ -377,17 +378,18 @@ def worst_cases(report: Report) -> Table:
     rows = [
         (
             Cell(path, kind="code"),
-            *(_bound(report.bounds[each].terms.get(path, 0.0)) for each in labels),
+            *(bound_cell(report.bounds[each].terms.get(path, 0.0)) for each in labels),
         )
         for path in paths
         if any(report.bounds[each].terms.get(path) for each in labels)
     ]
-    total = (Cell("all together"), *(_bound(report.bounds[each].total) for each in labels))
+    total = (Cell("all together"), *(bound_cell(report.bounds[each].total) for each in labels))
     columns = (Column("setting", False), *(Column(f"{label}, s") for label in labels))
     return Table("The longest that a request can take", columns, tuple(rows), total)
 
 
-def _bound(seconds: float) -> Cell:
+def bound_cell(seconds: float) -> Cell:
+    """Return a worst case, which may be unbounded."""
     if math.isinf(seconds):
         return Cell("unbounded", math.inf)
     return Cell(number(seconds), seconds) if seconds else Cell("-", 0.0, "faint")

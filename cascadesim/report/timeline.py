@@ -329,6 +329,7 @@ def _told(records: Records, row: int, when: Callable[[float], str]) -> str:
         f"arrived {when(float(records.arrival[row]))}",
         f"{took} {_short(latency)}",
         outcome.word.replace("_", " "),
+        *([f"class {records.class_of(row)}"] if records.classes else []),
         *(f"{_short(seconds)} {what}" for what, seconds in spent(records, row)[:4]),
     ]
     if records.observation[row] >= 0:

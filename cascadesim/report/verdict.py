@@ -69,10 +69,10 @@ def _p99(comparison: Comparison, label: str) -> str:
 def _met(comparison: Comparison) -> str:
     """Return which variants meet their objectives, which are the same for all of them or not."""
     labels = list(comparison.results)
-    objectives = comparison.results[comparison.first].scenario.model.objectives
+    objectives = comparison.results[comparison.first].scenario.objectives
     if not objectives:
         return ""
-    asked = listed(objectives)
+    asked = listed([each.text for each in objectives])
     met = [each for each in labels if all(o.met for o in comparison.objectives(each))]
     if len(labels) == 1:
         missed = [o.objective.text for o in comparison.objectives(labels[0]) if not o.met]

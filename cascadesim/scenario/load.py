@@ -56,8 +56,8 @@ class Scenario(Shown):
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """Return the objectives."""
-        return tuple(parse_objective(text) for text in self.model.objectives)
+        """Return the objectives, those of all requests before those of their classes."""
+        return tuple(parse_objective(text) for _, text in self.model.all_objectives)
 
     def at(self, variant: str) -> Scenario:
         """Return the scenario with the settings of one of its variants.

@@ -29,17 +29,27 @@ _PERCENTILE = r"p(?!0+(?:\.0+)?(?![0-9.]))[0-9]{1,2}(?:\.[0-9]{1,10})?"
 _LATENCY = rf"{_PERCENTILE}|mean|max"
 _METRIC = rf"{_LATENCY}|goodput|{'|'.join(RATES)}"
 _KNOWN = ("p50", "p95", "p99", "p99.9", "mean", "max", "goodput", *RATES)  # any percentile is
-PATTERN = rf"^\s*({_METRIC})\s*(<=|>=|<|>)\s*(\S.*?)\s*$"
+_CLASS = r"(?:([^\s.=,]+):\s*)?"  # whose requests it is of
+PATTERN = rf"^\s*{_CLASS}({_METRIC})\s*(<=|>=|<|>)\s*(\S.*?)\s*$"
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """One threshold: `metric` stands in `relation` to `bound` (seconds, a share or a rate)."""
+    """One threshold: `metric` stands in `relation` to `bound` (seconds, a share or a rate).
+
+    It is of the requests of one class, such as "chat: p99 < 5s", or of all.
+    """
 
     text: str
     metric: str
     relation: str
     bound: float
+    request_class: str | None = None
+
+    @property
+    def measure(self) -> str:
+        """Return what is measured: the metric, after the class, such as "chat: p99"."""
+        return self.metric if self.request_class is None else f"{self.request_class}: {self.metric}"
 
     @property
     def is_latency(self) -> bool:
@@ -59,20 +69,25 @@ def parse_objective(value: Any) -> Objective:
     match = re.fullmatch(PATTERN, value) if isinstance(value, str) else None
     if match is None:
         raise PydanticCustomError("objective", "{message}", {"message": _wrong(value)})
-    metric, relation, bound = match.groups()
+    request_class, metric, relation, bound = match.groups()
     if metric == "goodput":
         number = parse_rate(bound)
     else:
         number = parse_share(bound) if metric in RATES else parse_duration(bound)
-    return Objective(" ".join(value.split()), metric, relation, number)
+    text = " ".join(value.split())
+    if request_class is not None:
+        text = f"{request_class}: {text.removeprefix(f'{request_class}:').lstrip()}"
+    return Objective(text, metric, relation, number, request_class)
 
 
 def _wrong(value: Any) -> str:
-    word = re.match(r"\s*(\w[\w.]*)\s*[<>]=?\s*\S", value) if isinstance(value, str) else None
-    if word and re.fullmatch(r"p[0-9.]+", word[1]) and not re.fullmatch(_METRIC, word[1]):
-        return f"unknown metric {show(word[1])}; a percentile lies above 0 and below 100"
-    if word and not re.fullmatch(_METRIC, word[1]):
-        return f"unknown metric {show(word[1])}; {suggest(word[1], list(_KNOWN))}"
+    stated = rf"\s*{_CLASS}(\w[\w.]*)\s*[<>]=?\s*\S"
+    match = re.match(stated, value) if isinstance(value, str) else None
+    word = match[2] if match else ""
+    if re.fullmatch(r"p[0-9.]+", word) and not re.fullmatch(_METRIC, word):
+        return f"unknown metric {show(word)}; a percentile lies above 0 and below 100"
+    if word and not re.fullmatch(_METRIC, word):
+        return f"unknown metric {show(word)}; {suggest(word, list(_KNOWN))}"
     example = '"p99 < 5s", "error_rate < 1%" or "goodput > 20/s"'
     return f"expected an objective such as {example}, got {show(value)}"
 

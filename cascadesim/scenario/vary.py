@@ -134,12 +134,19 @@ def varied(document: Document, written: Mapping[str, Any]) -> list[Vary]:
     return found
 
 
+def is_fixed(path: str) -> bool:
+    """Return whether the setting of a dotted path is the same for all that are tried."""
+    head, *rest = path.split(".")
+    of_class = head == "workload" and rest[:1] == ["classes"] and rest[2:3] == ["objectives"]
+    return head in FIXED or of_class
+
+
 def check_paths(paths: Iterable[str], where: Mark | str = "", name: str = "") -> None:
     """Raise a ScenarioError for a path that cannot be varied, or that is given twice."""
     seen: set[str] = set()
     for path in paths:
         place = where or f"--vary {path}"
-        if path.split(".")[0] in FIXED:
+        if is_fixed(path):
             message = "is the same for all settings that are tried, and cannot be varied"
             raise ScenarioError(message, place, name)
         if path in seen:

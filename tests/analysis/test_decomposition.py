@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, run, scenarios
+from strategies import Data, run, scenarios, with_load
 
 import cascadesim
 from cascadesim.analysis.composition import Composition, composition
@@ -92,7 +92,7 @@ def decomposed(before: Data, after: Data, **options: Any) -> Decomposition | Non
 )
 def test_changes_of_runs_add_up(data: Data, name: str, number: int) -> None:
     data |= {"objectives": [f"{name} < 1s"]}
-    other = data | {"seed": 2, "workload": {"arrivals": {"poisson": {"rate": "5/s"}}}}
+    other = with_load(data, {"arrivals": {"poisson": {"rate": "5/s"}}}) | {"seed": 2}
     comparison = compared(data, other, seed=1, replications=number)
     first, second = comparison.results
     found = comparison.decomposition(second)

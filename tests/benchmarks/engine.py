@@ -165,6 +165,16 @@ WORKLOADS: dict[str, Any] = {  # and for being sent otherwise, as often
     "connections, in order": {
         "connections": {"clients": 40, "messages": {"exponential": {"mean": "10s"}}}
     },
+    "classes": {
+        "arrivals": {"poisson": {"rate": "4/s"}},
+        "classes": {"some": {"weight": 3}, "others": {"weight": 1, "path": ["a"]}},
+    },
+    "classes, apart": {
+        "classes": {
+            "some": {"arrivals": {"poisson": {"rate": "3/s"}}},
+            "others": {"arrivals": {"poisson": {"rate": "1/s"}}, "path": ["a"]},
+        }
+    },
     "closed": {"closed": {"clients": 10, "think": {"exponential": {"mean": "2250ms"}}}},
 }
 

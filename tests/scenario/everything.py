@@ -226,9 +226,37 @@ faults:
   - {on: connections, from: 1min, for: 5s, restart: {}}
   - {on: login, from: 1min, for: 5s, outage: {}}
 """
+CLASSES = """\
+name: classes
+clock: "23:29:00"
+horizon: 1min
+workload:
+  arrivals: {poisson: {rate: 10/s}}
+  classes:
+    chat: {weight: 9, path: [auth, agent], objectives: [p99 < 5s]}
+    search: {weight: 10%, path: [auth, search], objectives: [p95 < 500ms, error_rate < 1%]}
+stages:
+  auth: {work: {constant: 15ms}}
+  agent: {stages: {model: {work: {constant: 250ms}}}}
+  search: {work: {constant: 40ms}}
+observations:
+  - {at: "23:29:30", latency: 1s, class: chat, work: {model: 985ms}}
+objectives: ["p99.9 < 9s", "chat: goodput > 5/s"]
+"""
+APART = """\
+name: apart
+horizon: 1min
+workload:
+  classes:
+    chat: {arrivals: {poisson: {rate: 9/s}}}
+    search: {arrivals: {piecewise: {rates: [{from: 0s, rate: 1/s}]}}, path: [search, auth]}
+stages:
+  auth: {work: {constant: 15ms}}
+  search: {work: {constant: 40ms}}
+"""
 ALL = (
-    *(EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, LIMITS),
-    *(CURVE, REPLAY, FAULTS, CLIENTS, CONNECTIONS),
+    *(EVERYTHING, WORKS, BREAKERS, POOLS, QUEUES, LIMITS, CURVE, REPLAY, FAULTS),
+    *(CLIENTS, CONNECTIONS, CLASSES, APART),
 )
 
 

@@ -11,6 +11,12 @@ from cascadesim.scenario.errors import show, suggest
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.samples import SampleText
 from cascadesim.scenario.schema.base import DOTTED_PATTERN, NO_OTHERS, Name, Strict, problem
+from cascadesim.scenario.schema.classes import (
+    check_objectives,
+    check_observed,
+    check_paths,
+    check_workload,
+)
 from cascadesim.scenario.schema.faults import Fault
 from cascadesim.scenario.schema.stages import Stage
 from cascadesim.scenario.schema.workload import Arrivals, Clients, Piecewise, Workload
@@ -28,12 +34,13 @@ from cascadesim.scenario.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydantic.config import JsonDict
 
     from cascadesim.model.arrivals import Rates
     from cascadesim.scenario.schema.connections import Connections
+    from cascadesim.scenario.schema.workload import RequestClass
 
 MOST_FAULTS = 100_000  # of one random fault
 MOST_REQUESTS = 20_000_000  # several gigabytes of records
@@ -45,6 +52,9 @@ class Observation(Strict):
 
     at: Instant = Field(description="when the latency was recorded")
     latency: PositiveDuration = Field(description="the recorded latency")
+    request_class: Name | None = Field(
+        None, alias="class", description="the class of the request, where there are any"
+    )
     stamp: Literal["reply", "arrival"] = Field(
         "reply", description="whether `at` is the instant of the reply or of the arrival"
     )
@@ -132,7 +142,9 @@ class ScenarioModel(Strict):
     faults: list[Fault] = Field([], description="timed changes of stages")
     observations: list[Observation] = Field([], description="recorded latencies to replay")
     objectives: list[ObjectiveText] = Field(
-        [], description="thresholds to keep", examples=[["p99 < 5s", "error_rate < 1%"]]
+        [],
+        description="thresholds to keep, of all requests",
+        examples=[["p99 < 5s", "error_rate < 1%"]],
     )
     variants: dict[Name, Variant] = Field(
         {}, description="named settings, by dotted path", json_schema_extra=NO_OTHERS
@@ -149,9 +161,13 @@ class ScenarioModel(Strict):
         self._check_workload()
         for i, fault in enumerate(self.faults):
             self._check_fault(stages, fault, "faults", i)
+        if self.classes:
+            check_paths(self.classes, self.stages)
+        check_objectives(self.objectives, self.classes)
         for i, seen in enumerate(self.observations):
             for stage in seen.work:
                 self._check_has_work(stages, stage, "observations", i, "work", stage, key=True)
+            check_observed(seen, i, self.classes, self.stages)
             arrival = self.observed_arrival(i)
             if not 0 <= arrival < self.horizon:
                 message = (
@@ -162,12 +178,20 @@ class ScenarioModel(Strict):
         return self
 
     def _check_workload(self) -> None:
+        check_workload(self.workload)
         if self.workload.closed is not None:
             self._check_clients(self.workload.closed)
         elif self.workload.connections is not None:
             self._check_messages(self.workload.connections)
-        elif self.workload.arrivals is not None:
-            self._check_arrivals(self.workload.arrivals)
+        for at, arrivals in self._all_arrivals():
+            self._check_arrivals(arrivals, *at)
+
+    def _all_arrivals(self) -> Iterator[tuple[tuple[str, ...], Arrivals]]:
+        if self.workload.arrivals is not None:
+            yield ("workload", "arrivals"), self.workload.arrivals
+        for name, each in self.classes.items():
+            if each.arrivals is not None:
+                yield ("workload", "classes", name, "arrivals"), each.arrivals
 
     def _check_clients(self, closed: Clients) -> None:
         from cascadesim.compile import distribution  # which imports the schema
@@ -191,15 +215,16 @@ class ScenarioModel(Strict):
         requests = connections.clients * self.horizon / gap
         self._check_number(f"about {requests:.3g}", requests, *at, "clients")
 
-    def _check_arrivals(self, arrivals: Arrivals) -> None:
+    def _check_arrivals(self, arrivals: Arrivals, *at: str) -> None:
+        at = (*at, arrivals.kind)
         if arrivals.replay is not None:  # a file has no more rows than a run holds
-            arrivals.replay.place(self.clock, self.horizon)
+            arrivals.replay.place(self.clock, self.horizon, *at)
             return
         if arrivals.piecewise is not None:
-            key, requests = "rates", self.rates(arrivals.piecewise).expected(self.horizon)
+            key, requests = "rates", self.rates(arrivals.piecewise, *at).expected(self.horizon)
         else:
             key, requests = "rate", arrivals.chosen.rate * self.horizon
-        at = ("workload", "arrivals", arrivals.kind, key)
+        at = (*at, key)
         if not requests:
             raise problem("sends no requests within the horizon", *at)
         self._check_number(f"about {requests:.3g}", requests, *at)
@@ -213,11 +238,12 @@ class ScenarioModel(Strict):
             )
             raise problem(message, *at)
 
-    def rates(self, piecewise: Piecewise) -> Rates:
-        """Return the rates of arrivals, begun when the clock says so."""
-        at = ("workload", "arrivals", "piecewise", "rates")
+    def rates(self, piecewise: Piecewise, *at: str) -> Rates:
+        """Return the rates of arrivals, begun when the clock says so; `at` is for errors."""
+        at = (*at, "rates")
         pieces = enumerate(piecewise.rates)
-        return piecewise.plan([self.seconds(each.start, *at, i, "from") for i, each in pieces])
+        starts = [self.seconds(each.start, *at, i, "from") for i, each in pieces]
+        return piecewise.plan(starts, *at)
 
     def _check_fault(self, stages: dict[str, Stage], fault: Fault, *at: str | int) -> None:
         for j, name in enumerate(fault.stages):
@@ -295,6 +321,24 @@ class ScenarioModel(Strict):
         if connections is not None:
             visit(connections.handshake.stages, "workload", CONNECTIONS, "handshake")
         return names
+
+    @property
+    def classes(self) -> dict[str, RequestClass]:
+        """Return the classes of requests by name, none where all go the same way."""
+        return self.workload.classes or {}
+
+    @property
+    def all_objectives(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Return the objectives with where they stand: of all requests, then of each class."""
+        own = [(("objectives", i), text) for i, text in enumerate(self.objectives)]
+        return [
+            *own,
+            *(
+                (("workload", "classes", name, "objectives", i), f"{name}: {text}")
+                for name, each in self.classes.items()
+                for i, text in enumerate(each.objectives)
+            ),
+        ]
 
     @property
     def has_planned_faults(self) -> bool:

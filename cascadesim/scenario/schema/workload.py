@@ -7,13 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 
 from cascadesim.model.arrivals import Piece, Rates
 from cascadesim.randomness import Distribution
 from cascadesim.scenario.columns import bad_value, numbers, read_column
 from cascadesim.scenario.errors import show
-from cascadesim.scenario.schema.base import Choice, Strict, problem
+from cascadesim.scenario.objectives import ObjectiveText
+from cascadesim.scenario.schema.base import NO_OTHERS, Choice, Name, Strict, one_kind, problem
 from cascadesim.scenario.schema.columns import Column
 from cascadesim.scenario.schema.connections import Connections  # noqa: TC001 - a field
 from cascadesim.scenario.schema.work import Work
@@ -27,12 +28,13 @@ from cascadesim.scenario.units import (
     RateOrNone,
     Share,
     TimeUnit,
+    Weight,
     duration_text,
     parse_clock,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _DAY = 86_400.0
 
@@ -71,31 +73,29 @@ class Piecewise(Strict):
         "poisson", description="independent of each other, or as evenly as the rate allows"
     )
 
-    def plan(self, starts: Sequence[float]) -> Rates:
+    def plan(self, starts: Sequence[float], *at: str) -> Rates:
         """Return the rates of pieces that begin at these seconds after t = 0.
 
-        Raises the error of pieces that cannot begin then.
+        Raises the error of pieces that cannot begin then; `at` is where they stand.
         """
         end = math.inf if self.period is None else self.period
         for i, start in enumerate(starts):
             if i and start <= starts[i - 1]:
                 before = duration_text(starts[i - 1])
-                raise _wrong(i, "from", f"must begin after the piece before it, at {before}")
+                message = f"must begin after the piece before it, at {before}"
+                raise problem(message, *at, i, "from")
             if start >= end:
-                raise _wrong(i, "from", f"must begin within the period, {duration_text(end)}")
+                message = f"must begin within the period, {duration_text(end)}"
+                raise problem(message, *at, i, "from")
         if self.period is None and self.rates[-1].to is not None:
             message = "the last piece has no end to come to it by; add a piece, or give a period"
-            raise _wrong(len(starts) - 1, "to", message)
+            raise problem(message, *at, len(starts) - 1, "to")
         ends = [*starts[1:], end]
         pieces = [each.plan(*span) for each, *span in zip(self.rates, starts, ends, strict=True)]
         if starts[0] > 0:
             pieces.insert(0, Piece(0.0, 0.0))
         kind = "exponential" if self.spacing == "poisson" else "constant"
         return Rates(tuple(pieces), Distribution(kind, (1.0,)), end)
-
-
-def _wrong(i: int, key: str, message: str) -> Exception:
-    return problem(message, "workload", "arrivals", "piecewise", "rates", i, key)
 
 
 class Replay(Column):
@@ -124,12 +124,15 @@ class Replay(Column):
             self._stamps = _stamps(path, self.column)
         return self
 
-    def place(self, clock: str | None, horizon: float) -> None:
-        """Place timestamps on a clock by which t = 0 is that time of a day, the nearest to them."""
+    def place(self, clock: str | None, horizon: float, *at: str) -> None:
+        """Place timestamps on a clock by which t = 0 is that time of a day, the nearest to them.
+
+        Raises the error of those that are of no use; `at` is where the settings stand.
+        """
         if self.unit is None:
             if clock is None:
-                at = ("workload", "arrivals", "replay", "column")
-                raise problem('timestamps need "clock", what t = 0 is called', *at)
+                message = 'timestamps need "clock", what t = 0 is called'
+                raise problem(message, *at, "column")
             after = _after(self._stamps, parse_clock(clock) or 0.0, horizon)
             self._seconds = tuple(seconds for seconds in after if seconds >= 0)
         instants = self.instants
@@ -137,7 +140,7 @@ class Replay(Column):
             message = f"none of the times in {show(Path(self.file).name)} lies within the run"
             if instants:
                 message += f"; the first is at t = {duration_text(instants[0])}"
-            raise problem(message, "workload", "arrivals", "replay", "file")
+            raise problem(message, *at, "file")
 
     @property
     def instants(self) -> tuple[float, ...]:
@@ -210,11 +213,62 @@ class Clients(Strict):
     think: Work = Field(description="how long each thinks before it sends")
 
 
-class Workload(Choice):
-    """The offered load: requests that come whatever happens to others, or clients."""
+class RequestClass(Strict):
+    """A class of requests: `{weight: 9, path: [auth, agent], objectives: [p99 < 5s]}`.
 
+    All classes share the stages, and so their limits, pools and breakers.
+    """
+
+    weight: Weight | None = Field(
+        None, description="how often a request is of this class, beside the others' weights"
+    )
+    arrivals: Arrivals | None = Field(
+        None, description="when its requests arrive, in place of a weight, where all have their own"
+    )
+    path: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="top-level stages in the order in which it passes them; all by default"
+    )
+    objectives: list[ObjectiveText] = Field(
+        [], description="thresholds to keep, of its own requests", examples=[["p99 < 5s"]]
+    )
+
+
+def _load_or_classes(schema: dict[str, Any], model: type[Choice]) -> None:
+    one_kind(schema, model)
+    without = {"not": {"anyOf": [{"required": [kind]} for kind in model.kinds()]}}
+    schema["oneOf"].append({"required": ["classes"]} | without)
+    schema["properties"]["classes"]["anyOf"][0] |= NO_OTHERS
+
+
+class Workload(Choice):
+    """The offered load: requests that come whatever happens to others, or clients that wait.
+
+    Classes that have arrivals of their own stand alone.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_load_or_classes)
+    BESIDE = ("classes",)
+
+    classes: Annotated[dict[Name, RequestClass], Field(min_length=1, max_length=100)] | None = (
+        Field(
+            None,
+            description="classes of requests by name, each with a path and objectives of its own",
+        )
+    )
     arrivals: Arrivals | None = Field(None, description="when requests arrive")
     closed: Clients | None = Field(None, description="a fixed number of clients that wait")
     connections: Connections | None = Field(
         None, description="WebSocket clients, whose messages are the requests"
     )
+
+    @classmethod
+    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
+        if data.get("classes") is None or any(kind in data for kind in cls.kinds()):
+            super()._check_keys(data)
+        else:
+            super(Choice, cls)._check_keys(data)
+
+    @property
+    def load(self) -> str | None:
+        """Return what sends the requests, None where each class does for itself."""
+        return next((key for key in self.kinds() if key in self.model_fields_set), None)

@@ -61,7 +61,7 @@ class Bound:
 
 
 def worst_case(plan: Plan) -> dict[str, Bound]:
-    """Return the bound of every top-level stage; those of a request's path add up."""
+    """Return the bound of every top-level stage, and of connections; those of a path add up."""
     given: dict[str, float] = {}
     names = [stage.name for stage in plan.walk()]
     for observed in plan.observed:
@@ -74,7 +74,7 @@ def worst_case(plan: Plan) -> dict[str, Bound]:
     bound = _connections(plan.connections, handled)
     setting, timeout = f"{_CONNECTIONS}.reply_timeout", plan.connections.reply_timeout
     if bound.total + handled.total > timeout:
-        return {CONNECTIONS: Bound({setting: timeout})}
+        return {CONNECTIONS: Bound({setting: timeout})} | dict.fromkeys(bounds, Bound())
     return {CONNECTIONS: bound} | bounds
 
 
@@ -109,8 +109,9 @@ def path_bounds(plan: Plan) -> dict[str | None, Bound]:
     """Return the bound of a request by its class, by None where there are no classes."""
     bounds = worst_case(plan)
     names: list[str | None] = [each.name for each in plan.classes]
+    outside = bounds.get(CONNECTIONS, Bound())
     return {
-        name: sum((bounds[stage.name] for stage in plan.path(name)), Bound())
+        name: sum((bounds[stage.name] for stage in plan.path(name)), outside)
         for name in names or [None]
     }
 

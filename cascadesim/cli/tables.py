@@ -91,7 +91,8 @@ def _print_observation(console: Console, seen: dict[str, Any]) -> None:
         )
         for name, v in variants.items()
     )
-    title = f"Observed at {seen['at']}: {seen['observed_s']:.6f} s. Simulated, in seconds:"
+    of = f" of {seen['class']}" if "class" in seen else ""
+    title = f"Observed at {seen['at']}{of}: {seen['observed_s']:.6f} s. Simulated, in seconds:"
     columns = ("variant", "simulated", *map(words, used))
     print_table(console, title, columns, rows)
     _print_parts(console, variants)
@@ -277,7 +278,7 @@ def _print_verdicts(console: Console, summaries: dict[str, Summary]) -> None:
             f"{summary.goodput:.3f}",
             percent(summary.error_rate),
             *(percent(summary.under if summary.limit == limit else None) for _ in under),
-            ", ".join(_missed(name, summary)) or "none",
+            ", ".join(_missed(summary)) or "none",
         )
         for name, summary in _with_classes(summaries)
     )
@@ -290,14 +291,11 @@ def _print_verdicts(console: Console, summaries: dict[str, Summary]) -> None:
     console.print()
 
 
-def _missed(name: str, summary: Summary) -> list[str]:
-    """Return the objectives that are missed, in a row of all requests or of one class."""
-    of_all = not name.startswith(" ")
-    return [
-        each.objective.text if of_all else each.objective.text.partition(": ")[2]
-        for each in summary.verdicts
-        if not each.met and not (of_all and each.objective.request_class)
-    ]
+def _missed(summary: Summary) -> list[str]:
+    """Return the objectives that are missed, without those that classes below have rows for."""
+    own = [v for v in summary.verdicts if not (summary.classes and v.objective.request_class)]
+    missed = [verdict.objective for verdict in own if not verdict.met]
+    return [each.text.removeprefix(f"{each.request_class}: ") for each in missed]
 
 
 def _print_blame(console: Console, summaries: dict[str, Summary]) -> None:

@@ -45,6 +45,7 @@ class Replay(Shown):
         return {
             "at": seen.at if isinstance(seen.at, str) else self._clock(seen.at),
             "observed_s": seen.latency,
+            **({} if seen.request_class is None else {"class": seen.request_class}),
             "variants": {
                 name: _replayed(result, i, seen.latency) for name, result in self.results.items()
             },
@@ -75,11 +76,11 @@ class Replay(Shown):
         """Return the replay as plain data.
 
         Keys: scenario, summary, seed, cascadesim (version), percentile_definition; observations, a
-        list with `at`, `observed_s` and for every variant `simulated_s`, `change` (a share of the
-        observed), `at_least` (still unfinished when the run ended), `outcome`, `attribution_s`
-        (seconds by cause) and `parts_s` (seconds by stage or policy and cause); variants, for each
-        its `settings` (what it changes, by dotted path), `transitions` of breakers, and what
-        `Summary.to_dict` gives.
+        list with `at`, `observed_s`, `class` (where there are any) and for every variant
+        `simulated_s`, `change` (a share of the observed), `at_least` (still unfinished when the run
+        ended), `outcome`, `attribution_s` (seconds by cause) and `parts_s` (seconds by stage or
+        policy and cause); variants, for each its `settings` (what it changes, by dotted path),
+        `transitions` of breakers, and what `Summary.to_dict` gives.
         """
         n = len(self.scenario.model.observations)
         return {

@@ -81,6 +81,13 @@ def test_check_exits_with_1_where_a_class_misses_its_objective(
     assert (code, "p50 < 60ms" in out) == (0, True)
 
 
+def test_a_replay_names_the_class_of_an_observation(cli: Cli, file: str) -> None:
+    more = 'clock: "12:00:00"\nobservations: [{at: "12:00:30", latency: 1s, class: chat}]\n'
+    Path(file).write_text(SCENARIO + more, "utf-8")
+    _, out, _ = cli("replay", file)
+    assert "Observed at 12:00:30 of chat: 1.000000 s." in out
+
+
 def test_check_prints_the_worst_case_of_every_path(cli: Cli, file: str) -> None:
     _, out, _ = cli("check", file)
     assert ["a", "request", "of", "chat", "through", "its", "path", "1.050"] in rows(out)

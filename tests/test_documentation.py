@@ -9,7 +9,7 @@ from conftest import ROOT, Cli
 
 import cascadesim
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "scenarios").glob("*/README.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "scenarios").glob("**/README.md"))]
 CONSOLE = re.compile(r"^```console\n\$ cascadesim (.+?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN = [
     pytest.param(command, output, id=f"{page.parent.name}: {command}")

@@ -197,6 +197,11 @@ def print_json(data: Any) -> None:
     """Print plain data as JSON."""
     from cascadesim.experiment.run import json_text
 
+    print_text(json_text(data))
+
+
+def print_text(text: str) -> None:
+    """Print text that is UTF-8 whatever the locale, as JSON is."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
-    sys.stdout.write(json_text(data))
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(text)

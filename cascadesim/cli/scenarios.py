@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from cascadesim.cli.app import (
     Command,
     app,
     print_json,
+    print_text,
 )
 from cascadesim.scenario.errors import ScenarioError, one_line
 
@@ -109,18 +111,36 @@ def init(
     print(one_line(f"{folder}/scenario.yaml is written; try: {command}"))
 
 
-@app.command(cls=Command)
-def schema() -> None:
-    """Print the JSON Schema of scenario files, for editors.
+class SchemaFormat(StrEnum):
+    """For whom the schema is printed: editors, or people."""
 
-    Editors complete and check a scenario by it.
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+@app.command(cls=Command)
+def schema(
+    form: Annotated[
+        SchemaFormat, typer.Option("--format", help="JSON Schema, or a page to read.")
+    ] = SchemaFormat.JSON,
+) -> None:
+    """Print what scenario files may say: the JSON Schema, or a page with every option.
+
+    Editors complete and check a scenario by the JSON Schema. The page says of each option where it
+    stands, its values, its default, what it means and what it follows.
 
     \b
     Examples:
       cascadesim schema > scenario.schema.json
+      cascadesim schema --format markdown | less
     and as the first line of a scenario:
       # yaml-language-server: $schema=scenario.schema.json
     """
     from cascadesim.scenario.json_schema import json_schema
 
-    print_json(json_schema())
+    if form is SchemaFormat.JSON:
+        print_json(json_schema())
+        return
+    from cascadesim.scenario.reference import page
+
+    print_text(page())

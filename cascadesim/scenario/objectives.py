@@ -11,7 +11,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from cascadesim.scenario.errors import show, suggest
-from cascadesim.scenario.units import Text, parse_duration, parse_rate, parse_share
+from cascadesim.scenario.units import Text, parse_duration, parse_rate, parse_share, text_of
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 RATES = (
@@ -97,5 +97,10 @@ def _checked(value: str) -> str:
 
 
 ObjectiveText = Annotated[
-    Text, AfterValidator(_checked), WithJsonSchema({"type": "string", "pattern": PATTERN})
+    Text, AfterValidator(_checked), WithJsonSchema(text_of("objective", PATTERN))
 ]
+VALUES = {
+    "objective": "a measure, one of `<`, `<=`, `>`, `>=`, and a bound: a percentile such as `p99` "
+    "or `p99.9`, `mean` or `max` with a duration, `goodput` with a rate, or with a share "
+    + ", ".join(f"`{rate}`" for rate in RATES)
+}

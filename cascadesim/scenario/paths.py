@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from cascadesim.scenario.source import Location
 
 
+# Keys that a dotted path leaves out, as what is inside goes by its name.
+LEFT_OUT = ("stages", "policies")
+
+
 class UnknownPath(Exception):  # noqa: N818 - the caller makes an error with a place of it
     """A dotted path that names nothing; the text says what it may have meant."""
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from cascadesim.scenario.errors import show
-from cascadesim.scenario.units import Text
+from cascadesim.scenario.units import Text, text_of
 
 SAMPLES = ("sobol", "lhs", "saltelli")
 PATTERN = rf"^\s*({'|'.join(SAMPLES)})\s*:\s*(0*[1-9][0-9]{{0,5}})\s*$"
@@ -37,6 +37,5 @@ def _checked(text: str) -> str:
     return text
 
 
-SampleText = Annotated[
-    Text, AfterValidator(_checked), WithJsonSchema({"type": "string", "pattern": PATTERN})
-]
+SampleText = Annotated[Text, AfterValidator(_checked), WithJsonSchema(text_of("sample", PATTERN))]
+VALUES = {"sample": "a kind and how many: " + ", ".join(f"`{kind}:64`" for kind in SAMPLES)}

@@ -164,67 +164,82 @@ def duration_text(seconds: float, digits: int = 3) -> str:
     return f"{seconds:.2f} s"
 
 
-_TEXT_DURATION = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["60s", "250ms"]}
+# What the kinds of values are called in the JSON Schema (`x-value`), and how each is written.
+VALUES = {
+    "duration": f"a number with its unit ({_KNOWN}), or several: `250ms`, `60s`, `1min30s`",
+    "duration above 0": "a duration that is not `0s`",
+    "instant": "a duration after t = 0, or a clock time",
+    "clock time": 'hours, minutes and seconds in quotes, as the clock has them: `"23:31:00"`',
+    "rate": "so many per unit of time, more than none: `4/s`, `240/min`",
+    "rate or none": "a rate, or `0/s`",
+    "share": "a percentage or a number from 0 to 1: `1%`, `0.01`",
+    "weight": "a number or a percentage, which counts beside the others': `3`, `5%`",
+    "name": "a text without spaces, dots, commas and equals signs, for dotted paths",
+    "unit of time": f"one of {_KNOWN}",
+}
 
-Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_TEXT_DURATION)]
+
+def _value(kind: str, schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"x-value": kind} | schema)
+
+
+def text_of(kind: str, pattern: str, *examples: str) -> dict[str, Any]:
+    """Return the JSON Schema of texts of a kind."""
+    shown = {"examples": list(examples)} if examples else {}
+    return {"x-value": kind, "type": "string", "pattern": pattern} | shown
+
+
+_DURATION = text_of("duration", DURATION_PATTERN, "60s", "250ms")
+_CLOCK = text_of("clock time", CLOCK_PATTERN)
+_SHARE = {"type": "string", "pattern": SHARE_PATTERN}
+
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION)]
 PositiveDuration = Annotated[
     float,
     BeforeValidator(lambda value: _positive(parse_duration(value))),
-    WithJsonSchema(_TEXT_DURATION),
+    WithJsonSchema(text_of("duration above 0", DURATION_PATTERN, "60s", "250ms")),
 ]
 Warmup = Annotated[
     float | str,
     BeforeValidator(lambda value: value if value == "auto" else parse_duration(value)),
-    WithJsonSchema({"anyOf": [_TEXT_DURATION, {"const": "auto"}]}),
+    WithJsonSchema({"anyOf": [_DURATION, {"const": "auto"}]}),
 ]
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
-    WithJsonSchema({"type": "string", "pattern": RATE_PATTERN, "examples": ["4/s", "240/min"]}),
+    WithJsonSchema(text_of("rate", RATE_PATTERN, "4/s", "240/min")),
 ]
 RateOrNone = Annotated[
     float,
     BeforeValidator(_rate_or_none),
-    WithJsonSchema({"type": "string", "pattern": RATE_PATTERN, "examples": ["4/s", "0/s"]}),
+    WithJsonSchema(text_of("rate or none", RATE_PATTERN, "4/s", "0/s")),
 ]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": SHARE_PATTERN},
-                {"type": "number", "minimum": 0, "maximum": 1},
-            ]
-        }
-    ),
+    _value("share", {"anyOf": [_SHARE, {"type": "number", "minimum": 0, "maximum": 1}]}),
 ]
 Weight = Annotated[
     float,
     BeforeValidator(parse_weight),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": SHARE_PATTERN},
-                {"type": "number", "minimum": 0, "maximum": 10**9},
-            ]
-        }
-    ),
+    _value("weight", {"anyOf": [_SHARE, {"type": "number", "minimum": 0, "maximum": 10**9}]}),
 ]
-TimeUnit = Literal["ns", "us", "ms", "s", "min", "h", "d"]
-Clock = Annotated[
-    str, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": CLOCK_PATTERN})
+TimeUnit = Annotated[
+    Literal["ns", "us", "ms", "s", "min", "h", "d"],
+    Field(json_schema_extra={"x-value": "unit of time"}),
 ]
+Clock = Annotated[str, BeforeValidator(_clock), WithJsonSchema(_CLOCK)]
 Instant = Annotated[
     str | float,
     BeforeValidator(_instant),
-    WithJsonSchema(
+    _value(
+        "instant",
         {
             "anyOf": [
                 {"type": "string", "pattern": DURATION_PATTERN},
                 {"type": "string", "pattern": CLOCK_PATTERN},
             ]
-        }
+        },
     ),
 ]
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]

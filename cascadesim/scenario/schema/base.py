@@ -8,17 +8,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cascadesim.scenario.errors import show, suggest
+from cascadesim.scenario.schema.sources import Followed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pydantic import GetJsonSchemaHandler
     from pydantic.config import JsonDict
+    from pydantic_core import CoreSchema
 
 
 # Names stand in dotted paths and in lists on the command line.
 NAME_PATTERN = r"^[^\s\x00-\x1f\x7f.=,]+$"
 DOTTED_PATTERN = r"^[^\s.]+(\.[^\s.]+)*$"
-Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN)]
+Name = Annotated[
+    str, Field(strict=True, pattern=NAME_PATTERN, json_schema_extra={"x-value": "name"})
+]
 NO_OTHERS: JsonDict = {"additionalProperties": False}  # than those whose key is a name
 
 
@@ -39,6 +44,20 @@ class Strict(BaseModel):
     """A mapping that refuses keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    FOLLOWS: ClassVar[Followed] = Followed()
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON Schema, in which properties have their sources."""
+        said = handler(schema)
+        properties = handler.resolve_ref_schema(said).get("properties", {})
+        for name, field in cls.model_fields.items():
+            followed = cls.FOLLOWS.of(name)
+            if followed:
+                properties[field.alias or name]["x-source"] = [each.said() for each in followed]
+        return said
 
     @model_validator(mode="before")
     @classmethod

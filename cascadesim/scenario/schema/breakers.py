@@ -9,11 +9,17 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from cascadesim.scenario.errors import closest, show
+from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import Strict, problem
+from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.units import Count, PositiveDuration, Share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic.config import JsonDict
+
+    from cascadesim.scenario.schema.sources import Source
 
 _MOST = 10**9
 
@@ -37,6 +43,8 @@ Permits = Annotated[
 
 class Window(Strict):
     """The calls whose failures and slowness open a breaker."""
+
+    FOLLOWS = follows(sources.RESILIENCE4J)
 
     calls: Count | None = Field(None, description="the last so many calls")
     time: PositiveDuration | None = Field(None, description="the calls that ended so recently")
@@ -93,8 +101,17 @@ class Preset:
     Values are as they are written in a scenario.
     """
 
+    source: Source
     settings: Mapping[str, Any]
     fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def said(self) -> JsonDict:
+        """Return what a JSON Schema says of it."""
+        return {
+            "x-source": [self.source.said()],
+            "settings": dict(self.settings),
+            "fixed": dict(self.fixed),
+        }
 
 
 _COUNT_WINDOW = {
@@ -102,39 +119,41 @@ _COUNT_WINDOW = {
     **{"slow_call": "60s", "slow_rate": "100%"},
 }
 PRESETS: Mapping[str, Preset] = {
-    # fail_max, reset_timeout and success_threshold of pybreaker 1.4: CircuitBreaker.__init__ in
-    # https://github.com/danielfm/pybreaker.
+    # fail_max, reset_timeout and success_threshold of CircuitBreaker.__init__
     "pybreaker": Preset(
+        sources.PYBREAKER,
         {"failure_threshold": 5, "recovery_timeout": "60s", "successes_to_close": 1},
         {"half_open_permits": "all"},
     ),
-    # default_threshold and default_ttl of purgatory 3: AsyncCircuitBreakerFactory.__init__ in
-    # https://github.com/mardiros/purgatory.
+    # default_threshold and default_ttl of AsyncCircuitBreakerFactory.__init__
     "purgatory": Preset(
-        {"failure_threshold": 5, "recovery_timeout": "30s"}, {"half_open_permits": "all"}
+        sources.PURGATORY,
+        {"failure_threshold": 5, "recovery_timeout": "30s"},
+        {"half_open_permits": "all"},
     ),
-    # The DEFAULT_ constants of CircuitBreakerConfig of resilience4j 2:
-    # https://resilience4j.readme.io/docs/circuitbreaker.
+    # The DEFAULT_ constants of CircuitBreakerConfig
     "resilience4j": Preset(
-        {"window": _COUNT_WINDOW, "recovery_timeout": "60s", "half_open_permits": 10}
+        sources.RESILIENCE4J,
+        {"window": _COUNT_WINDOW, "recovery_timeout": "60s", "half_open_permits": 10},
     ),
-    # SamplingDuration, MinimumThroughput, FailureRatio and BreakDuration of Polly 8:
-    # https://www.pollydocs.org/strategies/circuit-breaker#defaults.
+    # SamplingDuration, MinimumThroughput, FailureRatio and BreakDuration
     "polly": Preset(
+        sources.POLLY,
         {
             "window": {"time": "30s", "minimum": 100, "failure_rate": "10%"},
             "recovery_timeout": "5s",
-        }
+        },
     ),
-    # consecutive_5xx, base_ejection_time, max_ejection_time and interval of Envoy:
-    # api/envoy/config/cluster/v3/outlier_detection.proto in https://github.com/envoyproxy/envoy.
+    # consecutive_5xx, base_ejection_time, max_ejection_time and interval of
+    # api/envoy/config/cluster/v3/outlier_detection.proto
     "envoy": Preset(
+        sources.ENVOY,
         {
             "failure_threshold": 5,
             "recovery_timeout": "30s",
             "max_recovery_timeout": None,
             "interval": "10s",
-        }
+        },
     ),
 }
 LONGEST_EJECTION = 300.0  # seconds: max_ejection_time, where base_ejection_time is not longer

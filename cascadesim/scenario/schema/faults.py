@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from cascadesim.scenario.errors import show
+from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import Choice, Strict, one_kind, problem
+from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.units import Duration, Instant, Number, PositiveDuration, Share
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ class PoolLeak(Strict):
 class ColdStart(Strict):
     """Calls that start meanwhile take longer, less and less so as caches fill and code compiles."""
 
+    FOLLOWS = follows(sources.WARMING_UP)
+
     multiply: Annotated[Number, Field(gt=1, le=10**6)] = Field(
         description="factor on the work's time at the start of the fault; it falls evenly to 1"
     )
@@ -79,6 +83,8 @@ class Plain(Strict):
 
 class Random(Strict):
     """Times of a fault that comes again and again: exponential, drawn for each run."""
+
+    FOLLOWS = follows(sources.RENEWAL)
 
     mtbf: PositiveDuration = Field(
         description="mean time between failures: from the end of one, or t = 0, to the next"
@@ -109,6 +115,7 @@ class Fault(Choice):
 
     model_config = ConfigDict(json_schema_extra=_one_kind_and_time)
     BESIDE = ("on", "from", "for", "random")
+    FOLLOWS = follows(random=sources.RENEWAL, cold_start=sources.WARMING_UP)
 
     on: Targets = Field(description="the stage, or several that it befalls at the same times")
     start: Instant | None = Field(

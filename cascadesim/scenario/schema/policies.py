@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import Choice, Name, Strict, problem
 from cascadesim.scenario.schema.breakers import (
+    PRESETS,
     Permits,
     PresetName,
     Window,
     check_window,
     with_preset,
 )
+from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import (
     Count,
@@ -41,15 +44,25 @@ class Policy(Strict):
 
 
 def _preset_or_recovery(schema: dict[str, Any]) -> None:
-    """Say in a JSON Schema that a preset brings a recovery timeout."""
+    """Say in a JSON Schema that a preset brings a recovery timeout, and what else they bring."""
     del schema["required"]
     schema["anyOf"] = [{"required": ["recovery_timeout"]}, {"required": ["preset"]}]
+    schema["x-presets"] = {name: preset.said() for name, preset in PRESETS.items()}
 
 
 class Breaker(Policy):
     """Circuit breaker that opens after consecutive failures, or by the rates of a window."""
 
     model_config = ConfigDict(json_schema_extra=_preset_or_recovery)
+    FOLLOWS = follows(
+        failure_threshold=sources.BREAKER,
+        recovery_timeout=sources.BREAKER,
+        max_recovery_timeout=sources.ENVOY,
+        interval=sources.ENVOY,
+        half_open_permits=sources.RESILIENCE4J,
+        successes_to_close=sources.PYBREAKER,
+        window=sources.RESILIENCE4J,
+    )
 
     preset: PresetName | None = Field(
         None, description="library whose defaults and behaviour it has; settings beside it win"
@@ -134,6 +147,8 @@ class Codel(Strict):
 
 class Bulkhead(Policy):
     """Limits the calls through it, as resilience4j's does."""
+
+    FOLLOWS = follows(sources.BULKHEAD, name=(), enabled=())
 
     concurrency: Count = Field(25, description="calls let through at once")
     queue_limit: Whole | None = Field(
@@ -249,6 +264,10 @@ class RateLimit(Policy):
 class Deadline(Policy):
     """Ends a call that takes too long."""
 
+    FOLLOWS = follows(
+        on_timeout=sources.CANCELLATION, propagate=(sources.DEADLINES, sources.CONTEXT)
+    )
+
     timeout: PositiveDuration = Field(description="longest time for the call")
     on_timeout: Literal["cancel", "abandon"] = Field(
         "cancel",
@@ -271,6 +290,8 @@ class Deadline(Policy):
 
 class Backoff(Strict):
     """How long the waits between attempts are."""
+
+    FOLLOWS = follows(sources.BACKOFF)
 
     backoff: Literal["constant", "linear", "exponential"] = Field(
         "exponential", description="how waits grow from one attempt to the next"

@@ -10,6 +10,7 @@ from cascadesim.model.websocket import CONNECTIONS
 from cascadesim.scenario.errors import show, suggest
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.samples import SampleText
+from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import DOTTED_PATTERN, NO_OTHERS, Name, Strict, problem
 from cascadesim.scenario.schema.classes import (
     check_objectives,
@@ -18,6 +19,7 @@ from cascadesim.scenario.schema.classes import (
     check_workload,
 )
 from cascadesim.scenario.schema.faults import Fault
+from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.stages import Stage
 from cascadesim.scenario.schema.workload import Arrivals, Clients, Piecewise, Workload
 from cascadesim.scenario.units import (
@@ -101,6 +103,8 @@ Varied = Annotated[list[Any] | str, BeforeValidator(_varied), WithJsonSchema(_VA
 class Sweep(Strict):
     """What `cascadesim sweep` does: `{vary: {agent.deadline.timeout: 1s..30s}, sample: lhs:64}`."""
 
+    FOLLOWS = follows(sample=(sources.SAMPLES, sources.SALIB))
+
     vary: Annotated[dict[Text, Varied], Field(min_length=1)] = Field(
         description="settings by dotted path, each over a list of values (`[5s, 10s]`), steps "
         "(`5..20:5`) or, for a sample, a range (`1s..60s`; `0.0..1.0` for numbers that are not "
@@ -119,6 +123,8 @@ class Sweep(Strict):
 
 class ScenarioModel(Strict):
     """One scenario: workload, stages, faults, observations, objectives, variants and a sweep."""
+
+    FOLLOWS = follows(warmup=sources.MSER5, objectives=sources.THRESHOLDS)
 
     name: Annotated[Text, Field(min_length=1)] = Field(description="what reports call it")
     summary: Text = Field("", description="one sentence on what it is about")

@@ -13,8 +13,10 @@ from pydantic import (
 )
 from pydantic_core.core_schema import no_info_before_validator_function
 
+from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import NO_OTHERS, Name, Strict, problem
 from cascadesim.scenario.schema.policies import Codel, PolicyChoice
+from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import (
     Count,
@@ -56,6 +58,10 @@ Overflow = Annotated[int, Field(strict=True, ge=-1, le=10**9)]
 
 class Pool(Strict):
     """Database connections, after SQLAlchemy's QueuePool, NullPool and StaticPool."""
+
+    FOLLOWS = follows(
+        sources.SQLALCHEMY, max_connections=sources.POSTGRESQL, connect_time=(), ping_time=()
+    )
 
     kind: Literal["queue", "null", "static"] = Field(
         "queue",
@@ -142,6 +148,14 @@ class Tracker(Strict):
 
 class Stage(Strict):
     """One thing that a request passes through."""
+
+    FOLLOWS = follows(
+        concurrency=sources.QUEUES,
+        queue_limit=sources.QUEUES,
+        queue=sources.LIFO,
+        parallel=sources.TASK_GROUP,
+        pool=sources.SQLALCHEMY,
+    )
 
     kind: Literal["service", "agent"] = Field(
         "service", description="the work of an agent counts as agent execution"

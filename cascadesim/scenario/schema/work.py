@@ -10,8 +10,10 @@ from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
 from cascadesim.scenario.columns import numbers
 from cascadesim.scenario.errors import show
+from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import NO_OTHERS, Choice, Name, Strict, problem
 from cascadesim.scenario.schema.columns import Column
+from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.units import (
     SECONDS,
     Duration,
@@ -28,6 +30,8 @@ MOST_SAMPLES = 100_000  # of one file; every replication is sent with them
 class Exponential(Strict):
     """Exponential, by its mean."""
 
+    FOLLOWS = follows(sources.CONTINUOUS)
+
     mean: PositiveDuration = Field(description="mean, a duration")
 
 
@@ -35,6 +39,7 @@ class Lognormal(Choice):
     """Lognormal, by its median and one of a percentile or sigma."""
 
     BESIDE = ("median",)
+    FOLLOWS = follows(sources.CONTINUOUS)
 
     median: PositiveDuration = Field(description="half of the values are shorter")
     p90: PositiveDuration | None = Field(None, description="90% of the values are shorter")
@@ -72,6 +77,7 @@ class Gamma(Choice):
     """Gamma, by its mean and one of the coefficient of variation or the shape."""
 
     BESIDE = ("mean",)
+    FOLLOWS = follows(sources.CONTINUOUS)
 
     mean: PositiveDuration = Field(description="mean, a duration")
     cv: Annotated[Number, Field(ge=0.001, le=10)] | None = Field(
@@ -105,6 +111,7 @@ class Pareto(Strict):
     """
 
     model_config = ConfigDict(json_schema_extra=_one_form)
+    FOLLOWS = follows(sources.CONTINUOUS)
 
     minimum: PositiveDuration | None = Field(None, description="the shortest")
     alpha: Annotated[Number, Field(ge=0.1, le=100)] | None = Field(

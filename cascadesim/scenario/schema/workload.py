@@ -14,9 +14,11 @@ from cascadesim.randomness import Distribution
 from cascadesim.scenario.columns import bad_value, numbers, read_column
 from cascadesim.scenario.errors import show
 from cascadesim.scenario.objectives import ObjectiveText
+from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import NO_OTHERS, Choice, Name, Strict, one_kind, problem
 from cascadesim.scenario.schema.columns import Column
 from cascadesim.scenario.schema.connections import Connections  # noqa: TC001 - a field
+from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import (
     SECONDS,
@@ -48,6 +50,8 @@ class Arrival(Strict):
 class RatePiece(Strict):
     """A rate from some time on, or a ramp: `{from: 5min, rate: 4/s, to: 40/s}`."""
 
+    FOLLOWS = follows(sources.NONHOMOGENEOUS)
+
     start: Instant = Field(alias="from", description="time after t = 0, or by the clock")
     rate: RateOrNone = Field(description="requests per unit of time; 0/s for none")
     to: RateOrNone | None = Field(
@@ -62,6 +66,8 @@ class RatePiece(Strict):
 
 class Piecewise(Strict):
     """A rate that changes: bursts, ramps, or the curve of a day. None before the first piece."""
+
+    FOLLOWS = follows(sources.NONHOMOGENEOUS)
 
     rates: Annotated[list[RatePiece], Field(min_length=1)] = Field(
         description="pieces, in the order in which they begin"
@@ -200,6 +206,8 @@ def _after(stamps: tuple[float | datetime, ...], clock: float, horizon: float) -
 class Arrivals(Choice):
     """When requests arrive."""
 
+    FOLLOWS = follows(poisson=sources.POISSON)
+
     constant: Arrival | None = Field(None, description="at equal distances")
     poisson: Arrival | None = Field(None, description="independent of each other")
     piecewise: Piecewise | None = Field(None, description="at a rate that changes over time")
@@ -248,6 +256,7 @@ class Workload(Choice):
 
     model_config = ConfigDict(json_schema_extra=_load_or_classes)
     BESIDE = ("classes",)
+    FOLLOWS = follows(closed=sources.MACHINE_REPAIR)
 
     classes: Annotated[dict[Name, RequestClass], Field(min_length=1, max_length=100)] | None = (
         Field(

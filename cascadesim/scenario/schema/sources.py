@@ -1,0 +1,134 @@
+"""What options follow: documentation of libraries, papers and formulas.
+
+A model names the sources of its fields by `FOLLOWS = follows(…)`; in the JSON Schema each property
+has its own as `x-source`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.config import JsonDict
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something that can be looked up; `url` is empty for a book or an article in print."""
+
+    title: str
+    url: str = ""
+
+    def said(self) -> JsonDict:
+        """Return what a JSON Schema says of it."""
+        return {"title": self.title, "url": self.url} if self.url else {"title": self.title}
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The sources of a model: of single fields, and of all the others."""
+
+    others: tuple[Source, ...] = ()
+    fields: Mapping[str, Source | tuple[Source, ...]] = field(default_factory=dict)
+
+    def of(self, name: str) -> tuple[Source, ...]:
+        """Return the sources of the field of that name."""
+        found = self.fields.get(name, self.others)
+        return (found,) if isinstance(found, Source) else found
+
+
+def follows(*others: Source, **fields: Source | tuple[Source, ...]) -> Followed:
+    """Return the sources of fields, and of those that are not named."""
+    return Followed(others, fields)
+
+
+# Circuit breakers
+BREAKER = Source(
+    'M. Fowler, "CircuitBreaker", 2014', "https://martinfowler.com/bliki/CircuitBreaker.html"
+)
+PYBREAKER = Source(
+    "pybreaker 1.4, CircuitBreaker.__init__", "https://github.com/danielfm/pybreaker"
+)
+PURGATORY = Source(
+    "purgatory 3, AsyncCircuitBreakerFactory.__init__", "https://github.com/mardiros/purgatory"
+)
+RESILIENCE4J = Source(
+    'resilience4j 2, "CircuitBreaker"', "https://resilience4j.readme.io/docs/circuitbreaker"
+)
+POLLY = Source(
+    'Polly 8, "Circuit breaker resilience strategy"',
+    "https://www.pollydocs.org/strategies/circuit-breaker",
+)
+ENVOY = Source(
+    'Envoy, "Outlier detection"',
+    "https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier",
+)
+# Other policies
+BULKHEAD = Source('resilience4j 2, "Bulkhead"', "https://resilience4j.readme.io/docs/bulkhead")
+BACKOFF = Source(
+    'M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015',
+    "https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/",
+)
+RETRY_BUDGET = Source(
+    'Finagle, "Clients", Retries: RetryBudget',
+    "https://twitter.github.io/finagle/guide/Clients.html#retries",
+)
+DEADLINES = Source('gRPC, "Deadlines"', "https://grpc.io/docs/guides/deadlines/")
+CONTEXT = Source("Go, package context", "https://pkg.go.dev/context")
+CANCELLATION = Source(
+    'Python, "Coroutines and Tasks", Timeouts',
+    "https://docs.python.org/3/library/asyncio-task.html#timeouts",
+)
+# Stages and pools
+LIFO = Source(
+    'B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015',
+    "https://queue.acm.org/detail.cfm?id=2839461",
+)
+QUEUES = Source(
+    'Gross, Shortle, Thompson, Harris, "Fundamentals of Queueing Theory", 4th ed., ch. 2'
+)
+TASK_GROUP = Source(
+    'Python, "Coroutines and Tasks", Task Groups',
+    "https://docs.python.org/3/library/asyncio-task.html#task-groups",
+)
+SQLALCHEMY = Source(
+    'SQLAlchemy 2.1, "Connection Pooling"',
+    "https://docs.sqlalchemy.org/en/21/core/pooling.html",
+)
+POSTGRESQL = Source(
+    'PostgreSQL, "Connections and Authentication": max_connections',
+    "https://www.postgresql.org/docs/current/runtime-config-connection.html",
+)
+# Workload and work
+CONTINUOUS = Source(
+    'Johnson, Kotz, Balakrishnan, "Continuous Univariate Distributions", 2nd ed., ch. 14 '
+    "(lognormal: the quantile q is median * exp(sigma * z(q))), 17 (gamma), 19 (exponential), "
+    "20 (Pareto)"
+)
+NONHOMOGENEOUS = Source('Law, "Simulation Modeling and Analysis", 5th ed., section 8.6.2')
+POISSON = Source('Law, "Simulation Modeling and Analysis", 5th ed., section 8.6.1')
+MACHINE_REPAIR = Source(
+    'Gross, Shortle, Thompson, Harris, "Fundamentals of Queueing Theory", 4th ed., section 2.8'
+)
+# Faults
+RENEWAL = Source('Ross, "Stochastic Processes", 2nd ed., section 3.4')
+WARMING_UP = Source(
+    "Guava, RateLimiter: SmoothWarmingUp",
+    "https://github.com/google/guava/blob/master/guava/src/com/google/common/util/concurrent/"
+    "SmoothRateLimiter.java",
+)
+# Experiments
+MSER5 = Source(
+    'White, Cobb, Spratt, "A Comparison of Five Steady-State Truncation Heuristics for '
+    'Simulation", Winter Simulation Conference, 2000'
+)
+THRESHOLDS = Source(
+    'Grafana k6, "Thresholds"', "https://grafana.com/docs/k6/latest/using-k6/thresholds/"
+)
+SAMPLES = Source(
+    "SciPy, scipy.stats.qmc", "https://docs.scipy.org/doc/scipy/reference/stats.qmc.html"
+)
+SALIB = Source("SALib, sample.sobol", "https://salib.readthedocs.io/en/latest/api.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import accumulate
 from operator import or_
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from cascadesim.model.classes import ByClass, Classes
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
+from cascadesim.model.handover import Row, RowLimit
 from cascadesim.model.hedge import Hedge, HedgePlan
 from cascadesim.model.parallel import Parallel
 from cascadesim.model.pool import (
@@ -63,7 +65,14 @@ def _timeouts(stage: StagePlan) -> Timeouts:
     return (*deadlines, (f"{stage.name}.tracker.timeout", stage.tracker))
 
 
-def _sequence(layers: Listed[Layer]) -> Layer:
+def _keeps(stages: Listed[StagePlan]) -> tuple[bool, ...]:
+    """Return of each stage in a row whether the one after it may let calls in late."""
+    return (*(stage.blocks for stage in stages[1:]), False)
+
+
+def _sequence(layers: Listed[Layer], keeps: tuple[bool, ...]) -> Layer:
+    if any(keeps):
+        return Row(tuple(layers), keeps)
     return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
 
 
@@ -87,7 +96,8 @@ class Builder:
 
     def sequence(self, stages: Listed[StagePlan], outer: Timeouts = ()) -> Layer:
         """Build stages that a call passes in order; `outer` are the timeouts around them."""
-        return _sequence([self._stage(stage, outer) for stage in stages])
+        keeps = _keeps(stages)
+        return _sequence(list(map(partial(self._stage, outer=outer), stages, keeps)), keeps)
 
     def root(self, plan: Plan) -> Layer:
         """Build the stages of a plan, each of them once, whatever classes pass it."""
@@ -100,31 +110,30 @@ class Builder:
             self._replication,
             apart=isinstance(plan.arrivals, Apart),
         )
-        layers = [self._stage(stage, ()) for stage in plan.stages]
-        paths = [_sequence([layers[i] for i in each.path]) for each in plan.classes]
+        layers = list(map(partial(self._stage, outer=()), plan.stages, _keeps(plan.stages)))
+        paths = [
+            _sequence([layers[i] for i in each.path], _keeps([plan.stages[i] for i in each.path]))
+            for each in plan.classes
+        ]
         return ByClass(paths, self.classes)
 
-    def _stage(self, plan: StagePlan, outer: Timeouts) -> Layer:
+    def _stage(self, plan: StagePlan, keeps: bool = False, *, outer: Timeouts) -> Layer:
+        """Build a stage, whose calls may keep their places until the one after it lets them in."""
         told = list(accumulate(map(propagates, plan.policies), or_, initial=self._told))
         self._told = told.pop()
-        layer = self._entered(plan, self._inside(plan, (*outer, *_timeouts(plan))))
+        layer = self._entered(plan, self._inside(plan, (*outer, *_timeouts(plan))), keeps=keeps)
         for policy in reversed(plan.policies):
             self._told = told.pop()
             layer = self._policy(plan.name, policy, layer)
         return self._in_time(layer)
 
-    def _entered(self, plan: StagePlan, layer: Layer) -> Layer:
+    def _entered(self, plan: StagePlan, layer: Layer, *, keeps: bool) -> Layer:
         """Return what is inside of a stage with what it takes to enter it."""
         if plan.pool is not None:
             layer = self._in_time(self._session(plan, layer))
         if plan.concurrency < math.inf:
             part = self._part(plan.name, "queue_wait", f"{plan.name}.concurrency")
-            full = self._end(f"{plan.name}.queue_limit")
-            if plan.codel is None:
-                limit = Limit(layer, self.kernel, plan, part, full)
-            else:
-                ends = full, self._end(f"{plan.name}.codel.target")
-                limit = CodelLimit(layer, self.kernel, plan, part, ends)
+            limit = self._limit(plan, layer, part, keeps=keeps)
             self.levels[f"{plan.name}.concurrency"] = limit.levels
             layer = limit
         if plan.startup > 0 and plan.faults:
@@ -133,6 +142,14 @@ class Builder:
             timeline = self._timeline(plan.faults)
             layer = Startup(layer, self.kernel, timeline, plan.startup, part, end)
         return layer
+
+    def _limit(self, plan: StagePlan, inner: Layer, part: int, *, keeps: bool) -> Limit:
+        full = self._end(f"{plan.name}.queue_limit")
+        if plan.codel is not None:
+            ends = full, self._end(f"{plan.name}.codel.target")
+            return CodelLimit(inner, self.kernel, plan, part, ends)
+        kind = RowLimit if keeps or plan.blocks else Limit
+        return kind(inner, self.kernel, plan, part, full)
 
     def _in_time(self, layer: Layer) -> Layer:
         return InTime(layer, self.kernel) if self._told else layer
@@ -154,7 +171,7 @@ class Builder:
             self.works.append((plan.name, work))
             layers.append(self._in_time(work))
         if plan.parallel:
-            inside = tuple(self._stage(stage, timeouts) for stage in plan.stages)
+            inside = tuple(self._stage(stage, outer=timeouts) for stage in plan.stages)
             layers.append(Parallel(inside, self.kernel))
         elif plan.stages:
             layers.append(self.sequence(plan.stages, timeouts))

@@ -158,6 +158,7 @@ def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> Stage
         queue_limit=_or_infinite(stage.queue_limit),
         lifo=stage.queue == "lifo",
         codel=_codel(stage.codel),
+        blocks=stage.when_full == "block",
         tracker=stage.tracker.timeout if stage.tracker else math.inf,
         startup=stage.startup.timeout if stage.startup else 0.0,
         pool=_pool(stage.pool) if stage.pool else None,

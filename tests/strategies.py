@@ -264,6 +264,9 @@ def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
         stage["stages"] = inside
         if len(inside) > 1:
             stage |= draw(maybe("parallel", st.booleans()))
+        if stage.get("parallel"):
+            for each in inside.values():
+                each.pop("when_full", None)
     if not inside or draw(st.booleans()):
         stage["work"] = draw(works(bounded))
         stage["kind"] = draw(st.sampled_from(["service", "agent"]))
@@ -284,12 +287,24 @@ def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
     return stage
 
 
+def unblocked(drawn: Data, paths: list[list[str]]) -> None:
+    """Let stages refuse calls that some path comes to from another stage than the one before."""
+    for before, name in zip([None, *drawn], drawn, strict=False):
+        ways = [(None, *path)[path.index(name)] for path in paths if name in path]
+        if any(way != before for way in ways):
+            drawn[name].pop("when_full", None)
+
+
 def draw_stages(draw: Draw, bounded: bool, names: list[str], count: int, depth: int) -> Data:
     drawn: Data = {}
     for _ in range(count):
         name = f"stage-{len(names)}"
         names.append(name)
+        before = list(drawn.values())[-1:]
         drawn[name] = draw(stages(bounded, names, depth))
+        keeps = before and "concurrency" in before[0] and "codel" not in before[0]
+        if keeps and "queue_limit" in drawn[name] and "codel" not in drawn[name]:
+            drawn[name] |= draw(maybe("when_full", st.sampled_from(["block", "block", "reject"])))
     return drawn
 
 
@@ -415,6 +430,7 @@ def scenarios(draw: Draw, bounded: bool = False) -> Data:
     plain = st.fixed_dictionaries({"arrivals": workloads()})
     workload = draw(st.one_of(plain, plain, apart))
     classes = workload.get("classes", {})
+    unblocked(drawn, [each["path"] for each in classes.values()])
     seen = []
     for name in draw(st.lists(st.sampled_from(list(classes) or [None]), max_size=3)):
         path = drawn if name is None else {key: drawn[key] for key in classes[name]["path"]}

@@ -7,7 +7,7 @@ nothing bounds a wait the bound is infinite, and the setting that would bound it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,13 @@ from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.hedge import HedgePlan
 from cascadesim.model.rate_limit import RateLimitPlan
+from cascadesim.model.retry import RetryPlan
 from cascadesim.model.websocket import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cascadesim.model.pool import PoolPlan
-    from cascadesim.model.retry import RetryPlan
     from cascadesim.model.stage import PolicyPlan, StagePlan
     from cascadesim.model.websocket import ConnectionsPlan
     from cascadesim.plan import Plan
@@ -67,7 +67,8 @@ def worst_case(plan: Plan) -> dict[str, Bound]:
     for observed in plan.observed:
         for index, seconds in observed.work:
             given[names[index]] = max(seconds, given.get(names[index], 0.0))
-    bounds = {stage.name: stage_bound(stage, given) for stage in plan.stages}
+    top = [stage.name for stage in plan.stages]
+    bounds = dict(zip(top, _in_order(plan.stages, given), strict=True))
     if plan.connections is None:
         return bounds
     handled = sum(bounds.values(), Bound())
@@ -121,41 +122,83 @@ def longest_bound(plan: Plan) -> Bound:
     return max(path_bounds(plan).values(), key=lambda bound: bound.total)
 
 
-def stage_bound(stage: StagePlan, given: Mapping[str, float] = MappingProxyType({})) -> Bound:
-    """Return the bound of one stage; `given` holds seconds of work that are not drawn."""
-    bound = _inside(stage, given)
+def _in_order(stages: tuple[StagePlan, ...], given: Mapping[str, float]) -> list[Bound]:
+    """Return the bounds of stages that a call passes in order."""
+    found: list[Bound] = []
+    kept = 0.0  # seconds that a call may keep its place for until the next stage takes it in
+    for before, stage in zip((None, *stages)[::-1][1:], stages[::-1], strict=True):
+        bound = stage_bound(stage, given, kept, before)
+        # A call that its caller has given up keeps its place all the same.
+        held = replace(stage, policies=tuple(p for p in stage.policies if not _abandons(p)))
+        kept = stage_bound(held, given, kept, before).total if stage.blocks else 0.0
+        found.append(bound)
+    return found[::-1]
+
+
+def _abandons(policy: PolicyPlan) -> bool:
+    return isinstance(policy, DeadlinePlan) and policy.abandon
+
+
+def stage_bound(
+    stage: StagePlan,
+    given: Mapping[str, float] = MappingProxyType({}),
+    kept: float = 0.0,
+    before: StagePlan | None = None,
+) -> Bound:
+    """Return the bound of one stage.
+
+    `given` holds seconds of work that are not drawn; `kept` is how long a place is kept after the
+    call, and `before` the stage whose places are kept for this one, if it blocks.
+    """
+    bound = _inside(stage, given, kept, before)
     for policy in reversed(stage.policies):
         bound = _policy(f"{stage.name}.{policy.name}", policy, bound)
     return bound
 
 
-def _inside(stage: StagePlan, given: Mapping[str, float]) -> Bound:
+def _inside(
+    stage: StagePlan, given: Mapping[str, float], kept: float, before: StagePlan | None
+) -> Bound:
     bound = _work(stage, given)
-    inside = [stage_bound(inner, given) for inner in stage.stages]
     if stage.parallel:
-        inside = [max(inside, key=lambda branch: branch.total)]
+        branches = [stage_bound(inner, given) for inner in stage.stages]
+        inside = [max(branches, key=lambda branch: branch.total)]
+    else:
+        inside = _in_order(stage.stages, given)
     bound = sum(inside, bound)
     if stage.pool is not None:
         bound = bound.capped(f"{stage.name}.session.lifetime", stage.session.lifetime)
         bound += _connection(f"{stage.name}.pool", stage.pool)
     if stage.concurrency < math.inf:
-        bound += _queueing(stage, bound.total)
+        bound += _queueing(stage, bound.total + kept, before)
     if stage.startup > 0:
         bound += Bound({f"{stage.name}.startup.timeout": stage.startup})
     return bound
 
 
-def _queueing(stage: StagePlan, call: float) -> Bound:
+def _queueing(stage: StagePlan, call: float, before: StagePlan | None) -> Bound:
     """Return the bound of waiting for one of the stage's concurrency, by that of a call, seconds.
 
     First come first served, each round of `concurrency` calls takes that long at most. Last come,
     newcomers overtake without end, but where only one can wait.
     """
     overtaken = stage.lifo and stage.queue_limit > 1
-    rounds = math.inf if overtaken else stage.queue_limit / stage.concurrency
+    waiting = stage.queue_limit + (_blocked(stage, before) if stage.blocks else 0)
+    rounds = math.inf if overtaken else waiting / stage.concurrency
     rounds = math.ceil(rounds) if rounds < math.inf else rounds
     setting = f"{stage.name}.queue" if overtaken else f"{stage.name}.concurrency"
     return Bound({setting: rounds * call if rounds and call else 0.0})
+
+
+def _blocked(stage: StagePlan, before: StagePlan | None) -> float:
+    """Return how many calls may wait for a place in a stage's queue.
+
+    Each has one in the stage before, but for those that come anew or got a degraded answer there.
+    """
+    anew = any(isinstance(policy, RetryPlan | HedgePlan) for policy in stage.policies)
+    if before is None or anew or any(isinstance(p, FallbackPlan) for p in before.policies):
+        return math.inf
+    return before.concurrency
 
 
 def _connection(where: str, pool: PoolPlan) -> Bound:

@@ -288,7 +288,8 @@ def _kept_inside(stage: StagePlan, inside: Around) -> tuple[str, float]:
         waits |= isinstance(policy, RateLimitPlan) and policy.timeout > 0
         if waits or isinstance(policy, RetryPlan | FallbackPlan):
             return path, math.inf
-    limit = math.inf if stage.startup else stage.concurrency + stage.queue_limit
+    elsewhere = stage.startup or stage.blocks
+    limit = math.inf if elsewhere else stage.concurrency + stage.queue_limit
     return f"{stage.name}.concurrency", limit
 
 

@@ -214,7 +214,7 @@ def _settings(name: str, stage: Stage) -> Iterator[tuple[str, FieldInfo]]:
         settings = getattr(stage, part)
         if settings is not None:
             yield from _fields(f"{name}.{part}", settings)
-    yield from _fields(name, stage, ("concurrency", "queue_limit", "queue", "codel"))
+    yield from _fields(name, stage, ("concurrency", "queue_limit", "queue", "codel", "when_full"))
 
 
 def _fields(

@@ -199,7 +199,7 @@ def _fills(stage: StagePlan) -> bool:
     """Return whether a stage whose calls never end comes to refuse others."""
     pool = stage.pool
     finite = pool is not None and min(pool.limit, pool.max_connections) < math.inf
-    return finite or stage.concurrency + stage.queue_limit < math.inf
+    return finite or (not stage.blocks and stage.concurrency + stage.queue_limit < math.inf)
 
 
 def _most_requests(plan: Plan, breaker: BreakerPlan) -> int:

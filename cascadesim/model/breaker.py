@@ -252,4 +252,4 @@ class BreakerLayer:
 
     def _has_waited_enough(self, waiter: Waiter) -> bool:
         waiter.notes += 1
-        return waiter.notes > self._breaker.plan.max_recoveries
+        return bool(waiter.notes > self._breaker.plan.max_recoveries)

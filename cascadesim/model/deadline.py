@@ -113,7 +113,7 @@ class TimedQueue(WaitQueue):
         self._timers = Timers(kernel, timeout)
 
     def wait(
-        self, request: Request, give_back: Callable[[Any], None], notes: float = 0
+        self, request: Request, give_back: Callable[[Any], None], notes: Any = 0
     ) -> Generator[None, Any, Any]:
         """Park the request and return what it is granted, or TIMED_OUT if that takes too long."""
         timer = self._timers.start(request.task)

@@ -145,7 +145,7 @@ class Waiter:
 
     __slots__ = ("granted", "notes", "task", "value")
 
-    def __init__(self, task: Task, notes: float = 0) -> None:
+    def __init__(self, task: Task, notes: Any = 0) -> None:
         self.task = task
         self.notes = notes  # whatever the queue's owner counts for each waiter
         self.granted = False
@@ -163,7 +163,7 @@ class WaitQueue:
         return len(self._waiting)
 
     def wait(
-        self, request: Request, give_back: Callable[[Any], None], notes: float = 0
+        self, request: Request, give_back: Callable[[Any], None], notes: Any = 0
     ) -> Generator[None, Any, Any]:
         """Park the request and return what it is granted.
 
@@ -173,14 +173,14 @@ class WaitQueue:
         context = request.context
         if context is not None:
             context.enter(waiter)
-        self._waiting.append(waiter)
+        self._join(waiter)
         try:
             return (yield None)
         except Cancelled:
             if waiter.granted:
                 give_back(waiter.value)
             else:
-                self._waiting.remove(waiter)
+                self._leave(waiter)
             raise
         finally:
             if context is not None:
@@ -199,6 +199,12 @@ class WaitQueue:
                 self._grant(waiter, value)
             else:
                 self._waiting.append(waiter)
+
+    def _join(self, waiter: Waiter) -> None:
+        self._waiting.append(waiter)
+
+    def _leave(self, waiter: Waiter) -> None:
+        self._waiting.remove(waiter)
 
     def _grant(self, waiter: Waiter, value: Any) -> None:
         waiter.granted = True

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from cascadesim.model.kernel import Call, Task
     from cascadesim.model.outcome import Outcome
+    from cascadesim.model.place import Place
     from cascadesim.model.propagation import Context
+
+    Places = tuple[Place | None, Place | None]  # of the stage before, and of this one
 
 
 class Layer(Protocol):
@@ -34,6 +37,7 @@ class Request:
         "ended_by",
         "number",
         "parts",
+        "places",
         "retries",
         "task",
         "work",
@@ -52,6 +56,7 @@ class Request:
         self.retries = 0
         self.ended_by = -1  # what made an error of it last, by index
         self.context: Context | None = None  # of the deadline that it is told of, if of one
+        self.places: Places | None = None  # kept for it where stages let calls in late
         self._part = 0
         self._since = arrival
         self._twin: Request | None = None  # goes on in its place and keeps the ledger meanwhile
@@ -72,6 +77,7 @@ class Request:
         twin = type(self)(self.number, self.arrival, 0, self.work)
         twin.attempt = self.attempt
         twin.context = self.context
+        twin.places = self.places
         twin.adopt(self)
         self._twin = twin
         return twin

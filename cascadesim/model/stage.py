@@ -52,6 +52,7 @@ class StagePlan:
     queue_limit: float = math.inf  # calls that may wait for that
     lifo: bool = False  # the newest of them is served first
     codel: CodelPlan | None = None  # sheds some of them
+    blocks: bool = False  # one more keeps its place in the stage before, and is not rejected
     tracker: float = math.inf  # when a call that gets no answer is noticed
     startup: float = 0.0  # how long callers wait while the stage starts up
     pool: PoolPlan | None = None

@@ -146,9 +146,19 @@ QUEUES: dict[str, Any] = {  # and for a limit, at which a third of them wait
 }
 
 INSIDE = {name: {"work": {"exponential": {"mean": "250ms"}}} for name in ("b", "c")}
+
+
+def _limited(**last: Any) -> dict[str, Any]:
+    """Return the stages inside with limits, at which one in ten waits."""
+    limit = {"concurrency": 2, "queue_limit": 1000}
+    return {"b": INSIDE["b"] | limit, "c": INSIDE["c"] | limit | last}
+
+
 STAGES: dict[str, Any] = {  # and for two stages more
     "stages, in order": {"stages": INSIDE},
     "stages, in parallel": {"stages": INSIDE, "parallel": True},
+    "stages, with limits": {"stages": _limited()},
+    "stages, blocking": {"stages": _limited(when_full="block")},
 }
 
 WORKLOADS: dict[str, Any] = {  # and for being sent otherwise, as often

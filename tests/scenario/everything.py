@@ -143,6 +143,8 @@ stages:
       - hedge: {after: 2s, attempts: 3, throttle: {max_tokens: 10, token_ratio: 0.1}}
       - rate_limit: {rate: 10/s, burst: 20, queue_limit: 5, timeout: 1s}
       - bulkhead: {concurrency: 10, queue_limit: 5, timeout: 1s, codel: {law: rfc8289}}
+  gate: {work: {constant: 1ms}, concurrency: 1}
+  store: {work: {constant: 1s}, concurrency: 1, queue_limit: 5, when_full: block}
   fan:
     parallel: true
     stages:

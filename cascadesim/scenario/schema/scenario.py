@@ -19,6 +19,7 @@ from cascadesim.scenario.schema.classes import (
     check_workload,
 )
 from cascadesim.scenario.schema.faults import Fault
+from cascadesim.scenario.schema.rows import check_path_rows, check_row
 from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.stages import Stage
 from cascadesim.scenario.schema.workload import Arrivals, Clients, Piecewise, Workload
@@ -162,6 +163,7 @@ class ScenarioModel(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         stages = self._stages_by_name()
+        self._check_rows()
         if self.fixed_warmup >= self.horizon:
             raise problem("warmup must be shorter than the horizon", "warmup")
         self._check_workload()
@@ -169,6 +171,7 @@ class ScenarioModel(Strict):
             self._check_fault(stages, fault, "faults", i)
         if self.classes:
             check_paths(self.classes, self.stages)
+            check_path_rows(self.classes, self.stages)
         check_objectives(self.objectives, self.classes)
         for i, seen in enumerate(self.observations):
             for stage in seen.work:
@@ -303,6 +306,12 @@ class ScenarioModel(Strict):
             inside = ", ".join(stages[name].stages)
             message = f"{show(name)} has no work of its own; name a stage inside it: {inside}"
             raise problem(message, *at, key=key)
+
+    def _check_rows(self) -> None:
+        check_row(self.stages, "stages")
+        if self.workload.connections is not None:
+            handshake = self.workload.connections.handshake
+            check_row(handshake.stages, "workload", CONNECTIONS, "handshake", "stages")
 
     def _stages_by_name(self) -> dict[str, Stage]:
         names: dict[str, Stage] = {}

@@ -90,6 +90,10 @@ LIFO = Source(
 QUEUES = Source(
     'Gross, Shortle, Thompson, Harris, "Fundamentals of Queueing Theory", 4th ed., ch. 2'
 )
+BLOCKING = Source(
+    'Onvural, "Survey of Closed Queueing Networks with Blocking", ACM Computing Surveys 22(2), 1990'
+)
+CIW = Source("Ciw 3.2, type I blocking", "https://github.com/CiwPython/Ciw")
 TASK_GROUP = Source(
     'Python, "Coroutines and Tasks", Task Groups',
     "https://docs.python.org/3/library/asyncio-task.html#task-groups",

@@ -16,6 +16,7 @@ from pydantic_core.core_schema import no_info_before_validator_function
 from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import NO_OTHERS, Name, Strict, problem
 from cascadesim.scenario.schema.policies import Codel, PolicyChoice
+from cascadesim.scenario.schema.rows import check_parallel, check_row
 from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import (
@@ -153,6 +154,7 @@ class Stage(Strict):
         concurrency=sources.QUEUES,
         queue_limit=sources.QUEUES,
         queue=sources.LIFO,
+        when_full=(sources.BLOCKING, sources.CIW),
         parallel=sources.TASK_GROUP,
         pool=sources.SQLALCHEMY,
     )
@@ -170,6 +172,11 @@ class Stage(Strict):
         "fifo", description="serve the call first that has waited longest, or the newest"
     )
     codel: Codel | None = Field(None, description="sheds calls that wait for concurrency too long")
+    when_full: Literal["reject", "block"] = Field(
+        "reject",
+        description="reject calls that find the queue full, or let them keep their place in the "
+        "stage before until there is room",
+    )
     policies: list[PolicyChoice] = Field([], description="what wraps the stage, outermost first")
     pool: Pool | None = Field(None, description="connections that the stage draws from")
     session: Session = Field({}, validate_default=True, description="how long a connection is held")
@@ -194,6 +201,7 @@ class Stage(Strict):
         if self.parallel and len(self.stages) < 2:
             message = "parallel needs two stages inside at least, which then run at once"
             raise problem(message, "parallel")
+        (check_parallel if self.parallel else check_row)(self.stages, "stages")
         if self.pool is None and "session" in self.model_fields_set:
             raise problem("session needs a pool to take its connection from", "session")
         if self.pool is not None and self.pool.kind == "static" and self.session.model_fields_set:
@@ -220,6 +228,11 @@ class Stage(Strict):
                     raise problem(f"{key} needs concurrency, else nothing queues", key)
         if self.codel is not None and self.queue == "lifo":
             message = "codel needs queue: fifo, as it goes by the wait of the call at the head"
+            raise problem(message, "codel")
+        if "when_full" in self.model_fields_set and self.queue_limit is None:
+            raise problem("when_full needs a queue_limit, else nothing is full", "when_full")
+        if self.when_full == "block" and self.codel is not None:
+            message = "codel sheds calls, and when_full: block keeps them; leave one out"
             raise problem(message, "codel")
 
     def _check_policy_names(self) -> None:

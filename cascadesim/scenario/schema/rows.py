@@ -1,0 +1,62 @@
+"""Whether calls that a stage lets in late have a place to keep, in the stage before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cascadesim.scenario.errors import show
+from cascadesim.scenario.schema.base import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cascadesim.scenario.schema.stages import Stage
+    from cascadesim.scenario.schema.workload import RequestClass
+
+
+def check_row(stages: Mapping[str, Stage], *at: str | int) -> None:
+    """Raise an error where a stage blocks calls that have no place before it; `at` is theirs."""
+    for before, name in _blocking(list(stages), stages):
+        place = (*at, name, "when_full")
+        if before is None:
+            message = "no stage comes before this one in which a call could keep its place"
+            raise problem(message, *place)
+        for key, lacks in (("concurrency", True), ("codel", False)):
+            if (getattr(stages[before], key) is None) == lacks:
+                right = f"needs {key} for that" if lacks else f"cannot have {key} for that"
+                raise problem(f"a call keeps its place in {show(before)}, which {right}", *place)
+
+
+def check_parallel(stages: Mapping[str, Stage], *at: str | int) -> None:
+    """Raise an error where one of stages in parallel blocks calls."""
+    for name, stage in stages.items():
+        if stage.when_full == "block":
+            message = "no stage comes before one in parallel, so none has a place to keep"
+            raise problem(message, *at, name, "when_full")
+
+
+def check_path_rows(classes: Mapping[str, RequestClass], stages: Mapping[str, Stage]) -> None:
+    """Raise an error where a path comes to a stage that blocks from elsewhere than the others.
+
+    So no two classes wait for each other's places.
+    """
+    usual = {name: before for before, name in _blocking(list(stages), stages)}
+    for each, settings in classes.items():
+        path = list(stages) if settings.path is None else settings.path
+        for before, name in _blocking(path, stages):
+            if before != usual[name]:
+                message = (
+                    f"{show(name)} lets calls in late that keep their place in "
+                    f"{show(usual[name])}; put it right after that one"
+                )
+                at = ("workload", "classes", each, "path", path.index(name))
+                raise problem(message, *at)
+
+
+def _blocking(
+    names: Sequence[str], stages: Mapping[str, Stage]
+) -> Iterator[tuple[str | None, str]]:
+    """Yield the stages that block, each with the one before it."""
+    for before, name in zip((None, *names), names, strict=False):
+        if stages[name].when_full == "block":
+            yield before, name

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import HORIZON, Data, plan_of, run, scenarios
+from strategies import HORIZON, Data, plan_of, run, scenarios, workloads, works
 
 from cascadesim.engine import simulate
 from cascadesim.model.breaker import BreakerPlan
@@ -146,6 +146,23 @@ def test_the_past_does_not_depend_on_the_horizon(data: Data) -> None:
     for name in ("arrival", "latency", "outcome", "retries", "seconds"):
         before, after = getattr(short, name)[:n][ended], getattr(long, name)[:n][ended]
         assert (before == after).all()
+
+
+@settings(max_examples=100)
+@given(workloads(), works(bounded=False), st.integers(1, 4), st.integers(1, 4))
+def test_more_servers_make_no_request_later_first_come_first_served(
+    arrivals: Data, work: Data, servers: int, more: int
+) -> None:
+    """Kiefer and Wolfowitz 1955: every server is free no later, so nobody begins later."""
+
+    def latencies(concurrency: int) -> Any:
+        stage = {"work": work, "concurrency": concurrency}
+        times = {"horizon": f"{HORIZON}s", "drain": "5s", "clock": "12:00:00"}
+        workload = {"arrivals": arrivals}
+        return run({"name": "one", "workload": workload, "stages": {"a": stage}} | times).latency
+
+    fewer = latencies(servers)
+    assert (latencies(servers + more) <= fewer + 1e-9).all()
 
 
 IN_ANOTHER_PROCESS = """

@@ -14,25 +14,18 @@ from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
 from cascadesim.model.breaker_presets import breaker_of, layer_of
 from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
 from cascadesim.model.classes import ByClass, Classes
+from cascadesim.model.connector import Connector, DoubtingConnector
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
 from cascadesim.model.faults import Timeline
 from cascadesim.model.handover import Row, RowLimit
 from cascadesim.model.hedge import Hedge, HedgePlan
 from cascadesim.model.parallel import Parallel
-from cascadesim.model.pool import (
-    Connector,
-    DoubtingConnector,
-    FaultyLeaks,
-    Leaks,
-    Pool,
-    PoolPlan,
-    SessionLayer,
-    StaticPool,
-)
+from cascadesim.model.pool import Pool, PoolPlan, StaticPool
 from cascadesim.model.propagation import EndsWithContext, InTime, deadline_of, propagates
 from cascadesim.model.rate_limit import RateLimit, RateLimitPlan
 from cascadesim.model.retry import Retry, RetryPlan
+from cascadesim.model.session import FaultyLeaks, Leaks, SessionLayer
 from cascadesim.model.shedding import CodelBulkhead, CodelLimit
 from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
 from cascadesim.model.websocket import CONNECTIONS, Connections, Ends, Parts
@@ -121,16 +114,18 @@ class Builder:
         """Build a stage, whose calls may keep their places until the one after it lets them in."""
         told = list(accumulate(map(propagates, plan.policies), or_, initial=self._told))
         self._told = told.pop()
-        layer = self._entered(plan, self._inside(plan, (*outer, *_timeouts(plan))), keeps=keeps)
+        index = self._stages
+        layer = self._inside(plan, (*outer, *_timeouts(plan)))
+        layer = self._entered(plan, index, layer, keeps=keeps)
         for policy in reversed(plan.policies):
             self._told = told.pop()
             layer = self._policy(plan.name, policy, layer)
         return self._in_time(layer)
 
-    def _entered(self, plan: StagePlan, layer: Layer, *, keeps: bool) -> Layer:
+    def _entered(self, plan: StagePlan, index: int, layer: Layer, *, keeps: bool) -> Layer:
         """Return what is inside of a stage with what it takes to enter it."""
         if plan.pool is not None:
-            layer = self._in_time(self._session(plan, layer))
+            layer = self._in_time(self._session(plan, index, layer))
         if plan.concurrency < math.inf:
             part = self._part(plan.name, "queue_wait", f"{plan.name}.concurrency")
             limit = self._limit(plan, layer, part, keeps=keeps)
@@ -177,7 +172,7 @@ class Builder:
             layers.append(self.sequence(plan.stages, timeouts))
         return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
 
-    def _session(self, plan: StagePlan, inner: Layer) -> Layer:
+    def _session(self, plan: StagePlan, index: int, inner: Layer) -> Layer:
         assert plan.pool is not None
         where = f"{plan.name}.pool"
         timeout = f"{where}.timeout"
@@ -187,7 +182,7 @@ class Builder:
         pool = StaticPool(plan.pool) if plan.pool.kind == "static" else Pool(plan.pool)
         connector = self._connector(plan, plan.pool, pool)
         session, leaks = plan.session, self._leaks(plan)
-        layer = SessionLayer(inner, self.kernel, pool, connector, session, part, ends, leaks)
+        layer = SessionLayer(inner, self.kernel, pool, connector, session, part, ends, leaks, index)
         self.levels[where] = layer.levels
         return layer
 

@@ -14,7 +14,7 @@ from cascadesim.analysis.bounds import worst_case
 from cascadesim.model.outcome import Outcome
 from cascadesim.records import Records
 
-OK, _, _, _, FAILED, _ = (outcome.word for outcome in Outcome)
+OK, _, _, TIMED_OUT, FAILED, _ = (outcome.word for outcome in Outcome)
 
 
 def scenario(work: str, n: int, pool: Data, **rest: Any) -> Data:
@@ -211,3 +211,58 @@ def test_a_reaped_connection_leaves_its_place_in_the_row() -> None:
 def test_the_bound_counts_what_a_connection_can_take(pool: Data, terms: dict[str, float]) -> None:
     bound = worst_case(plan_of(scenario("1s", 1, pool)))["a"].terms
     assert bound == {"a.work": 1.0} | {f"a.pool.{key}": value for key, value in terms.items()}
+
+
+def test_a_query_that_is_cancelled_costs_its_connection() -> None:
+    # The first is cancelled in its query; the second connects anew, for the place is there.
+    work = "3s"
+    deadline = {"policies": [{"deadline": {"timeout": "1s"}}]}
+    one = {"size": 1, "max_overflow": 0}
+    records = run(scenario(work, 2, one, stage=deadline))
+    assert ends(records) == [(1.0, TIMED_OUT)] * 2
+    assert connects(records) == [0.1, 0.1]
+    abandoned = {"deadline": {"timeout": "1s", "on_timeout": "abandon"}}
+    records = run(scenario("1500ms", 2, one, stage={"policies": [abandoned]}))
+    assert ends(records) == [(1.0, TIMED_OUT)] * 2
+    assert connects(records) == [0.1, 0.0]
+
+
+def test_a_session_that_is_cancelled_between_queries_keeps_its_connection() -> None:
+    inside = {"slow": {"work": {"constant": "3s"}}}
+    stage = {"policies": [{"deadline": {"timeout": "800ms"}}], "stages": inside}
+    records = run(scenario("100ms", 2, {}, stage=stage))
+    assert ends(records) == [(0.8, TIMED_OUT)] * 2
+    assert connects(records) == [0.1, 0.0]
+    # So does one whose query is that of another pool, inside.
+    inside["slow"]["pool"] = {"connect_time": "200ms"}
+    records = run(scenario("100ms", 2, {}, stage=stage))
+    assert connects(records) == [0.1, 0.0]
+    assert records.frame()["slow.pool.connect_s"].round(6).tolist() == [0.2, 0.2]
+
+
+def connects(records: Records) -> list[float]:
+    return records.frame()["a.pool.connect_s"].round(6).tolist()  # type: ignore[no-any-return]
+
+
+def test_a_restart_closes_what_has_leaked() -> None:
+    """A null pool at a server of two connections, of which two have leaked by 2 s."""
+    leak = {"session": {"leak": "100%"}}
+    null = {"kind": "null", "max_connections": 2}
+    records = run(scenario("100ms", 3, null, stage=leak))
+    assert ends(records) == [(0.2, OK), (0.2, OK), (0.0, FAILED)]
+    restart = [{"on": "a", "from": "2500ms", "for": "100ms", "restart": {}}]
+    records = run(scenario("100ms", 5, null, stage=leak, faults=restart))
+    assert ends(records) == [(0.2, OK)] * 4 + [(0.0, FAILED)]
+    # The reaper, which comes 2 s later, frees no more than has leaked since.
+    reaped = {"session": {"leak": "100%", "lifetime": "2s"}}
+    records = run(scenario("100ms", 6, null, stage=reaped, faults=restart))
+    assert ends(records) == [(0.2, OK)] * 4 + [(0.0, FAILED), (0.2, OK)]
+
+
+def test_a_restart_closes_what_is_in_use_elsewhere() -> None:
+    # The first holds its connection while the stage inside works, from 1.2 s to 6.2 s.
+    stage = {"stages": {"slow": {"work": {"constant": "5s"}}}}
+    null = {"kind": "null", "max_connections": 1}
+    restart = [{"on": "a", "from": "1500ms", "for": "100ms", "restart": {}}]
+    records = run(scenario("100ms", 3, null, stage=stage, faults=restart))
+    assert ends(records) == [(5.2, OK), (5.2, OK), (0.0, FAILED)]

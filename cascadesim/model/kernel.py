@@ -29,7 +29,12 @@ ENDS, EXPIRES, ARRIVES = 1, 2, 3  # SimPy priorities; 0 is its own end of the ru
 
 
 class Cancelled(Exception):  # noqa: N818 - a signal, not an error
-    """Thrown into a call that its caller no longer waits for."""
+    """Thrown into a call that its caller no longer waits for.
+
+    `within` is the index of the stage in whose own work it finds the call, if in any.
+    """
+
+    within = -1
 
 
 class Alarm(simpy.Event):

@@ -15,11 +15,19 @@ stage `concurrency: 1`. Those who come while it is being made for the first time
 which the last stays, as with the library.
 
 The database refuses a connection beyond `max_connections` at once, as PostgreSQL does, and closes
-all of them when it restarts. A pool does not notice: with `pre_ping` it finds out at checkout and
-connects anew, else the call fails. Either way it then replaces all connections made before.
+all of them when it restarts, those of leaked sessions too, whose places in the pool stay taken. A
+pool does not notice: with `pre_ping` it finds out at checkout and connects anew, else the call
+fails. Either way it then replaces all connections made before.
 
-Not followed: a new connection that is past `recycle`, or invalidated with the pool, by the time it
-is made is made once more at once by the library, and here when it is lent again.
+A stage's own work is a query. One that is cancelled leaves its connection in a state that nobody
+knows, so asyncio engines close it and put its place back (`Connection._handle_dbapi_exception`,
+which takes CancelledError for a disconnect of this connection alone); one that is cancelled while
+it holds a connection besides, as in the stages inside, is rolled back and keeps it alive. Drivers
+for threads cannot be cancelled; for them, let the deadline abandon its call.
+
+Not followed: others that use a static pool's connection when it is closed fail with the library,
+and go on here. A new connection that is past `recycle`, or invalidated with the pool, by the time
+it is made is made once more at once by the library, and here when it is lent again.
 """
 
 from __future__ import annotations
@@ -29,20 +37,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.model.deadline import Deadline, TimedQueue
-from cascadesim.model.outcome import Outcome
-
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from typing import Any
-
-    from cascadesim.model.faults import Timeline
-    from cascadesim.model.kernel import Call, Kernel
-    from cascadesim.model.request import Layer, Request
-    from cascadesim.randomness import Distribution, Stream
+    from cascadesim.randomness import Distribution
 
 GONE = -math.inf  # stands for the instant at which a connection was made that is closed by now
-_HAIR = 1e-9  # seconds; a call that a restart cuts may end by so much before it, through rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,7 @@ class Pool:
         self.checked_out = 0
         self._idle: deque[float] = deque()  # when the connection of each place was made
         self._gone = 0  # idle places without a connection
+        self.closed = 0  # of those checked out, which the database has closed by restarting
         self._invalidated = GONE  # connections made before are replaced at checkout
 
     @property
@@ -110,7 +109,7 @@ class Pool:
     @property
     def open(self) -> int:
         """Return how many connections the database sees."""
-        return self.checked_out + self.idle
+        return self.checked_out - self.closed + self.idle
 
     @property
     def has_place(self) -> bool:
@@ -141,6 +140,10 @@ class Pool:
 
     def connected(self, made: float) -> None:
         """Take note of a connection that was made for a lease."""
+
+    def lose(self, made: float) -> float | None:
+        """Return what is left of a lease whose connection is closed."""
+        return GONE
 
     def checkin(self, made: float | None) -> None:
         """Take a lease back; None for one that got neither a place nor a connection."""
@@ -174,6 +177,11 @@ class StaticPool(Pool):
         made = self._shared
         return made if made is None or made >= self._invalidated else None
 
+    def lose(self, made: float) -> None:
+        """Lend the connection that is closed no longer, if it is the one that all share."""
+        if made == self._shared:
+            self._shared = None
+
     def connected(self, made: float) -> None:
         """Lend this one from now on."""
         self._shared = made
@@ -183,234 +191,3 @@ class StaticPool(Pool):
         self.checked_out -= 1
         if made == GONE:
             self._shared = None
-
-
-class Connector:
-    """Makes the connections of a pool."""
-
-    doubts = False  # whether connections that were kept may be closed
-
-    def __init__(self, kernel: Kernel, pool: Pool, part: int, draws: Stream) -> None:
-        self._kernel = kernel
-        self._pool = pool
-        self._part = part
-        self._draws = draws
-
-    def ready(
-        self, request: Request, made: float | None
-    ) -> Generator[float | None, Any, float | Outcome]:
-        """Return when the connection for a lease was made, or how the call ends without one."""
-        now = self._kernel.env.now
-        request.enter(self._part, now)
-        yield self._draws.at(request.number, request.attempt)
-        self._pool.connected(now)
-        return now
-
-    def returned(self, made: float, outcome: Outcome | None) -> float:
-        """Return the lease as it goes back, after a call that ended so or was cancelled."""
-        return made
-
-
-class DoubtingConnector(Connector):
-    """Makes connections to a database that restarts, or pings those that were kept."""
-
-    doubts = True
-
-    def __init__(
-        self,
-        kernel: Kernel,
-        pool: Pool,
-        parts: tuple[int, int],
-        ends: tuple[int, int],
-        draws: Stream,
-        timeline: Timeline,
-    ) -> None:
-        """Build the connector.
-
-        `parts` are those of connecting and of pings, `ends` those of a database that is down and
-        of a connection that it has closed; `timeline` has its restarts and no other faults.
-        """
-        part, self._ping_part = parts
-        super().__init__(kernel, pool, part, draws)
-        self._down_end, self._stale_end = ends
-        self._timeline = timeline
-
-    def ready(
-        self, request: Request, made: float | None
-    ) -> Generator[float | None, Any, float | Outcome]:
-        """Return when the connection for a lease was made, or how the call ends without one."""
-        env = self._kernel.env
-        if made is None or made == GONE:
-            return (yield from self._connect(request))
-        plan = self._pool.plan
-        if plan.pre_ping:
-            request.enter(self._ping_part, env.now)
-            yield plan.ping_time
-        if not self._timeline.restarted(made, env.now):
-            return made
-        self._pool.invalidate(made, env.now)
-        if plan.pre_ping:
-            return (yield from self._connect(request))
-        down = self._timeline.ready_at(env.now) > env.now
-        return request.end(Outcome.FAILED, self._down_end if down else self._stale_end)
-
-    def returned(self, made: float, outcome: Outcome | None) -> float:
-        """Return the lease as it goes back, after a call that ended so or was cancelled."""
-        now = self._kernel.env.now
-        if not self._timeline.restarted(made, now + _HAIR):
-            return made
-        if outcome is Outcome.FAILED:
-            self._pool.invalidate(made, now)
-        return GONE
-
-    def _connect(self, request: Request) -> Generator[float | None, Any, float | Outcome]:
-        now = self._kernel.env.now
-        seconds = self._draws.at(request.number, request.attempt)
-        cut = self._timeline.broken(now, seconds)
-        request.enter(self._part, now)
-        if cut is None:
-            yield seconds
-            self._pool.connected(now)
-            return now
-        if cut[0] > 0:
-            yield cut[0]
-        return request.end(Outcome.FAILED, self._down_end)
-
-
-class Leaks:
-    """Says which sessions their request never closes, of which it is a share."""
-
-    def __init__(self, draws: Stream, share: float) -> None:
-        self._draws = draws
-        self._share = share
-
-    def share(self, now: float) -> float:
-        """Return the share of the sessions that end now."""
-        return self._share
-
-    def leaked(self, request: Request, now: float) -> bool:
-        """Return whether the request's session, which ends now, is leaked."""
-        return self._draws.at(request.number, request.attempt) < self.share(now)
-
-
-class FaultyLeaks(Leaks):
-    """Leaks that faults add to."""
-
-    def __init__(self, draws: Stream, share: float, timeline: Timeline) -> None:
-        super().__init__(draws, share)
-        self._timeline = timeline
-
-    def share(self, now: float) -> float:
-        """Return the share of the sessions that end now."""
-        return self._timeline.leak(now, self._share)
-
-
-class SessionLayer:
-    """Gives the call inside a connection, for which it may have to wait.
-
-    A call that waits longer than the pool's timeout has timed out, one that the database refuses
-    has failed, and one whose session outlives its lifetime fails as the reaper takes its connection
-    away. The connection of a leaked session comes back only through the reaper.
-    """
-
-    def __init__(
-        self,
-        inner: Layer,
-        kernel: Kernel,
-        pool: Pool,
-        connector: Connector,
-        session: SessionPlan,
-        part: int,
-        ends: tuple[int, int, int],
-        leaks: Leaks | None,
-    ) -> None:
-        """Build the layer.
-
-        `part` is that of waiting, `ends` those of the pool's timeout, the server's
-        `max_connections` and the session's lifetime.
-        """
-        self._timeout_end, self._full_end, lifetime_end = ends
-        self._inner = inner
-        if session.lifetime < math.inf:
-            self._inner = Deadline(inner, kernel, session.lifetime, lifetime_end, Outcome.FAILED)
-        self._kernel = kernel
-        self._pool = pool
-        self._connector = connector
-        self._session = session
-        self._wait_part = part
-        self._leaks = leaks
-        self._queue = TimedQueue(kernel, pool.plan.timeout)
-
-    def levels(self) -> dict[str, int]:
-        """Return how many connections are checked out and idle, and how many calls wait."""
-        pool = self._pool
-        return {
-            "checked_out": pool.checked_out,
-            "idle": pool.idle,
-            "waiting": len(self._queue),
-        }
-
-    def call(self, request: Request) -> Call:
-        """Carry the request through with a connection of its own."""
-        lease = self._lease() if self._pool.available() else (yield from self._wait(request))
-        if isinstance(lease, Outcome):
-            timed_out = lease is Outcome.TIMED_OUT
-            return request.end(lease, self._timeout_end if timed_out else self._full_end)
-        env = self._kernel.env
-        made = None if lease is None else GONE  # what goes back if it gets no connection
-        opened = env.now
-        outcome: Outcome | None = None
-        leaked = False
-        try:
-            if lease is None or lease == GONE or self._connector.doubts:
-                ready = yield from self._connector.ready(request, lease)
-                if isinstance(ready, Outcome):
-                    return ready
-                made = ready
-            else:
-                made = lease
-            opened = env.now
-            outcome = yield from self._inner.call(request)
-            leaked = self._leaks is not None and self._leaks.leaked(request, env.now)
-            return outcome
-        finally:
-            self._end(made, outcome, opened, leaked)
-
-    def _wait(self, request: Request) -> Generator[None, Any, float | Outcome | None]:
-        request.enter(self._wait_part, self._kernel.env.now)
-        lease: float | Outcome | None = yield from self._queue.wait(request, self._undo)
-        if lease is Outcome.TIMED_OUT and self._pool.available():
-            return self._lease()  # room that a connect left when it failed
-        return lease
-
-    def _end(
-        self, made: float | None, outcome: Outcome | None, opened: float, leaked: bool
-    ) -> None:
-        reaped = opened + self._session.lifetime  # the very sum that its deadline uses
-        if made is None:
-            self._give_back(None)
-        elif self._kernel.env.now >= reaped:
-            self._give_back(GONE)
-        elif not leaked:
-            doubts = self._connector.doubts
-            self._give_back(self._connector.returned(made, outcome) if doubts else made)
-        elif reaped < math.inf:
-            self._kernel.alarm(self._kernel.until(reaped), self._reap)
-
-    def _lease(self) -> float | Outcome | None:
-        try:
-            return self._pool.checkout(self._kernel.env.now)
-        except ServerFull:
-            return Outcome.FAILED
-
-    def _undo(self, lease: float | Outcome | None) -> None:
-        if not isinstance(lease, Outcome):
-            self._give_back(lease)
-
-    def _give_back(self, made: float | None) -> None:
-        self._pool.checkin(made)
-        if self._queue and self._pool.has_place:
-            self._queue.grant(self._lease())
-
-    def _reap(self) -> None:
-        self._give_back(GONE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cascadesim.model.deadline import TimedQueue
-from cascadesim.model.kernel import Call, Kernel, WaitQueue, WaitStack
+from cascadesim.model.kernel import Call, Cancelled, Kernel, WaitQueue, WaitStack
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.pool import PoolPlan, SessionPlan
 from cascadesim.model.propagation import unanswered
@@ -134,15 +134,20 @@ class Work:
         else:
             work = self._draws.at(request.number, request.attempt)
         chance = self._plan.failure_rate
-        if self._timeline is not None:
-            work = self._timeline.work(now, work)
-            cut = self._timeline.broken(now, work)
-            if cut is not None:
-                yield from self._cut(request, *cut)
-                failed = cut[1] is Outcome.FAILED
-                return request.end(Outcome.FAILED, self._failed_end if failed else self._silent_end)
-            chance = self._timeline.error_rate(now, chance)
-        yield work
+        try:
+            if self._timeline is not None:
+                work = self._timeline.work(now, work)
+                cut = self._timeline.broken(now, work)
+                if cut is not None:
+                    yield from self._cut(request, *cut)
+                    failed = cut[1] is Outcome.FAILED
+                    end = self._failed_end if failed else self._silent_end
+                    return request.end(Outcome.FAILED, end)
+                chance = self._timeline.error_rate(now, chance)
+            yield work
+        except Cancelled as cancelled:
+            cancelled.within = self._index
+            raise
         if chance and self._failures.at(request.number, request.attempt) < chance:
             return request.end(Outcome.FAILED, self._failed_end)
         return Outcome.OK

@@ -24,21 +24,14 @@ from sqlalchemy.pool import StaticPool as LibraryStaticPool
 from sqlalchemy.pool.base import _AsyncConnDialect
 from sqlalchemy.util import await_only, greenlet_spawn
 
+from cascadesim.model.connector import Connector, DoubtingConnector
 from cascadesim.model.deadline import Expired, Timer, Timers
 from cascadesim.model.faults import FaultPlan, Timeline
-from cascadesim.model.kernel import ARRIVES, Call, Kernel, Task
+from cascadesim.model.kernel import ARRIVES, Call, Cancelled, Kernel, Task
 from cascadesim.model.outcome import Outcome
-from cascadesim.model.pool import (
-    GONE,
-    Connector,
-    DoubtingConnector,
-    Pool,
-    PoolPlan,
-    SessionLayer,
-    SessionPlan,
-    StaticPool,
-)
+from cascadesim.model.pool import GONE, Pool, PoolPlan, SessionPlan, StaticPool
 from cascadesim.model.request import Layer, Request
+from cascadesim.model.session import SessionLayer
 from cascadesim.randomness import Distribution, Stream
 
 SCHEDULES = 600
@@ -52,11 +45,15 @@ REASONS = (TIMED_OUT, FULL, REAPED, DOWN, STALE, CUT)  # in the order of `ended_
 
 @dataclass(frozen=True)
 class Use:
-    """One call: when it comes, how long it holds its connection, and how long it waits for it."""
+    """One call: when it comes, how long its query takes, and how long it waits for a connection.
+
+    The query is cancelled after `cancel`, if it takes longer.
+    """
 
     arrival: float
     hold: float
     patience: float = math.inf
+    cancel: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -221,8 +218,12 @@ async def library_call(
     counts = (pool.checkedout(), pool.checkedin()) if setup.plan.kind == "queue" else ()
     in_hand = (round(loop.time(), 6), *counts)
     cut = until_restart(setup, loop.time())
-    await asyncio.sleep(min(use.hold, cut, setup.lifetime))
-    if cut <= min(use.hold, setup.lifetime):
+    ends = min(use.hold, setup.lifetime)
+    await asyncio.sleep(min(ends, cut, use.cancel))
+    if use.cancel < min(ends, cut):
+        how = GAVE_UP
+        got.invalidate()  # as the engine does: test_sqlalchemy_cancellation.py
+    elif cut <= ends:
         how = CUT
         pool._invalidate(got, RefusedError())
     elif setup.lifetime < use.hold:
@@ -293,11 +294,15 @@ class Hold:
         self.in_hand[request.number] = (round(now, 6), *counts)
         hold = self.uses[request.number].hold
         cut = self.timeline.broken(now, hold)
-        if cut is not None:
-            yield cut[0]
-            return request.end(Outcome.FAILED, REASONS.index(CUT))
-        yield hold
-        return Outcome.OK
+        cancel = Timers(self.kernel, min(self.uses[request.number].cancel, 1e6)).start(request.task)
+        try:
+            yield hold if cut is None else cut[0]
+        except Cancelled as cancelled:
+            cancelled.within = 0
+            raise
+        finally:
+            cancel.done = True
+        return Outcome.OK if cut is None else request.end(Outcome.FAILED, REASONS.index(CUT))
 
 
 class Patience:
@@ -313,7 +318,7 @@ class Patience:
         self.hold.patience[request.number] = timer
         try:
             return (yield from self.inner.call(request))
-        except Expired:
+        except Expired:  # of its patience, or of its query
             return Outcome.UNFINISHED
         finally:
             timer.done = True
@@ -339,7 +344,7 @@ def ours(setup: Setup, uses: list[Use]) -> Seen:
         connector = DoubtingConnector(kernel, pool, (0, 0), (3, 4), draws, restarts)
     session = SessionPlan(setup.lifetime)
     hold = Hold(kernel, setup, pool, uses)
-    layer = SessionLayer(hold, kernel, pool, connector, session, 0, (0, 1, 2), None)
+    layer = SessionLayer(hold, kernel, pool, connector, session, 0, (0, 1, 2), None, 0)
     entrance = Patience(layer, hold)
 
     def arrive(number: int) -> None:
@@ -375,10 +380,10 @@ def times(most: int) -> st.SearchStrategy[float]:
 def schedules(draw: Any) -> list[Use]:
     patience = st.one_of(st.just(math.inf), st.just(math.inf), times(12))
     burst = st.one_of(times(6), times(40), times(6).map(lambda at: at + 30 * UNIT))
-    drawn = draw(st.lists(st.tuples(burst, times(12), patience), min_size=2, max_size=16))
+    drawn = draw(st.lists(st.tuples(burst, times(12), patience, patience), min_size=2, max_size=16))
     return [
-        Use(arrival + apart(3 * i), hold + apart(3 * i + 1), patience + apart(3 * i + 2))
-        for i, (arrival, hold, patience) in enumerate(drawn)
+        Use(*(seconds + apart(4 * i + j) for j, seconds in enumerate(use)))
+        for i, use in enumerate(drawn)
     ]
 
 
@@ -430,6 +435,8 @@ SMALL = queue(1.0, size=1, max_overflow=0)
 
 @example(queue(0.01, restarts=RESTART), IDLE_TWO)  # one finds out for all
 @example(queue(0.01, restarts=RESTART, pre_ping=True, ping_time=0.02), IDLE_TWO)
+# A query that is cancelled leaves its place without a connection to who waits for it.
+@example(SMALL, [Use(0.05, 9.0, cancel=1.0), Use(0.1, 0.3), Use(4.0, 0.4)])
 # No waiter is told of the room that a connect leaves when it is given up.
 @example(SMALL, [Use(0.05, 1.0, 0.5), Use(0.1, 0.3), Use(0.2, 0.4)])
 @example(SMALL, [Use(0.05, 1.0, 0.5), Use(0.1, 0.3), Use(0.6, 0.4), Use(0.7, 0.2)])

@@ -348,10 +348,12 @@ def _window(window: Window) -> WindowPlan:
 
 def _fault(fault: Fault) -> FaultPlan:
     settings = fault.chosen
+    cold = getattr(settings, "cold_start", None)
     return FaultPlan(
         kind=fault.kind,
         fail_after=getattr(settings, "fail_after", 0.0),
         share=getattr(settings, "share", 0.0),
-        multiply=getattr(settings, "multiply", 1.0),
+        multiply=getattr(cold or settings, "multiply", 1.0),
         add=getattr(settings, "add", 0.0),
+        cold=0.0 if cold is None else cold.duration,
     )

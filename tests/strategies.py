@@ -310,13 +310,14 @@ def draw_stages(draw: Draw, bounded: bool, names: list[str], count: int, depth: 
 
 def faults(names: list[str], pools: list[str]) -> st.SearchStrategy[Data]:
     """Return a strategy for faults of stages with work, of which some also have a pool to leak."""
+    cold = st.fixed_dictionaries({"multiply": st.floats(1.01, 5), "for": ms(1, 8000)})
     latency = merged(maybe("multiply", st.floats(0.5, 5)), maybe("add", ms(0, 1000)))
     kinds: st.SearchStrategy[Data] = st.one_of(
         st.fixed_dictionaries({"outage": maybe("fail_after", ms(0, 500))}),
         st.fixed_dictionaries({"error_rate": st.fixed_dictionaries({"share": percent})}),
         st.fixed_dictionaries({"latency": latency}),
         st.fixed_dictionaries({"partition": st.just({})}),
-        st.fixed_dictionaries({"restart": st.just({})}),
+        st.fixed_dictionaries({"restart": maybe("cold_start", cold)}),
         st.fixed_dictionaries(
             {"cold_start": st.fixed_dictionaries({"multiply": st.floats(1.01, 5)})}
         ),

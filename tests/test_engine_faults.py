@@ -325,3 +325,24 @@ def test_a_restart_with_a_cold_start_after_it() -> None:
     # Both wait until 2.5 s and then take 3 s; at 3 s the factor is 2.5, and at 4 s it is 1.5.
     found = ends(run(scenario(stage, [restart, cold], 5)))
     assert [seconds for seconds, *_ in found] == [4.5, 3.5, 2.5, 1.5, 1.0]
+    tied = restart | {"restart": {"cold_start": {"multiply": 3, "for": "2s"}}}
+    assert ends(run(scenario(stage, [tied], 5))) == found
+    assert worst_case(plan_of(scenario(stage, [tied], 1)))["agent"].total == 10 + 3
+
+
+def test_every_random_restart_has_a_cold_start_after_it() -> None:
+    """A call that begins a share x of the cold start after the end of a restart has 3 - 2 x."""
+    stage = {"agent": {"work": {"constant": "1ms"}}}
+    cold = {"cold_start": {"multiply": 3, "for": "10s"}}
+    often = {"on": "agent", "random": {"mtbf": "15s", "mttr": "2s"}, "restart": cold}
+    plan = plan_of(scenario(stage, [often], 300))
+    records = simulate(plan, 1)
+    restarts = [fault for fault, _ in plan.faults_in(1)]
+    assert len(restarts) > 10
+    for arrival, latency, outcome in zip(
+        records.arrival, records.latency, records.outcome, strict=True
+    ):
+        if outcome == Outcome.OK:
+            since = min((arrival - f.end for f in restarts if f.end <= arrival), default=10.0)
+            factor = 3 - 2 * min(since / 10, 1)
+            assert latency == pytest.approx(factor * 1e-3)

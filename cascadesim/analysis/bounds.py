@@ -219,7 +219,7 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
         return Bound({f"{stage.name}.work": down})
     seconds = max(stage.work.upper, given.get(stage.name, 0.0))
     for fault in stage.faults:
-        if fault.kind in ("latency", "cold_start"):
+        if fault.multiply != 1 or fault.add:
             seconds = max(seconds, seconds * fault.multiply + fault.add)
     # A call that an outage meets half way still fails within its work; later ones fail after this.
     seconds = max(seconds, *(fault.fail_after for fault in stage.faults), 0.0)

@@ -55,7 +55,8 @@ class FaultPlan:
     answer, nor do running ones. error_rate: calls fail with `share` more. latency: work of calls
     that start meanwhile is multiplied by `multiply`, then `add` is added. restart: running calls
     fail when it begins; until its end the stage is starting up and what does not wait for it is
-    refused at once. pool_leak: sessions that end meanwhile are leaked with `share` more.
+    refused at once, and for `cold` seconds more it is as in a cold_start. pool_leak: sessions that
+    end meanwhile are leaked with `share` more.
     cold_start: work of calls that start meanwhile is multiplied by `multiply` at its start, and by
     less and less until its end, where the factor is 1. It falls along a line, as the interval
     between permits does in Guava's SmoothRateLimiter.SmoothWarmingUp, which spares servers whose
@@ -72,6 +73,7 @@ class FaultPlan:
     share: float = 0.0
     multiply: float = 1.0
     add: float = 0.0
+    cold: float = 0.0
     renewal: Renewal | None = None
 
     def spans(self, seed: int, replication: int, until: float) -> Spans:
@@ -100,6 +102,16 @@ class _Lane(NamedTuple):
     ends: list[float]
 
 
+def _lane(fault: FaultPlan, active: Spans) -> _Lane:
+    return _Lane(fault, [start for start, _ in active], [end for _, end in active])
+
+
+def _after(restart: _Lane) -> _Lane:
+    """Return the cold starts after restarts, of which the next cuts the one before short."""
+    fault = replace(restart.fault, kind="cold_start")
+    return _lane(fault, [(end, end + fault.cold) for end in restart.ends])
+
+
 class Timeline:
     """The faults of one stage; `spans` tells when each is active, and random ones need it."""
 
@@ -109,9 +121,10 @@ class Timeline:
         lanes = []
         for fault in faults:
             active = spans(fault)
-            lanes.append(_Lane(fault, [start for start, _ in active], [end for _, end in active]))
+            lanes.append(_lane(fault, active))
         self._breaking = [n for n in lanes if n.fault.kind in ("outage", "partition", "restart")]
-        self._slowing = [n for n in lanes if n.fault.kind in ("latency", "cold_start")]
+        slowing = [_after(lane) if lane.fault.cold else lane for lane in lanes]
+        self._slowing = [n for n in slowing if n.fault.kind in ("latency", "cold_start")]
         self._errors = [lane for lane in lanes if lane.fault.kind == "error_rate"]
         self._leaks = [lane for lane in lanes if lane.fault.kind == "pool_leak"]
         self._restarts = [lane for lane in lanes if lane.fault.kind == "restart"]

@@ -193,7 +193,7 @@ stages:
   database: {work: {constant: 8ms}, pool: {connect_time: 40ms}}
 faults:
   - {on: [agent, database], from: 1min, for: 45s, outage: {}}
-  - {on: database, random: {mtbf: 10min, mttr: 30s}, restart: {}}
+  - {on: database, random: {mtbf: 10min, mttr: 30s}, restart: {cold_start: {multiply: 3, for: 30s}}}
   - {on: database, from: 2min, for: 1min, pool_leak: {share: 20%}}
   - {on: agent, from: 0s, for: 1min, cold_start: {multiply: 5}}
 """

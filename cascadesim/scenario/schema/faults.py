@@ -77,6 +77,22 @@ class ColdStart(Strict):
     )
 
 
+class ColdAfter(ColdStart):
+    """Calls that start after the restart take longer, less and less so until `for` is over."""
+
+    duration: PositiveDuration = Field(alias="for", description="how long after the restart")
+
+
+class Restart(Strict):
+    """Calls under way fail, and the stage starts up until the fault is over."""
+
+    FOLLOWS = follows(cold_start=sources.WARMING_UP)
+
+    cold_start: ColdAfter | None = Field(
+        None, description="calls take longer at first, each time that it has restarted"
+    )
+
+
 class Plain(Strict):
     """A fault without settings."""
 
@@ -129,7 +145,7 @@ class Fault(Choice):
     error_rate: ErrorRate | None = Field(None, description="a share of the calls fails")
     latency: Latency | None = Field(None, description="calls take longer")
     partition: Plain | None = Field(None, description="no answer: only a timeout ends a call")
-    restart: Plain | None = Field(
+    restart: Restart | None = Field(
         None, description="calls under way fail; the stage starts up until the fault is over"
     )
     pool_leak: PoolLeak | None = Field(None, description="connections of the pool are lost")

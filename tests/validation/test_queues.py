@@ -62,9 +62,8 @@ def erlang_c(servers: int, load: float) -> float:
 
 @cache
 def queue_means(load: float, servers: int, horizon: int, kind: str) -> dict[str, Floats]:
-    """Return mean wait, latency and number in the system of every replication."""
-    work = {"exponential": EXPONENTIAL, "constant": CONSTANT}[kind]
-    plan = queue(load, servers, horizon, work)
+    """Return mean wait, latency, number in the system and share that waits of every replication."""
+    plan = queue(load, servers, horizon, {"exponential": EXPONENTIAL, "constant": CONSTANT}[kind])
     rows = []
     for i in range(REPLICATIONS):
         records = simulate(plan, seed=7, replication=i)
@@ -73,8 +72,9 @@ def queue_means(load: float, servers: int, horizon: int, kind: str) -> dict[str,
         wait, latency = waits(records)[measured], records.latency[measured]
         gap = np.diff(records.arrival[measured]).mean()
         number = number_in_system(records)
-        rows.append((wait.mean(), latency.mean(), number, gap, (latency - wait).mean()))
-    names = ("wait", "latency", "number", "gap", "work")
+        work = (latency - wait).mean()
+        rows.append((wait.mean(), latency.mean(), number, gap, work, (wait > 0).mean()))
+    names = ("wait", "latency", "number", "gap", "work", "delayed")
     return dict(zip(names, np.array(rows, dtype=float).T, strict=True))
 
 
@@ -115,6 +115,14 @@ def test_mean_wait_and_latency_of_m_m_c(load: float, servers: int, horizon: int)
     chance = means["work"] - 1, means["gap"] - 1 / load
     agrees(means["wait"], wait, *chance)
     agrees(means["latency"], wait + 1, *chance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("load", "servers", "horizon"), QUEUES)
+def test_share_of_calls_that_wait_is_erlang_c(load: float, servers: int, horizon: int) -> None:
+    means = queue_means(load, servers, horizon, "exponential")
+    chance = means["work"] - 1, means["gap"] - 1 / load
+    agrees(means["delayed"], erlang_c(servers, load), *chance)
 
 
 @pytest.mark.slow

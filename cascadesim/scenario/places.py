@@ -6,6 +6,7 @@ may stand in several places has a word of its own, and so have its parts: `WORK.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cascadesim.scenario.paths import LEFT_OUT
@@ -76,6 +77,11 @@ def inside(form: Schema) -> tuple[str, Schema] | None:
     return None
 
 
+def _word(name: str) -> str:
+    """Return what stands for the names of a kind: REQUEST_CLASS for those of RequestClass."""
+    return re.sub(r"(?<=.)(?=[A-Z])", "_", name).upper()
+
+
 class _Places:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -97,7 +103,7 @@ class _Places:
                     continue
                 many = ""
                 if several is not None:
-                    many = "N" if several[0] == "list" else end.upper()
+                    many = "N" if several[0] == "list" else _word(end)
                 yield _Step(name, key, end, many)
 
     def in_order(self) -> list[Part]:
@@ -129,8 +135,8 @@ class _Places:
             self._add(each, level + 1, found, waiting)
 
     def _add_shared(self, name: str, found: list[Part], waiting: list[str]) -> None:
-        self._places[name] = name.upper()
-        found.append(Part(name, name.upper(), name.lower(), shared=True))
+        self._places[name] = _word(name)
+        found.append(Part(name, _word(name), _word(name).lower(), shared=True))
         for each in self._steps[name]:
             self._add(each, 1, found, waiting)
 

@@ -52,17 +52,19 @@ class _Page:
         self._anchors = dict(zip(self._parts, _anchors(map(_title, self._parts)), strict=True))
         self._sources: dict[tuple[str, str], int] = {}
         self._values: dict[str, None] = {}
-        self._preset = set(self._preset_places())
+        self._by_choice = dict(self._chosen_places())
 
     def text(self) -> str:
         """Return the whole page."""
         chapters = [_BEGINNING, *map(self._chapter, self._parts)]
         return "\n".join([*chapters, self._values_text(), self._sources_text()])
 
-    def _preset_places(self) -> Iterator[str]:
+    def _chosen_places(self) -> Iterator[tuple[str, str]]:
+        """Yield the options whose defaults another chooses, each with that one's key."""
         for part in self._parts:
-            for preset in definition(self._schema, part.name).get("x-presets", {}).values():
-                yield from (_join(part.place, key) for key in _flat(preset["settings"]))
+            for by, choices in definition(self._schema, part.name).get("x-defaults", {}).items():
+                for choice in choices.values():
+                    yield from ((_join(part.place, key), by) for key in _flat(choice["settings"]))
 
     def _chapter(self, part: Part) -> str:
         schema = definition(self._schema, part.name)
@@ -71,8 +73,8 @@ class _Page:
             lines += [f"{_where(part)} {_one_line(schema.get('description', ''))}", ""]
         rows = [self._row(part, key, setting) for key, setting in schema["properties"].items()]
         lines += _table(("option", "value", "default", "source", "meaning"), rows)
-        if "x-presets" in schema:
-            lines += ["", *self._presets(part, schema["x-presets"])]
+        for by, choices in schema.get("x-defaults", {}).items():
+            lines += ["", *self._chosen(part, by, choices)]
         return "\n".join([*lines, ""])
 
     def _row(self, part: Part, key: str, setting: Schema) -> tuple[str, ...]:
@@ -112,8 +114,8 @@ class _Page:
             text = "required"
         else:
             text = _one_of(key, schema)
-        by_preset = f"{part.place}.{key}" in self._preset
-        return f"{text}; by preset" if by_preset else text
+        by = self._by_choice.get(f"{part.place}.{key}")
+        return text if by is None else f"{text}; by {by}"
 
     def _cited(self, found: Sequence[dict[str, str]]) -> str:
         return " ".join(f"[{self._number(each)}](#sources)" for each in found)
@@ -122,21 +124,22 @@ class _Page:
         name = source["title"], source.get("url", "")
         return self._sources.setdefault(name, len(self._sources) + 1)
 
-    def _presets(self, part: Part, presets: dict[str, Schema]) -> list[str]:
-        """Return what every preset brings, a column each."""
-        brought = [_flat(preset["settings"]) for preset in presets.values()]
-        fixed = [_flat(preset["fixed"]) for preset in presets.values()]
+    def _chosen(self, part: Part, by: str, choices: dict[str, Schema]) -> list[str]:
+        """Return the defaults that every choice of an option brings, a column each."""
+        brought = [_flat(choice["settings"]) for choice in choices.values()]
+        fixed = [_flat(choice.get("fixed", {})) for choice in choices.values()]
         keys = dict.fromkeys(key for each in (*brought, *fixed) for key in each)
         rows = [
             (f"`{_join(part.place, key)}`", *map(_brought, [key] * len(brought), brought, fixed))
             for key in keys
         ]
-        rows.append(("source", *(self._cited(preset["x-source"]) for preset in presets.values())))
+        if all("x-source" in choice for choice in choices.values()):
+            rows.append(("source", *(self._cited(each["x-source"]) for each in choices.values())))
         said = (
-            "The defaults that each preset brings. A setting with - is one that the library does "
-            "not have; it is refused beside the preset, as is one that is fixed."
+            f"The defaults that each {by} brings. A setting with - is one that it does not have; "
+            "that is refused beside it, as is one that is fixed."
         )
-        return [said, "", *_table(("preset", *(f"`{name}`" for name in presets)), rows)]
+        return [said, "", *_table((by, *(f"`{name}`" for name in choices)), rows)]
 
     def _values_text(self) -> str:
         rows = [(kind, VALUES[kind]) for kind in sorted(self._values)]
@@ -193,6 +196,8 @@ def _range(form: Schema) -> str:
         words += [f" {word} {form[key]}"] if key in form else []
     if form.get("maximum", _MOST) < _MOST:
         words.append(f" to {form['maximum']}")
+    if "exclusiveMaximum" in form:
+        words.append(f" to below {form['exclusiveMaximum']}")
     return "".join(words)
 
 

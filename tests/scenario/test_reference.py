@@ -75,7 +75,7 @@ def test_every_option_has_a_meaning_and_a_default_or_is_required() -> None:
         assert value, option
         assert meaning, option
         right = r"`.*`|none|required(, or .+)?|one of these"
-        assert re.fullmatch(rf"({right})(; by preset)?", default), option
+        assert re.fullmatch(rf"({right})(; by (preset|algorithm))?", default), option
 
 
 def test_the_presets_are_those_of_the_schema() -> None:

@@ -6,8 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cascadesim.scenario.schema import sources
 from cascadesim.scenario.schema.base import NO_OTHERS, Name, Strict, problem
 from cascadesim.scenario.schema.policies import Backoff
+from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.stages import Stage
 from cascadesim.scenario.schema.work import Work
 from cascadesim.scenario.units import Count, Duration, PositiveDuration
@@ -15,6 +17,8 @@ from cascadesim.scenario.units import Count, Duration, PositiveDuration
 
 class Handshake(Strict):
     """What a connection begins with."""
+
+    FOLLOWS = follows(timeout=(sources.WEBSOCKET, sources.KEEPALIVE))
 
     timeout: PositiveDuration = Field(
         "10s", validate_default=True, description="longest time that the client gives it"
@@ -33,6 +37,8 @@ class Handshake(Strict):
 class Ping(Strict):
     """Keepalive by ping and pong."""
 
+    FOLLOWS = follows(sources.KEEPALIVE)
+
     interval: PositiveDuration = Field(
         "20s", validate_default=True, description="from one ping to the next"
     )
@@ -43,6 +49,13 @@ class Ping(Strict):
 
 class Reconnect(Backoff):
     """How a client that has no connection comes back."""
+
+    FOLLOWS = follows(
+        sources.RECONNECT,
+        backoff=sources.BACKOFF,
+        multiplier=sources.BACKOFF,
+        jitter=(sources.BACKOFF, sources.RECONNECT),
+    )
 
     base: PositiveDuration = Field(
         "1s", validate_default=True, description="the wait before the first handshake"
@@ -55,6 +68,13 @@ class Reconnect(Backoff):
 
 class Connections(Strict):
     """WebSocket clients, each of which keeps a connection and sends messages over it."""
+
+    FOLLOWS = follows(
+        ping=sources.KEEPALIVE,
+        handshake=sources.WEBSOCKET,
+        idle_timeout=sources.IDLE_TIMEOUT,
+        reconnect=sources.RECONNECT,
+    )
 
     clients: Annotated[Count, Field(le=100_000)] = Field(description="how many there are")
     messages: Work = Field(

@@ -47,7 +47,7 @@ def _preset_or_recovery(schema: dict[str, Any]) -> None:
     """Say in a JSON Schema that a preset brings a recovery timeout, and what else they bring."""
     del schema["required"]
     schema["anyOf"] = [{"required": ["recovery_timeout"]}, {"required": ["preset"]}]
-    schema["x-presets"] = {name: preset.said() for name, preset in PRESETS.items()}
+    schema["x-defaults"] = {"preset": {name: preset.said() for name, preset in PRESETS.items()}}
 
 
 class Breaker(Policy):
@@ -126,6 +126,8 @@ class Breaker(Policy):
 class Codel(Strict):
     """Sheds calls from a queue that lasts too long."""
 
+    FOLLOWS = follows(sources.FOLLY, law=(sources.FOLLY, sources.CODEL))
+
     target: PositiveDuration = Field(
         "5ms", validate_default=True, description="wait that a good queue does not exceed for long"
     )
@@ -183,8 +185,20 @@ LIMIT_DEFAULTS: dict[str, dict[str, Any]] = {
 LIMIT_KEYS = tuple(dict.fromkeys(key for keys in LIMIT_DEFAULTS.values() for key in keys))
 
 
+def _by_algorithm(schema: dict[str, Any]) -> None:
+    """Say in a JSON Schema what an algorithm's own defaults are."""
+    said = {
+        name: {key: f"{value:g}s" if key == "timeout" else value for key, value in defaults.items()}
+        for name, defaults in LIMIT_DEFAULTS.items()
+    }
+    schema["x-defaults"] = {"algorithm": {name: {"settings": each} for name, each in said.items()}}
+
+
 class AdaptiveLimit(Policy):
     """Limits the calls through it to what answer times and drops allow, as Netflix's does."""
+
+    model_config = ConfigDict(json_schema_extra=_by_algorithm)
+    FOLLOWS = follows(sources.ADAPTIVE_LIMIT, name=(), enabled=())
 
     algorithm: Literal["aimd", "gradient2", "vegas"] = Field(
         "gradient2", description="by drops, by how answer times change, or by how many calls queue"
@@ -242,6 +256,8 @@ class AdaptiveLimit(Policy):
 
 class RateLimit(Policy):
     """Limits how often calls go through it, by a token bucket, as Go's x/time/rate does."""
+
+    FOLLOWS = follows(sources.RATE_LIMIT, name=(), enabled=(), queue_limit=())
 
     rate: Rate = Field(description="calls let through in the long run")
     burst: Count = Field(1, description="calls let through at once after a quiet time")
@@ -309,6 +325,10 @@ class Backoff(Strict):
 class Retry(Policy, Backoff):
     """Sends a call that failed again."""
 
+    FOLLOWS = follows(
+        sources.BACKOFF, name=(), enabled=(), outcomes=(), budget=sources.RETRY_BUDGET
+    )
+
     attempts: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
         3, description="calls in all, the first one included"
     )
@@ -323,6 +343,8 @@ class Retry(Policy, Backoff):
 class Throttle(Strict):
     """Sends no call again while too many fail, as gRPC's does."""
 
+    FOLLOWS = follows(sources.THROTTLE)
+
     max_tokens: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
         description="tokens there are at first and at most; an error takes one"
     )
@@ -334,6 +356,14 @@ class Throttle(Strict):
 
 class Hedge(Policy):
     """Sends a call that is slow again, and takes the first answer, as gRPC does."""
+
+    FOLLOWS = follows(
+        sources.HEDGE,
+        name=(),
+        enabled=(),
+        after=(sources.TAIL_AT_SCALE, sources.HEDGE),
+        throttle=sources.THROTTLE,
+    )
 
     after: Duration = Field(description="time without an answer after which it is sent again")
     attempts: Annotated[int, Field(strict=True, ge=2, le=HEDGE_ATTEMPTS)] = Field(

@@ -76,6 +76,22 @@ RETRY_BUDGET = Source(
     'Finagle, "Clients", Retries: RetryBudget',
     "https://twitter.github.io/finagle/guide/Clients.html#retries",
 )
+ADAPTIVE_LIMIT = Source(
+    "Netflix, concurrency-limits: AIMDLimit, Gradient2Limit and VegasLimit",
+    "https://github.com/Netflix/concurrency-limits",
+)
+RATE_LIMIT = Source(
+    "Go, golang.org/x/time/rate: Limiter", "https://pkg.go.dev/golang.org/x/time/rate"
+)
+HEDGE = Source('gRPC, "Request Hedging"', "https://grpc.io/docs/guides/request-hedging/")
+TAIL_AT_SCALE = Source(
+    'J. Dean, L. A. Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013',
+    "https://research.google/pubs/the-tail-at-scale/",
+)
+THROTTLE = Source(
+    'gRPC proposal A6, "Client Retries", Throttling Retry Attempts and Hedged RPCs',
+    "https://github.com/grpc/proposal/blob/master/A6-client-retries.md",
+)
 DEADLINES = Source('gRPC, "Deadlines"', "https://grpc.io/docs/guides/deadlines/")
 CONTEXT = Source("Go, package context", "https://pkg.go.dev/context")
 CANCELLATION = Source(
@@ -89,6 +105,14 @@ LIFO = Source(
 )
 QUEUES = Source(
     'Gross, Shortle, Thompson, Harris, "Fundamentals of Queueing Theory", 4th ed., ch. 2'
+)
+FOLLY = Source(
+    "Facebook, folly::Codel",
+    "https://github.com/facebook/folly/blob/main/folly/executors/Codel.cpp",
+)
+CODEL = Source(
+    'K. Nichols et al., "Controlled Delay Active Queue Management", RFC 8289, 2018',
+    "https://www.rfc-editor.org/rfc/rfc8289",
 )
 BLOCKING = Source(
     'Onvural, "Survey of Closed Queueing Networks with Blocking", ACM Computing Surveys 22(2), 1990'
@@ -116,6 +140,23 @@ NONHOMOGENEOUS = Source('Law, "Simulation Modeling and Analysis", 5th ed., secti
 POISSON = Source('Law, "Simulation Modeling and Analysis", 5th ed., section 8.6.1')
 MACHINE_REPAIR = Source(
     'Gross, Shortle, Thompson, Harris, "Fundamentals of Queueing Theory", 4th ed., section 2.8'
+)
+# Connections
+WEBSOCKET = Source(
+    'I. Fette, A. Melnikov, "The WebSocket Protocol", RFC 6455, 2011',
+    "https://www.rfc-editor.org/rfc/rfc6455",
+)
+KEEPALIVE = Source(
+    'Python websockets, "Keepalive and latency"',
+    "https://websockets.readthedocs.io/en/stable/topics/keepalive.html",
+)
+IDLE_TIMEOUT = Source(
+    "nginx, proxy_read_timeout",
+    "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout",
+)
+RECONNECT = Source(
+    "Socket.IO client: reconnectionDelay, randomizationFactor",
+    "https://socket.io/docs/v4/client-options/#reconnectiondelay",
 )
 # Faults
 RENEWAL = Source('Ross, "Stochastic Processes", 2nd ed., section 3.4')

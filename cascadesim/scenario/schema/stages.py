@@ -154,6 +154,7 @@ class Stage(Strict):
         concurrency=sources.QUEUES,
         queue_limit=sources.QUEUES,
         queue=sources.LIFO,
+        codel=(sources.FOLLY, sources.CODEL),
         when_full=(sources.BLOCKING, sources.CIW),
         parallel=sources.TASK_GROUP,
         pool=sources.SQLALCHEMY,

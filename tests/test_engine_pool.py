@@ -14,7 +14,7 @@ from cascadesim.analysis.bounds import worst_case
 from cascadesim.model.outcome import Outcome
 from cascadesim.records import Records
 
-OK, _, _, TIMED_OUT, FAILED, _ = (outcome.word for outcome in Outcome)
+OK, _, _, TIMED_OUT, FAILED, *_ = (outcome.word for outcome in Outcome)
 
 
 def scenario(work: str, n: int, pool: Data, **rest: Any) -> Data:

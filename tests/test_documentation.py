@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ COMPUTED = [
 
 def check_lines(shown: str, out: str) -> None:
     """Fail unless the lines that are shown are printed, in order; "…" is what is left out."""
-    printed: Iterable[str] = iter(line.rstrip() for line in out.splitlines())
+    printed = iter(line.rstrip() for line in out.splitlines())
     for line in shown.splitlines():
         if line != "…":
             assert line.rstrip() in printed, f"{line!r} is not printed, or not in this order"

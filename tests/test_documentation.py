@@ -16,23 +16,44 @@ SHOWN = [
     for page in PAGES
     for command, output in CONSOLE.findall(page.read_text("utf-8"))
 ]
+PYTHON = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMPUTED = [
+    pytest.param(code, output, id=page.parent.name)
+    for page in PAGES
+    for code, output in PYTHON.findall(page.read_text("utf-8"))
+]
+
+
+def check_lines(shown: str, out: str) -> None:
+    """Fail unless the lines that are shown are printed, in order; "…" is what is left out."""
+    printed = iter(line.rstrip() for line in out.splitlines())
+    for line in shown.splitlines():
+        if line != "…":
+            assert line.rstrip() in printed, f"{line!r} is not printed, or not in this order"
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN)
 def test_a_command_prints_the_lines_that_the_page_shows(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, command: str, output: str
 ) -> None:
-    """Lines are in order; "…" stands for what the page leaves out, as do trailing spaces."""
     monkeypatch.chdir(ROOT)
     _, out, _ = cli(*shlex.split(command))
-    printed = iter(line.rstrip() for line in out.splitlines())
-    for line in output.splitlines():
-        if line != "…":
-            assert line.rstrip() in printed, f"{line!r} is not printed, or not in this order"
+    check_lines(output, out)
+
+
+@pytest.mark.slow  # every variant of a scenario
+@pytest.mark.parametrize(("code", "output"), COMPUTED)
+def test_code_prints_the_lines_that_the_page_shows_below_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str, output: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    exec(compile(code, "README.md", "exec"), {})
+    check_lines(output, capsys.readouterr().out)
 
 
 def test_the_pages_show_something() -> None:
     assert len(SHOWN) >= 5
+    assert len(COMPUTED) >= 6
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, maybe, merged, ms, plan_of, run, scenarios
+from strategies import Data, maybe, merged, ms, plan_of, run, scenarios, with_load
 from strategies import stages as drawn_stages
 from test_engine import DISCONNECTED, OK, TIMED_OUT, ends, fault, spent
 from test_engine_laws import content, draws_of, with_timeouts
@@ -368,8 +368,9 @@ def scenarios_of_messages(draw: Any) -> Data:
     kind = st.sampled_from(["restart", "partition"]).map(lambda name: {name: {}})
     own = merged(st.fixed_dictionaries({"on": st.just("connections")}), when, kind)
     faults = draw(st.lists(own, max_size=3))
-    workload = {"connections": draw(connections())}
-    return data | {"workload": workload, "faults": data["faults"] + faults}
+    return with_load(data, {"connections": draw(connections())}) | {
+        "faults": data["faults"] + faults
+    }
 
 
 @settings(max_examples=40)

@@ -283,6 +283,30 @@ def test_pings_keep_an_idle_connection(interval: str, cut: bool) -> None:
     assert bool(counts(records).lost) == cut
 
 
+@pytest.mark.parametrize(
+    ("duration", "ended"),
+    [("1500ms", (1.2, OK)), ("2s", (1.7, OK)), ("2001ms", (1.5, DISCONNECTED))],
+)
+def test_nothing_passes_a_partition_not_even_pings(
+    duration: str, ended: tuple[float, Outcome]
+) -> None:
+    # The ping of 2 s has passed when it begins, at 3 s, and a proxy waits for another until 5 s.
+    # What is sent at 3.5 s comes through at its end, if that is not later.
+    ping = {"interval": "2s", "timeout": "20s"}
+    settings = {"ping": ping, "idle_timeout": "3s", "every": "3500ms"}
+    records = run(connected(4, rest=partition("3s", duration), **settings))
+    assert ends(records) == [ended]
+    cut = {f"{WHERE}.idle_timeout": 1} if ended[1] == DISCONNECTED else {}
+    assert counts(records).lost == cut
+
+
+def test_a_message_passes_a_proxy_when_the_network_lets_it() -> None:
+    # Of 1.5 s, it passes at 3.5 s: the proxy cuts it 4 s later, and not 4 s after it was sent.
+    faults = partition("1400ms", "2100ms")
+    records = run(connected(2, every="1500ms", work="9s", idle_timeout="4s", rest=faults))
+    assert ends(records) == [(6.0, DISCONNECTED)]
+
+
 def test_a_client_closes_its_connection_once_all_is_answered() -> None:
     options = {"handshake": login("500ms"), "lifetime": {"constant": "2s"}}
     records = run(connected(2.5, every="700ms", work="1s", **options))

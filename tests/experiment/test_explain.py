@@ -365,3 +365,32 @@ def test_a_run_without_requests_has_no_percentile() -> None:
     empty = scenario(horizon="500ms", faults=[])
     with pytest.raises(ScenarioError, match="no request arrives"):
         explain(empty, execution=ONE)
+
+
+def test_a_clients_request_is_the_same_one_however_many_others_are_sent() -> None:
+    """Where clients wait for each other, their requests change places."""
+    work = {"uniform": {"low": "50ms", "high": "2s"}}
+    clients = loads(
+        json.dumps(
+            {
+                "name": "clients",
+                "horizon": "60s",
+                "drain": "60s",
+                "workload": {"closed": {"clients": 5, "think": {"exponential": {"mean": "1s"}}}},
+                "stages": {"a": {"work": work, "concurrency": 2}},
+            }
+        )
+    )
+    records = cascadesim.run(clients).records
+    many = clients.override({"a.concurrency": 5})
+    wider = cascadesim.run(many).records
+    assert (records.number[:50] != wider.number[:50]).any()
+    last = len(records.arrival) - 1
+    for row in (40, last):
+        explained = explain(clients, row, changes="a.concurrency=5", execution=ONE)
+        (change,) = explained.changes
+        own = np.flatnonzero(wider.number == records.number[row])
+        assert change.world.latency == wider.latency[own]
+    # The other way round there are fewer, and the last of them is sent by nobody.
+    absent = int(np.flatnonzero(~np.isin(wider.number, records.number))[-1])
+    assert explain(many, absent, changes="a.concurrency=2", execution=ONE).changes == ()

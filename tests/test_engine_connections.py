@@ -245,6 +245,17 @@ def test_a_partition_between_pings_goes_unnoticed() -> None:
     assert counts(records).lost == {}
 
 
+@pytest.mark.parametrize("interval", [100, 300, 700])
+def test_a_ping_at_the_instant_of_a_partition_does_not_pass_it(interval: int) -> None:
+    # Whatever the rounding of a multiple of the interval, such as 2.1 s of 300 ms.
+    ping = {"interval": f"{interval}ms", "timeout": "1ms"}
+    for turn in range(1, 12):
+        for late, lost in ((0, True), (1, False)):
+            faults = partition(f"{turn * interval + late}ms", "2ms")
+            records = run(connected(9, every="60s", ping=ping, rest=faults))
+            assert bool(counts(records).lost) == lost
+
+
 def test_a_reply_does_not_pass_a_partition_either() -> None:
     records = run(connected(1, work="1s", rest=partition("1500ms", "2s")))
     assert ends(records) == [(2.5, OK)]

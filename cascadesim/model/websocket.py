@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 CONNECTIONS = "connections"  # what faults, records and tables call them all
 CONNECTED, CONNECTING, WAITING, GONE = "connected", "connecting", "waiting", "gone"
 
+_HAIR = 1e-9  # of an interval between pings; less is rounding
 # Handshakes are numbered from here, so that they take no draw of a message.
 HANDSHAKES = 1 << 41
 
@@ -403,7 +404,7 @@ class Client:
         if self.state != CONNECTED:
             return
         plan, now = self._all.plan, self._all.kernel.env.now
-        turns = max(1, math.ceil((now - self._pinged) / plan.ping_interval))
+        turns = max(1, math.ceil((now - self._pinged) / plan.ping_interval - _HAIR))
         ping = self._pinged + turns * plan.ping_interval
         if turns > 1:
             self._traffic = max(self._traffic, ping - plan.ping_interval)
@@ -470,7 +471,7 @@ class Client:
         plan, now = self._all.plan, self._all.kernel.env.now
         last = self._traffic
         if plan.ping_interval < math.inf:
-            pings = math.floor((now - self._pinged) / plan.ping_interval)
+            pings = math.floor((now - self._pinged) / plan.ping_interval + _HAIR)
             last = max(last, self._pinged + pings * plan.ping_interval)
         if last + plan.idle_timeout > now:
             self._watch_idling(last)

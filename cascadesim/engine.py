@@ -5,6 +5,7 @@ A request is one call through the layers that builder.py builds.
 
 from __future__ import annotations
 
+from array import array
 from functools import partial
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
@@ -118,7 +119,8 @@ class _Run:
         self._rows[:, 1] = plan.end - self._rows[:, 0]
         self._rows[:, 3] = -1
         self._outcomes = bytearray([Outcome.UNFINISHED]) * n
-        self._used = n  # rows, of which clients add more
+        self._used = n  # rows, of which clients add more, with their numbers
+        self._numbers = array("q")
         self._request_class = bytearray()  # by row, where there are classes
         if builder.classes is not None:
             observed = range(OBSERVED, OBSERVED + len(plan.observed))
@@ -131,9 +133,10 @@ class _Run:
         if self._connections is not None:
             ConnectedClients(self, self._connections, horizon, seed, replication)
 
-    def add_row(self) -> int:
-        """Return the row of one more request."""
+    def add_row(self, number: int) -> int:
+        """Return the row of one more request, which goes by a number."""
         row = self._used
+        self._numbers.append(number)
         if row == len(self._rows):
             more = max(_ROWS, row)
             self._rows = np.concatenate((self._rows, np.zeros((more, self._rows.shape[1]))))
@@ -210,6 +213,7 @@ class _Run:
             first_fault=self._builder.first_fault(self._plan),
             classes=tuple(each.name for each in self._plan.classes),
             request_class=self._classes_of_rows(),
+            number=self._numbers_of_rows(),
             connections=self._connection_counts(),
         )
 
@@ -226,6 +230,12 @@ class _Run:
     def _classes_of_rows(self) -> NDArray[np.uint8]:
         used = self._used if self._plan.classes else 0
         return np.frombuffer(self._request_class, dtype=np.uint8)[:used]
+
+    def _numbers_of_rows(self) -> NDArray[np.int64]:
+        if not isinstance(self._plan.arrivals, Closed | ConnectionsPlan):
+            return np.empty(0, np.int64)
+        observed = OBSERVED + np.arange(len(self._plan.observed))
+        return np.concatenate((observed, np.array(self._numbers, np.int64)))
 
     def levels(self) -> dict[str, int]:
         """Return how full everything is, by dotted path, and how many requests are under way."""

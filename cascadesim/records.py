@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     *("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds"),
-    "request_class",
+    *("request_class", "number"),
 )
 
 
@@ -79,7 +79,8 @@ class Records:
     len(parts)), adds up to the latency. observation: which observation the request replays, -1 for
     background traffic. classes: the names of the classes of requests, none where all go the same
     way. request_class: the class of each request, an index into `classes`, shape (n,); shape (0,)
-    where there are none.
+    where there are none. number: what a request goes by whatever becomes of others, shape (n,), of
+    clients, who may send more or fewer in another world; shape (0,) where the row says it.
     """
 
     parts: tuple[Part, ...]
@@ -99,6 +100,7 @@ class Records:
     connections: ConnectionCounts | None = None  # where messages come over connections
     classes: tuple[str, ...] = ()
     request_class: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    number: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def measured(self) -> NDArray[np.bool_]:
@@ -112,8 +114,19 @@ class Records:
     def of_class(self, name: str) -> Records:
         """Return the records of the requests of one class; transitions and calls are of all."""
         chosen = self.request_class == self.classes.index(name)
-        columns = {key: getattr(self, key)[chosen] for key in _COLUMNS}
-        return replace(self, **columns)
+        columns = {key: getattr(self, key) for key in _COLUMNS}
+        return replace(self, **{key: each[chosen] for key, each in columns.items() if len(each)})
+
+    def number_of(self, row: int) -> int:
+        """Return what the request in a row goes by in every world of a seed."""
+        return int(self.number[row]) if len(self.number) else row
+
+    def row_of(self, number: int) -> int | None:
+        """Return the row of the request that goes by this, None where it was not sent."""
+        if not len(self.number):
+            return number
+        rows = np.flatnonzero(self.number == number)
+        return int(rows[0]) if len(rows) else None
 
     def frame(self) -> pd.DataFrame:
         """Return one row a request.

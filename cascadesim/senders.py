@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
         kernel: Kernel
 
-        def add_row(self) -> int:
-            """Return the row of one more request."""
+        def add_row(self, number: int) -> int:
+            """Return the row of one more request, which goes by a number."""
 
         def send(
             self,
@@ -103,7 +103,7 @@ class ClosedClients:
             Alarm(env, seconds, ARRIVES, send)
 
     def _send(self, number: int, think: Callable[[], None], _: object) -> None:
-        self._run.send(self._run.add_row(), number, ended=lambda _: think())
+        self._run.send(self._run.add_row(number), number, ended=lambda _: think())
 
 
 class ConnectedClients:
@@ -133,5 +133,5 @@ class ConnectedClients:
     def _send(self, client: int, turn: int, number: int, _: object) -> None:
         if self._clients[client].state == GONE:
             return
-        self._run.send(self._run.add_row(), number)
+        self._run.send(self._run.add_row(number), number)
         self._wait(client, turn + 1, 0.0)

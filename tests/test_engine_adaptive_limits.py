@@ -63,33 +63,35 @@ def test_aimd_grows_by_one_and_shrinks_by_a_share() -> None:
 
 def test_gradient2_follows_how_times_change() -> None:
     limit = made("gradient2", initial=10, min=4, max=200, long_window=9)
-    # The long-term average is a plain one at first: no change, then 1.5 of 2 s.
+    # The long-term average is a plain one at first: no change, then 1.5 of 2 s, of which 1.5
+    # times as much is 2.25 s, so that 2 s are no load yet.
     grown = 10 * 0.8 + (10 + 4) * 0.2  # 10.8
-    slower = grown * 0.8 + (grown * 1.5 / 2 + 4) * 0.2  # 11.06
-    assert updated(limit, (1, 10, False), (2, 10, False)) == [int(grown), int(slower)] == [10, 11]
-    # The average of 1, 2 and 12 is 5: less than half of 12, of which no more than half is taken.
-    halved = slower * 0.8 + (slower * 0.5 + 4) * 0.2  # 10.75
-    assert updated(limit, (12, 10, False)) == [int(halved)] == [10]
-    assert updated(limit, (12, 5, False)) == [10]  # the callers are what limits them
+    tolerated = grown * 0.8 + (grown + 4) * 0.2  # 11.6
+    limits = updated(limit, (1, 10, False), (2, 10, False))
+    assert limits == [int(grown), int(tolerated)] == [10, 11]
+    # The average of 1, 2 and 6 is 3, of which 1.5 times as much is 3/4 of 6 s.
+    slower = tolerated * 0.8 + (tolerated * 0.75 + 4) * 0.2  # 11.82
+    assert updated(limit, (6, 10, False)) == [int(slower)] == [11]
+    # That of 31 s more is 10, which is less than half of it: no more than half is taken.
+    halved = slower * 0.8 + (slower * 0.5 + 4) * 0.2  # 11.438
+    assert updated(limit, (31, 10, False)) == [int(halved)] == [11]
+    assert updated(limit, (31, 5, False)) == [11]  # the callers are what limits them
     # After ten samples each new one weighs 2 / (9 + 1).
-    more = [(12.0, 1, False)] * 6
-    updated(limit, *more)
-    average = (1 + 2 + 8 * 12) / 10
-    average = average * 0.8 + 12 * 0.2
-    estimate = halved * 0.8 + (halved * average / 12 + 4) * 0.2
-    assert updated(limit, (12, 10, False)) == [int(estimate)]
+    updated(limit, *[(31.0, 1, False)] * 5)
+    average = (1 + 2 + 6 + 7 * 31) / 10 * 0.8 + 100 * 0.2
+    estimate = halved * 0.8 + (halved * 1.5 * average / 100 + 4) * 0.2
+    assert updated(limit, (100, 10, False)) == [int(estimate)] == [11]
 
 
 def test_gradient2_forgets_a_load_that_has_gone() -> None:
-    quick, plain = (made("gradient2", initial=50, long_window=10**6) for _ in range(2))
-    for limit in (quick, plain):
-        updated(limit, *[(10, 1, False)] * 10)
-    # The average of 10 s shrinks to 9 s by one sample of 1 s, and then to 8.1 s.
-    updated(quick, (1, 1, False), (1, 1, False))
-    before = quick.limit
-    assert before == 50
-    # Against 9 s the gradient would be 9/10, against 8.1 s it is less.
-    assert updated(quick, (10, 50, False)) == [int(50 * 0.8 + (50 * 0.81 + 4) * 0.2)]
+    limit = made("gradient2", initial=50, long_window=10**6)
+    updated(limit, *[(10, 1, False)] * 10)
+    # The average of 10 s shrinks by a twentieth with each sample of 1 s: after two, 1.5 times as
+    # much is 13.5375 s. Were it a tenth, 12.15 s, the limit of 20 s would be 46.
+    assert updated(limit, (1, 1, False), (1, 1, False)) == [50, 50]
+    assert (
+        updated(limit, (20, 50, False)) == [int(50 * 0.8 + (50 * 13.5375 / 20 + 4) * 0.2)] == [47]
+    )
 
 
 def test_vegas_keeps_few_calls_in_the_queue() -> None:
@@ -196,7 +198,7 @@ def test_it_keeps_the_queue_of_an_overloaded_stage_short(algorithm: str) -> None
         return np.percentile(served, 99), len(served)
 
     shedding, served = latency(adaptive(algorithm, initial=10, min=1))
-    assert shedding < 2
+    assert shedding < 3
     assert served == pytest.approx(60 * 40, rel=0.05)  # and it serves as many as there can be
     assert latency()[0] > 50
 

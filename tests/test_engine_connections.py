@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, maybe, merged, ms, plan_of, run, scenarios
+from strategies import Data, maybe, merged, ms, plan_of, run, scenarios, with_load
 from strategies import stages as drawn_stages
 from test_engine import DISCONNECTED, OK, TIMED_OUT, ends, fault, spent
 from test_engine_laws import content, draws_of, with_timeouts
@@ -245,6 +245,17 @@ def test_a_partition_between_pings_goes_unnoticed() -> None:
     assert counts(records).lost == {}
 
 
+@pytest.mark.parametrize("interval", [100, 300, 700])
+def test_a_ping_at_the_instant_of_a_partition_does_not_pass_it(interval: int) -> None:
+    # Whatever the rounding of a multiple of the interval, such as 2.1 s of 300 ms.
+    ping = {"interval": f"{interval}ms", "timeout": "1ms"}
+    for turn in range(1, 12):
+        for late, lost in ((0, True), (1, False)):
+            faults = partition(f"{turn * interval + late}ms", "2ms")
+            records = run(connected(9, every="60s", ping=ping, rest=faults))
+            assert bool(counts(records).lost) == lost
+
+
 def test_a_reply_does_not_pass_a_partition_either() -> None:
     records = run(connected(1, work="1s", rest=partition("1500ms", "2s")))
     assert ends(records) == [(2.5, OK)]
@@ -281,6 +292,30 @@ def test_a_proxy_cuts_an_idle_connection() -> None:
 def test_pings_keep_an_idle_connection(interval: str, cut: bool) -> None:
     records = run(connected(5, every="5s", idle_timeout="3s", ping={"interval": interval}))
     assert bool(counts(records).lost) == cut
+
+
+@pytest.mark.parametrize(
+    ("duration", "ended"),
+    [("1500ms", (1.2, OK)), ("2s", (1.7, OK)), ("2001ms", (1.5, DISCONNECTED))],
+)
+def test_nothing_passes_a_partition_not_even_pings(
+    duration: str, ended: tuple[float, Outcome]
+) -> None:
+    # The ping of 2 s has passed when it begins, at 3 s, and a proxy waits for another until 5 s.
+    # What is sent at 3.5 s comes through at its end, if that is not later.
+    ping = {"interval": "2s", "timeout": "20s"}
+    settings = {"ping": ping, "idle_timeout": "3s", "every": "3500ms"}
+    records = run(connected(4, rest=partition("3s", duration), **settings))
+    assert ends(records) == [ended]
+    cut = {f"{WHERE}.idle_timeout": 1} if ended[1] == DISCONNECTED else {}
+    assert counts(records).lost == cut
+
+
+def test_a_message_passes_a_proxy_when_the_network_lets_it() -> None:
+    # Of 1.5 s, it passes at 3.5 s: the proxy cuts it 4 s later, and not 4 s after it was sent.
+    faults = partition("1400ms", "2100ms")
+    records = run(connected(2, every="1500ms", work="9s", idle_timeout="4s", rest=faults))
+    assert ends(records) == [(6.0, DISCONNECTED)]
 
 
 def test_a_client_closes_its_connection_once_all_is_answered() -> None:
@@ -368,8 +403,9 @@ def scenarios_of_messages(draw: Any) -> Data:
     kind = st.sampled_from(["restart", "partition"]).map(lambda name: {name: {}})
     own = merged(st.fixed_dictionaries({"on": st.just("connections")}), when, kind)
     faults = draw(st.lists(own, max_size=3))
-    workload = {"connections": draw(connections())}
-    return data | {"workload": workload, "faults": data["faults"] + faults}
+    return with_load(data, {"connections": draw(connections())}) | {
+        "faults": data["faults"] + faults
+    }
 
 
 @settings(max_examples=40)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # What makes the requests, or says which are measured: another value, and they are others.
 _REQUESTS = ("workload", "horizon", "warmup", "drain")
+_MESSAGES = ("clients", "messages", "connect_over")  # of connections, whose other settings do not
 # What to change: a text such as "agent.concurrency=5,10" or several, or values by dotted path.
 Changes = str | Sequence[str] | Mapping[str, Any]
 # What is no choice of who runs the service, and what is a name.
@@ -102,10 +103,17 @@ def given(scenario: Scenario, changes: Changes) -> list[Candidate]:
     """Return the changes that a user names, each value alone; raises ScenarioError."""
     named = _named(changes)
     for each in named:
-        if is_fixed(each.path) or each.path.split(".")[0] in _REQUESTS:
+        if is_fixed(each.path) or _makes_requests(each.path):
             message = "makes other requests, or says what is measured; it cannot be changed here"
             raise ScenarioError(message, f"--change {each.path}")
     return [_candidate(scenario, each.path, value) for each in named for value in each.values]
+
+
+def _makes_requests(path: str) -> bool:
+    head, *rest = path.split(".")
+    if head == "workload" and rest[:1] == ["connections"] and len(rest) > 1:
+        return rest[1] in _MESSAGES
+    return head in _REQUESTS
 
 
 def _named(changes: Changes) -> list[Vary]:

@@ -194,15 +194,20 @@ def world_of(records: Records, row: int, limit: float) -> World:
     )
 
 
-def _simulated(plan: Plan, seed: int, row: int, limit: float) -> World:
-    return world_of(simulate(plan, seed), row, limit)
+def _simulated(plan: Plan, seed: int, number: int, limit: float) -> World | None:
+    records = simulate(plan, seed)
+    row = records.row_of(number)
+    return None if row is None else world_of(records, row, limit)
 
 
 def worlds(
-    plans: Sequence[Plan], seed: int, row: int, limit: float, workers: int
-) -> Iterator[World]:
-    """Return what a request comes to by each plan, in order; see `world_of`."""
-    calls = [(plan, seed, row, limit) for plan in plans]
+    plans: Sequence[Plan], seed: int, number: int, limit: float, workers: int
+) -> Iterator[World | None]:
+    """Return what a request comes to by each plan, in order; see `world_of`.
+
+    None is where its client does not send it.
+    """
+    calls = [(plan, seed, number, limit) for plan in plans]
     return in_processes(workers, _simulated, calls, ordered=True)
 
 

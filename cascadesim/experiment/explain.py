@@ -285,7 +285,8 @@ def explain(
     them. Without any it is the first observation, or the p99 where there is none. `changes` are
     dotted paths with the values to try, or texts such as "agent.deadline.timeout=5s,10s", in place
     of those that the settings on its way suggest: of other variants, halved, doubled, none, the
-    other word, switched on or off. The worlds are run in `execution.jobs` processes, and not kept.
+    other word, switched on or off. The worlds are run in `execution.jobs` processes, and not kept;
+    those in which its client does not send it are left out.
     Raises ScenarioError.
     """
     progress = progress or (lambda _: None)
@@ -302,7 +303,8 @@ def explain(
         tried = candidates(scenario, plan, records, row)
     request_class = records.class_of(row)
     limit = limit_of(scenario, request_class) or math.inf
-    run = _Worlds(seed, row, limit, execution.workers, world_of(records, row, limit))
+    number, today = records.number_of(row), world_of(records, row, limit)
+    run = _Worlds(seed, number, limit, execution.workers, today)
     steps = 1 + len(tried)
     progress(1 / steps)
     found = run(tried, lambda share: progress((1 + share * (steps - 1)) / steps))
@@ -330,10 +332,10 @@ def limit_of(scenario: Scenario, request_class: str | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class _Worlds:
-    """Runs changed worlds, and sets them beside today's."""
+    """Runs changed worlds, and sets those in which the request is sent beside today's."""
 
     seed: int
-    row: int
+    number: int
     limit: float
     workers: int
     today: World
@@ -344,9 +346,11 @@ class _Worlds:
         tried = list(tried)
         plans = [each.plan for each in tried]
         found: list[Counterfactual] = []
-        for world in worlds(plans, self.seed, self.row, self.limit, self.workers):
-            found.append(counterfactual(tried[len(found)], world, self.today))
-            progress(len(found) / len(tried))
+        made = worlds(plans, self.seed, self.number, self.limit, self.workers)
+        for i, world in enumerate(made):
+            if world is not None:
+                found.append(counterfactual(tried[i], world, self.today))
+            progress((i + 1) / len(tried))
         return found
 
 

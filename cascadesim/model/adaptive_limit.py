@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _NANOSECOND = 1e-9
 _WARMUP = 10  # samples of which the long-term average is a plain one
+_TOLERANCE = 1.5  # how many times the long-term average a sample may take (`rttTolerance`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,10 @@ class Gradient2:
         plan = self._plan
         long = self._average(rtt)
         if long / rtt > 2:  # the load has gone: do not wait for the average to follow
-            self._long *= 0.9
+            self._long *= 0.95
         if inflight < self._estimate / 2:
             return  # the callers are what limits them
-        gradient = max(0.5, min(1.0, long / rtt))
+        gradient = max(0.5, min(1.0, _TOLERANCE * long / rtt))
         wanted = self._estimate * gradient + plan.queue_size
         estimate = self._estimate * (1 - plan.smoothing) + wanted * plan.smoothing
         self._estimate = max(plan.min, min(plan.max, estimate))

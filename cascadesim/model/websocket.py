@@ -9,7 +9,8 @@ After the WebSocket protocol (RFC 6455) and what is around it:
   and a connection whose pong is not there `ping.timeout` later is lost. What TCP could not deliver
   comes as soon as the network is back, so a pong may come late but in time.
 - A proxy cuts a connection on which nothing passed for its idle timeout (nginx,
-  `proxy_read_timeout`; AWS, "Connection idle timeout"). Messages, replies and pings pass.
+  `proxy_read_timeout`; AWS, "Connection idle timeout"). Messages, replies and pings pass, but
+  nothing does in a partition.
 - A lost connection ends the messages that were sent and not answered, as disconnected, and the
   server drops their calls. Messages that were not sent yet wait for the next connection.
 - The client connects again after a backoff, also the first time, as socket.io does
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 CONNECTIONS = "connections"  # what faults, records and tables call them all
 CONNECTED, CONNECTING, WAITING, GONE = "connected", "connecting", "waiting", "gone"
 
+_HAIR = 1e-9  # of an interval between pings; less is rounding
 # Handshakes are numbered from here, so that they take no draw of a message.
 HANDSHAKES = 1 << 41
 
@@ -167,8 +169,8 @@ class Connections:
         self.entrance = deadline(Entrance(self), self.kernel, plan.timeout, self.ends.timeout)
         env = self.kernel.env
         for start, end in self._silences:
-            if self.plan.ping_timeout < math.inf:
-                self._at(start, partial(self._ping, end), EXPIRES)
+            if min(self.plan.ping_timeout, self.plan.idle_timeout) < math.inf:
+                self._at(start, partial(self._fall_silent, end), EXPIRES)
             if end < math.inf:
                 self._at(end, self._heal)
         for start, _ in self._restarts:
@@ -228,7 +230,7 @@ class Connections:
         while self._silent:
             self._silent.grant()
 
-    def _ping(self, end: float) -> None:
+    def _fall_silent(self, end: float) -> None:
         for client in self.clients:
             client.meet_silence(end)
 
@@ -288,7 +290,8 @@ class Client:
         self._line = WaitQueue(connections.kernel)  # messages behind others
         self._busy = False  # with a message, in order
         self._sent: dict[Request, None] = {}  # messages that are not answered
-        self._traffic = 0.0  # when a message or a reply last passed
+        self._traffic = 0.0  # when something last passed, of pings those before a partition,
+        # or the end of the one in which a ping is under way
         self._pinged = 0.0  # an instant from which on pings come at equal distances
         self._closing = False
 
@@ -301,7 +304,6 @@ class Client:
                 yield from self._wait(request)
             request.context = None  # the server is not told how long the client waits
             self._sent[request] = None
-            self._traffic = self._all.kernel.env.now
             try:
                 outcome = yield from self._reply(request)
             finally:
@@ -324,6 +326,7 @@ class Client:
     def _reply(self, request: Request) -> Call:
         connections = self._all
         yield from connections.pass_network(request)
+        self._traffic = connections.kernel.env.now
         if not connections.plan.in_order:
             outcome = yield from connections.inner.call(request)
         else:
@@ -397,20 +400,27 @@ class Client:
                 request.task.cancel(Lost(end))
 
     def meet_silence(self, end: float) -> None:
-        """Work out what becomes of the pings in a partition that begins now."""
+        """Work out what becomes of the connection in a partition that begins now."""
         if self.state != CONNECTED:
             return
         plan, now = self._all.plan, self._all.kernel.env.now
-        turns = max(1, math.ceil((now - self._pinged) / plan.ping_interval))
+        turns = max(1, math.ceil((now - self._pinged) / plan.ping_interval - _HAIR))
         ping = self._pinged + turns * plan.ping_interval
+        if turns > 1:
+            self._traffic = max(self._traffic, ping - plan.ping_interval)
+        if self._traffic + plan.idle_timeout < end:
+            self._lose_at(self._traffic + plan.idle_timeout, self._all.ends.idle)
         if ping >= end:
             return
         if end <= ping + plan.ping_timeout:  # the next ping waits for this pong
             self._pinged = ping + max(0.0, end - ping - plan.ping_interval)
-            return
-        lose = partial(self._lose_it, self._number, self._all.ends.ping)
-        delay = self._all.kernel.until(ping + plan.ping_timeout)
-        self._all.kernel.alarm(delay, lose, EXPIRES)
+            self._traffic = end
+        else:
+            self._lose_at(ping + plan.ping_timeout, self._all.ends.ping)
+
+    def _lose_at(self, instant: float, end: int) -> None:
+        kernel = self._all.kernel
+        kernel.alarm(kernel.until(instant), partial(self._lose_it, self._number, end), EXPIRES)
 
     def _lose_it(self, number: int, end: int) -> None:
         if self._number == number:
@@ -461,7 +471,7 @@ class Client:
         plan, now = self._all.plan, self._all.kernel.env.now
         last = self._traffic
         if plan.ping_interval < math.inf:
-            pings = math.floor((now - self._pinged) / plan.ping_interval)
+            pings = math.floor((now - self._pinged) / plan.ping_interval + _HAIR)
             last = max(last, self._pinged + pings * plan.ping_interval)
         if last + plan.idle_timeout > now:
             self._watch_idling(last)

@@ -18,7 +18,7 @@ import time
 import uuid
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -71,11 +71,14 @@ def _digest(variant: Variant) -> str:
 def _canonical(value: Any) -> str:
     """Return a value of a plan as a text that only its equals have.
 
-    Unlike a pickle's, and so joblib.hash, it does not depend on which parts are one object.
+    Unlike a pickle's, and so joblib.hash, it does not depend on which parts are one object. Without
+    what is as its field has it by default, so that a plan which does not use a new option has the
+    text that it had before.
     """
     if is_dataclass(value):
-        name = type(value).__qualname__
-        return f"{name}{_canonical(tuple(getattr(value, field.name) for field in fields(value)))}"
+        own = ((field, getattr(value, field.name)) for field in fields(value))
+        given = (f"{f.name}={_canonical(each)}," for f, each in own if not _is_default(f, each))
+        return f"{type(value).__qualname__}({''.join(given)})"
     if isinstance(value, tuple):
         return f"({''.join(f'{_canonical(each)},' for each in value)})"
     if isinstance(value, frozenset):
@@ -85,6 +88,13 @@ def _canonical(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float | str):
         return repr(value)
     raise TypeError(f"a plan holds no {type(value).__name__}")
+
+
+def _is_default(field: Field[Any], value: Any) -> bool:
+    default = field.default
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    return type(value) is type(default) and bool(value == default)
 
 
 def _hex(data: bytes) -> str:

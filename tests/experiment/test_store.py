@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import field, fields, is_dataclass, make_dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -252,6 +252,25 @@ def test_equal_sets_are_the_same_in_whatever_order_they_were_made() -> None:
     sets = [frozenset(numbers) for numbers in itertools.permutations([0, 8, 16])]  # hashes collide
     assert len({tuple(each) for each in sets}) > 1
     assert len({module._canonical(each) for each in sets}) == 1
+
+
+def test_a_new_option_with_a_default_changes_no_key_where_it_is_not_used() -> None:
+    def policy(*options: Any) -> Any:
+        return make_dataclass("Policy", [("timeout", float), ("attempts", int, 3), *options])
+
+    def text(*options: Any, **given: Any) -> str:
+        return module._canonical(policy(*options)(**given))
+
+    limit = ("limit", float, field(default=math.inf))
+    whom = ("whom", tuple, field(default_factory=lambda: (1, 2)))
+    assert text(timeout=1.0) == text(limit, whom, timeout=1.0)
+    assert text(timeout=1.0, attempts=4) == text(limit, whom, timeout=1.0, attempts=4)
+    used = [{}, {"attempts": 4}, {"limit": 9.0}, {"limit": 4}, {"whom": ()}, {"attempts": True}]
+    assert len({text(limit, whom, timeout=1.0, **given) for given in used}) == len(used)
+    # What has no default is always said, and a value belongs to its name.
+    assert text(timeout=1.0) != text(timeout=2.0)
+    other = ("cap", float, field(default=math.inf))
+    assert text(limit, timeout=1.0, limit=9.0) != text(other, timeout=1.0, cap=9.0)
 
 
 PRINT = f"""

@@ -32,6 +32,7 @@ class Figure(StrEnum):
     LATENCY = "latency"
     BREAKERS = "breakers"
     POOL = "pool"
+    CONNECTIONS = "connections"
     TIMELINE = "timeline"
 
 
@@ -73,12 +74,13 @@ def plot(
       curve        latency by percentile, up to the slowest request
       ecdf         the share of requests that took at most so long
       attribution  what percentiles are made of, by cause
+      connections  WebSocket clients that are connected, connect, or wait to
 
     Of one run, the scenario as it stands or at a --variant:
 
     \b
       latency      each request, with faults and what was observed
-      attribution  as above, where --variant names one
+      attribution, connections  as above, where --variant names one
       breakers     the states of the breakers, and who waits for them
       pool         how full a connection pool is
       timeline     where one request spent its time

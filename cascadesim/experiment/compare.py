@@ -293,7 +293,7 @@ class Comparison(Shown):
         }
 
     def plot(self, kind: str = "dumbbell", ax: Axes | None = None) -> Axes:
-        """Draw one of dumbbell, curve, ecdf and attribution, with intervals where there are any.
+        """Draw a figure of variants, such as "dumbbell", with intervals where there are any.
 
         Raises ScenarioError where there is no such figure of variants, no requests to draw, or more
         variants than can be told apart.

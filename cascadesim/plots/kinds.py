@@ -34,6 +34,7 @@ KINDS = {
     "latency": Kind("latency", "latency", of_run=True),
     "breakers": Kind("breakers", "breakers", of_run=True),
     "pool": Kind("pool", "pool", of_run=True),
+    "connections": Kind("connections", "connections", of_run=True, of_variants=True),
     "timeline": Kind("timeline", "timeline", of_run=True),
 }
 

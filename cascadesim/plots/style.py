@@ -15,7 +15,7 @@ from cascadesim.scenario.errors import ScenarioError, one_line
 from cascadesim.scenario.objectives import RATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Sized
 
     from matplotlib.axes import Axes
 
@@ -128,8 +128,14 @@ def check_drawable(results: Mapping[str, Result]) -> None:
         raise ScenarioError(
             "nothing to draw: no request arrives between warm-up and horizon", source
         )
-    if len(results) > MOST:
-        problem = f"{len(results)} variants cannot be told apart; choose up to {MOST} by --variants"
+    check_few(results, source)
+
+
+def check_few(variants: Sized, source: str) -> None:
+    """Raise ScenarioError where there are too many variants to draw."""
+    if len(variants) > MOST:
+        number = len(variants)
+        problem = f"{number} variants cannot be told apart; choose up to {MOST} by --variants"
         raise ScenarioError(problem, source)
 
 

@@ -26,6 +26,9 @@ variants: {slow: {a.work.exponential.mean: 200ms}, fast: {a.work.exponential.mea
 """
 
 
+OTHERS = ("pool", "connections")  # which this scenario has two of, and none
+
+
 @pytest.fixture
 def scenario(tmp_path: Path) -> Path:
     path = tmp_path / "q.yaml"
@@ -53,7 +56,7 @@ def test_the_command_knows_every_figure() -> None:
     assert [kind.value for kind in Figure] == list(KINDS)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "pool"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in OTHERS])
 def test_every_figure_is_drawn(cli: Cli, scenario: Path, kind: str) -> None:
     out = scenario.with_name("f.png")
     assert cli("plot", scenario, kind, "-o", out) == (0, "", "")
@@ -123,6 +126,7 @@ def test_replications_are_drawn(cli: Cli, scenario: Path, drawn: list[Any]) -> N
         (["timeline", "--request", "999"], "no request 999; they go from 0 to "),
         (["pool"], "has 2 pools; choose one by --pool: a, b"),
         (["pool", "--pool", "c"], 'no pool "c"; known: a, b'),
+        (["connections"], "no connections to draw: the scenario's workload has none"),
         (["latency", "--set", "a.wrk=1s"], 'did you mean "work"?'),
     ],
 )

@@ -29,7 +29,7 @@ def run(name: str = "q", stage: str = "a", horizon: str = "40s", **more: Any) ->
         "clock": "23:59:40",
         "horizon": horizon,
         "warmup": "5s",
-        "workload": {"arrivals": {"poisson": {"rate": "5/s"}}},
+        "workload": {"connections": {"clients": 10, "messages": {"exponential": {"mean": "2s"}}}},
         "stages": {
             stage: {
                 "work": {"exponential": {"mean": "300ms"}},

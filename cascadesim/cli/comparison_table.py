@@ -9,6 +9,7 @@ from cascadesim.analysis.percentiles import PERCENTILES, Percentile
 from cascadesim.cli.tables import (
     blamed_of,
     new_console,
+    print_connections,
     print_definition,
     print_outcomes,
     print_percentiles,
@@ -57,6 +58,7 @@ def _print_single(console: Console, comparison: Comparison) -> None:
         print_table(console, title, ("variant", *PERCENTILES), rows)
     _print_causes(console, comparison)
     print_outcomes(console, comparison.results)
+    print_connections(console, comparison.results)
     print_too_few(console, comparison.results[comparison.first])
 
 
@@ -107,6 +109,7 @@ def _print_replicated(console: Console, comparison: Comparison) -> None:
     _print_rates(console, comparison)
     _print_objectives(console, comparison)
     _print_blame(console, comparison)
+    print_connections(console, comparison.results, "Connections in the first replication")
 
 
 def _print_precision(console: Console, comparison: Comparison) -> None:

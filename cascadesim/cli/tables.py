@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cascadesim.analysis.percentiles import DEFINITION, FEW, PERCENTILES, too_few
+from cascadesim.cli.connections_table import connection_tables
 from cascadesim.model.outcome import CAUSES, Outcome
 from cascadesim.scenario.units import duration_text
 from cascadesim.shown import percent, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import JustifyMethod
 
@@ -178,19 +179,17 @@ def print_run(result: Result) -> None:
     print_percentiles(console, results)
     _print_compositions(console, result)
     print_outcomes(console, results)
-    _print_connections(console, result)
+    print_connections(console, results)
     print_too_few(console, result)
 
 
-def _print_connections(console: Console, result: Result) -> None:
-    """Print what became of connections, where messages come over some."""
-    counts = result.records.connections
-    if counts is None:
-        return
-    rows = [("opened", "", str(counts.opened)), ("closed by the client", "", str(counts.closed))]
-    for what, ended in (("lost", counts.lost), ("handshake failed", counts.failed)):
-        rows += [(what, setting, str(n)) for setting, n in ended.items()]
-    print_table(console, "Connections", ("connections", "ended by", "times"), rows)
+def print_connections(
+    console: Console, results: Mapping[str, Result], title: str = "Connections"
+) -> None:
+    """Print what became of connections in each run, where messages come over some."""
+    counts = {label: result.records.connections for label, result in results.items()}
+    for columns, *rows in connection_tables(counts, console.width):
+        print_table(console, title, columns, rows)
 
 
 def _print_compositions(console: Console, result: Result) -> None:
@@ -219,6 +218,7 @@ def print_too_few(console: Console, result: Result) -> None:
 def _print_results(console: Console, results: dict[str, Result]) -> None:
     print_percentiles(console, results)
     print_outcomes(console, results)
+    print_connections(console, results)
 
 
 def print_percentiles(console: Console, results: dict[str, Result]) -> None:

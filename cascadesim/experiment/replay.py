@@ -80,7 +80,8 @@ class Replay(Shown):
         `simulated_s`, `change` (a share of the observed), `at_least` (still unfinished when the run
         ended), `outcome`, `attribution_s` (seconds by cause) and `parts_s` (seconds by stage or
         policy and cause); variants, for each its `settings` (what it changes, by dotted path),
-        `transitions` of breakers, and what `Summary.to_dict` gives.
+        `transitions` of breakers, what `Summary.to_dict` gives, and `connections` (what became of
+        them, as in ConnectionCounts) where messages come over some.
         """
         n = len(self.scenario.model.observations)
         return {
@@ -95,8 +96,13 @@ class Replay(Shown):
 
     def _variant(self, name: str) -> dict[str, Any]:
         settings = self.scenario.changed(name) if name in self.scenario.variants else {}
-        summary = self.results[name].summary.to_dict()
-        return {"settings": settings, "transitions": self.transitions(name), **summary}
+        result = self.results[name]
+        return {
+            "settings": settings,
+            "transitions": self.transitions(name),
+            **result.summary.to_dict(),
+            **result.connections,
+        }
 
     def transitions(self, variant: str) -> list[dict[str, Any]]:
         """Return when the breakers of a variant changed their state, in order, as plain data."""

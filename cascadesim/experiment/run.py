@@ -61,6 +61,12 @@ class Result(Shown):
         """Return what a percentile, or the mean, is made of, by stage and cause."""
         return composition(self.records, name)
 
+    @property
+    def connections(self) -> dict[str, Any]:
+        """Return what became of connections as plain data under that name, {} without any."""
+        counts = self.records.connections
+        return {} if counts is None else {"connections": asdict(counts)}
+
     @cached_property
     def trace(self) -> Trace:
         """Return when each request was where, and levels; see `Trace`. It is simulated again."""
@@ -93,7 +99,6 @@ class Result(Shown):
         cascadesim (version), percentile_definition, what `Summary.to_dict` gives, and connections
         (what became of them, as in ConnectionCounts) where messages come over some.
         """
-        connections = self.records.connections
         return {
             "scenario": self.scenario.name,
             "variant": self.scenario.variant,
@@ -102,7 +107,7 @@ class Result(Shown):
             "cascadesim": __version__,
             "percentile_definition": DEFINITION,
             **self.summary.to_dict(),
-            **({} if connections is None else {"connections": asdict(connections)}),
+            **self.connections,
         }
 
     def save(self, folder: str | Path) -> None:

@@ -46,7 +46,7 @@ def plot(
         Path, typer.Option("--out", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
     ],
     kind: Annotated[
-        Figure, typer.Argument(metavar="KIND", help="The figure, see above.")
+        Figure, typer.Argument(metavar="KIND", show_choices=False, help="The figure, see above.")
     ] = Figure.DUMBBELL,
     variants: Variants = "",
     variant: Variant = None,

@@ -22,6 +22,7 @@ from cascadesim.experiment.run import Result
 from cascadesim.experiment.warmup import settled
 from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.outcome import Outcome
+from cascadesim.model.websocket import CONNECTIONS
 from cascadesim.scenario.errors import ScenarioError, one_line, show
 from cascadesim.scenario.units import clock_text, parse_clock
 from cascadesim.shown import number
@@ -150,7 +151,13 @@ class Dashboard:
         self._plan = plan
         self._befalling = plan.faults_in(seed)
         self._limits = _limits(plan)
-        self._order = {stage.name: i for i, stage in enumerate(plan.walk())}
+        names = [CONNECTIONS, *(stage.name for stage in plan.walk())]
+        self._order = {name: i for i, name in enumerate(names)}
+        # None is lost where there are none to lose.
+        other = {Outcome.UNFINISHED} | (
+            {Outcome.DISCONNECTED} if plan.connections is None else set()
+        )
+        self._ends = [outcome for outcome in Outcome if outcome not in other]
         self._recent: deque[tuple[float, int, int]] = deque([(0.0, 0, 0)])  # at, arrived, ended
         self._now: Snapshot | None = None
 
@@ -236,11 +243,9 @@ class Dashboard:
             f"under way {now.levels[IN_FLIGHT]}"
         )
 
-    @staticmethod
-    def _outcomes(now: Snapshot) -> str:
+    def _outcomes(self, now: Snapshot) -> str:
         counts = np.bincount(now.outcome, minlength=len(Outcome)).tolist()
-        ends = [outcome for outcome in Outcome if outcome is not Outcome.UNFINISHED]
-        return ", ".join(f"{o.word.replace('_', ' ')} {counts[o]}" for o in ends)
+        return ", ".join(f"{o.word.replace('_', ' ')} {counts[o]}" for o in self._ends)
 
     def _places(self, now: Snapshot, height: int, width: int, ascii_only: bool) -> Table:
         """Return breakers, limits and pools; where not all fit, those where most happens."""
@@ -293,6 +298,8 @@ def _line(text: str, style: str = "") -> Text:
 def _limits(plan: Plan) -> dict[str, tuple[str, float]]:
     """Return the level of what is in use, and the most it can be, of limits and pools by path."""
     limits: dict[str, tuple[str, float]] = {}
+    if plan.connections is not None:
+        limits[CONNECTIONS] = ("connected", plan.connections.clients)
     for stage in plan.walk():
         if stage.concurrency < math.inf:
             limits[f"{stage.name}.concurrency"] = ("busy", stage.concurrency)

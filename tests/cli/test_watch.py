@@ -401,3 +401,15 @@ def test_a_sparkline_rises_with_latency() -> None:
     line = sparkline(at_end([100.0 * i for i in range(10)], latency), 1000.0, 10, "01234567")
     assert (line[0], line[-1]) == ("0", "7")
     assert all(a <= b for a, b in pairwise(line))
+
+
+def test_connections_are_shown_beside_the_clients_that_wait_for_one() -> None:
+    storm = cascadesim.load(ROOT / "scenarios" / "reconnect-storm").at("no-jitter")
+    quick = storm.override({"horizon": "2min30s", "workload.connections.clients": 200})
+    text = lines(after(quick, snapshots(quick)))
+    row = next(line for line in text if line.startswith("connections")).split()
+    connected, waiting = int(row[2]), int(row[-2])
+    assert row[3:5] == ["of", "200"]
+    assert row[-1] == "waiting"
+    assert connected + waiting <= 200
+    assert any("disconnected" in line for line in text)

@@ -69,7 +69,8 @@ class ConnectionCounts:
 
 @dataclass(frozen=True)
 class Records:
-    """What one run left behind; row i is request i, in order of arrival, observed ones last.
+    """What one run left behind; row i is request i, in order of arrival, observed ones last; of
+    clients, observed ones first.
 
     arrival, latency: seconds, shape (n,); the latency of an unfinished request is its age at the
     end of the run. outcome: Outcome codes, shape (n,). retries: how often the request was sent

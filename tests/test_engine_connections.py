@@ -15,7 +15,7 @@ from strategies import stages as drawn_stages
 from test_engine import DISCONNECTED, OK, TIMED_OUT, ends, fault, spent
 from test_engine_laws import content, draws_of, with_timeouts
 
-from cascadesim.analysis.bounds import worst_case
+from cascadesim.analysis.bounds import longest_bound, path_bounds
 from cascadesim.engine import simulate, trace
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.retry import RetryPlan
@@ -356,6 +356,21 @@ def test_an_observed_message_waits_for_a_connection_too() -> None:
     assert spent(records, row)["connections.handshake_wait"] == 0.5
 
 
+def test_a_message_takes_no_longer_than_its_client_waits() -> None:
+    reconnect = {"attempts": 1, "base": "100ms"}
+    options = {"ordering": "independent", "handshake": {"timeout": "100ms"}, "reconnect": reconnect}
+    data = connected(reply_timeout="5s", rest={}, **options)
+    data["stages"] |= {"b": {"work": {"constant": "6s"}}}
+    data["workload"]["classes"] = {
+        "short": {"weight": 1, "path": ["a"]},
+        "long": {"weight": 1, "path": ["a", "b"]},
+    }
+    short, long = path_bounds(plan_of(data)).values()
+    # a failed handshake, the backoff before it, and the work
+    assert short.total == pytest.approx(0.1 + 0.1 + 0.2)
+    assert long.terms == {f"{WHERE}.reply_timeout": 5.0}
+
+
 # Laws ---------------------------------------------------------------------------------------
 
 
@@ -417,7 +432,7 @@ def test_the_laws_hold_over_connections(data: Data) -> None:
     assert content(trace(plan, 1).records) == content(records)
     np.testing.assert_allclose(records.seconds.sum(axis=1), records.latency, rtol=1e-9, atol=1e-9)
     assert (records.seconds >= 0).all()
-    assert (records.latency <= sum(b.total for b in worst_case(plan).values()) * (1 + 1e-9)).all()
+    assert (records.latency <= longest_bound(plan).total * (1 + 1e-9)).all()
     unfinished = records.outcome == Outcome.UNFINISHED
     assert (records.latency[unfinished] == plan.end - records.arrival[unfinished]).all()
     answered = np.isin(records.outcome, [Outcome.OK, Outcome.UNFINISHED])

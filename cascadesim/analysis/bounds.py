@@ -72,11 +72,7 @@ def worst_case(plan: Plan) -> dict[str, Bound]:
     if plan.connections is None:
         return bounds
     handled = sum(bounds.values(), Bound())
-    bound = _connections(plan.connections, handled)
-    setting, timeout = f"{_CONNECTIONS}.reply_timeout", plan.connections.reply_timeout
-    if bound.total + handled.total > timeout:
-        return {CONNECTIONS: Bound({setting: timeout})} | dict.fromkeys(bounds, Bound())
-    return {CONNECTIONS: bound} | bounds
+    return {CONNECTIONS: _connections(plan.connections, handled)} | bounds
 
 
 def _connections(plan: ConnectionsPlan, handled: Bound) -> Bound:
@@ -111,10 +107,13 @@ def path_bounds(plan: Plan) -> dict[str | None, Bound]:
     bounds = worst_case(plan)
     names: list[str | None] = [each.name for each in plan.classes]
     outside = bounds.get(CONNECTIONS, Bound())
-    return {
+    timeout = math.inf if plan.connections is None else plan.connections.reply_timeout
+    paths = {
         name: sum((bounds[stage.name] for stage in plan.path(name)), outside)
         for name in names or [None]
     }
+    setting = f"{_CONNECTIONS}.reply_timeout"
+    return {name: bound.capped(setting, timeout) for name, bound in paths.items()}
 
 
 def longest_bound(plan: Plan) -> Bound:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.compile import compile_plan
 from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.websocket import CONNECTIONS
 from cascadesim.plan import walk
 from cascadesim.scenario.errors import ScenarioError, show
 from cascadesim.scenario.paths import locate
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
     from cascadesim.plan import Plan
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.schema.connections import Connections
+    from cascadesim.scenario.schema.scenario import ScenarioModel
     from cascadesim.scenario.schema.stages import Stage
 
 # What makes the requests, or says which are measured: another value, and they are others.
 _REQUESTS = ("workload", "horizon", "warmup", "drain")
-_MESSAGES = ("clients", "messages", "connect_over")  # of connections, whose other settings do not
+_WHERE = f"workload.{CONNECTIONS}"
+_SENDS = ("clients", "messages", "connect_over")  # of them
 # What to change: a text such as "agent.concurrency=5,10" or several, or values by dotted path.
 Changes = str | Sequence[str] | Mapping[str, Any]
 # What is no choice of who runs the service, and what is a name.
@@ -110,10 +114,10 @@ def given(scenario: Scenario, changes: Changes) -> list[Candidate]:
 
 
 def _makes_requests(path: str) -> bool:
-    head, *rest = path.split(".")
-    if head == "workload" and rest[:1] == ["connections"] and len(rest) > 1:
-        return rest[1] in _MESSAGES
-    return head in _REQUESTS
+    """Return whether a setting makes the requests, or says which are measured."""
+    if path.startswith(f"{_WHERE}."):
+        return path.split(".")[2] in _SENDS
+    return path.partition(".")[0] in _REQUESTS
 
 
 def _named(changes: Changes) -> list[Vary]:
@@ -150,18 +154,28 @@ def _candidate(scenario: Scenario, path: str, value: Any) -> Candidate:
 def met(plan: Plan, records: Records, row: int) -> list[str]:
     """Return the stages that a request has met: all up to where it ended, with those inside.
 
-    Those inside belong to it even where it did not reach them, as they move what is around them.
+    Those inside belong to it even where it did not reach them, as they move what is around them. So
+    do all where a message waits for others of its connection, and those of the handshake where it
+    waits for a connection.
     """
-    spent = [
-        part.where for part, s in zip(records.parts, records.seconds[row], strict=True) if s > 0
-    ]
+    spent = [part for part, s in zip(records.parts, records.seconds[row], strict=True) if s > 0]
+    wheres = [part.where for part in spent]
     if records.ended_by[row] >= 0:
-        spent.append(records.ends[records.ended_by[row]])
-    reached = {where.partition(".")[0] for where in spent}
+        wheres.append(records.ends[records.ended_by[row]])
+    reached = {where.partition(".")[0] for where in wheres}
     path = plan.path(records.class_of(row))
     inside = [[stage.name for stage in walk((outer,))] for outer in path]
     last = max((i for i, names in enumerate(inside) if reached & {*names}), default=0)
-    return [name for names in inside[: last + 1] for name in names]
+    waits = {part.cause for part in spent if part.where == CONNECTIONS}
+    if "head_of_line_wait" in waits:
+        last = len(path) - 1
+    found = [name for names in inside[: last + 1] for name in names]
+    connects = (
+        waits & {"handshake_wait", "retry_backoff"} or f"{_WHERE}.reconnect.attempts" in wheres
+    )
+    if plan.connections is not None and connects:
+        found += [stage.name for stage in walk(plan.connections.handshake.stages)]
+    return found
 
 
 def written(scenario: Scenario, path: str) -> Any:
@@ -198,13 +212,31 @@ def _get(holder: Any, key: str | int) -> Any:
 def _possible(scenario: Scenario, stages: Collection[str]) -> Iterator[tuple[str, Any]]:
     for variant in scenario.variants:
         for path, value in scenario.changed(variant).items():
-            if path.split(".")[0] in stages:
+            of_connections = path.startswith(f"{_WHERE}.") and not _makes_requests(path)
+            if path.split(".")[0] in stages or of_connections:
                 yield path, value
-    for name, stage in _stages(scenario.model.stages):
+    for path, field in _met_settings(scenario.model, stages):
+        for value in _others(field, written(scenario, path)):
+            yield path, value
+
+
+def _met_settings(model: ScenarioModel, stages: Collection[str]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the settings of stages, and of connections where there are some, by dotted path."""
+    connections = model.workload.connections
+    if connections is not None:
+        yield from _settings_of_connections(connections)
+    handshake = {} if connections is None else connections.handshake.stages
+    for name, stage in (*_stages(model.stages), *_stages(handshake)):
         if name in stages:
-            for path, field in _settings(name, stage):
-                for value in _others(field, written(scenario, path)):
-                    yield path, value
+            yield from _settings(name, stage)
+
+
+def _settings_of_connections(connections: Connections) -> Iterator[tuple[str, FieldInfo]]:
+    yield from _fields(_WHERE, connections, ("ordering", "idle_timeout", "limit", "reply_timeout"))
+    yield from _fields(f"{_WHERE}.handshake", connections.handshake, ("timeout", "on_timeout"))
+    yield from _fields(f"{_WHERE}.reconnect", connections.reconnect)
+    if connections.ping is not None:
+        yield from _fields(f"{_WHERE}.ping", connections.ping)
 
 
 def _stages(stages: dict[str, Stage]) -> Iterator[tuple[str, Stage]]:

@@ -60,9 +60,11 @@ class World:
         """Return how well the request ended, from 0 (best) to 3.
 
         In time, an answer is better than a degraded one, and that is better than an error. What is
-        not in time is of no use, whatever it is; there only the latency counts.
+        not in time is of no use, whatever it is, and neither is what was never answered as its
+        connection was lost; there only the latency counts.
         """
-        return min(self.outcome, Outcome.REJECTED) if self.in_time else 3
+        useful = self.in_time and self.outcome is not Outcome.DISCONNECTED
+        return min(self.outcome, Outcome.REJECTED) if useful else 3
 
     def better_than(self, other: World) -> bool:
         """Return whether the request ended better here, or as well and in less time."""

@@ -21,12 +21,14 @@ from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.hedge import HedgePlan
 from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
+from cascadesim.model.websocket import CONNECTIONS
 from cascadesim.scenario.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cascadesim.model.stage import StagePlan
+    from cascadesim.model.websocket import ConnectionsPlan
     from cascadesim.plan import Around, Plan
 
 
@@ -97,6 +99,8 @@ def contradictions(
         *_turns_never_refused(plan),
         *_nothing_to_shed(plan),
     ]
+    if plan.connections is not None:
+        found += _of_connections(plan.connections)
     if limit is not None:
         found += _recoveries_beyond(plan, None, limit)
     for name, own in of_classes.items():
@@ -227,6 +231,42 @@ def _nothing_to_shed(plan: Plan) -> Iterator[Contradiction]:
                     (f"{path}.codel.target", setting),
                     f"nothing is ever shed: nobody waits for longer than {duration_text(longest)}",
                 )
+
+
+def _of_connections(plan: ConnectionsPlan) -> Iterator[Contradiction]:
+    where = f"workload.{CONNECTIONS}"
+    if plan.idle_timeout < plan.ping_interval < math.inf:
+        yield Contradiction(
+            (f"{where}.ping.interval", f"{where}.idle_timeout"),
+            f"pings keep no connection: a proxy cuts a quiet one after "
+            f"{duration_text(plan.idle_timeout)}, before a ping after "
+            f"{duration_text(plan.ping_interval)}",
+        )
+    if plan.limit < plan.clients:
+        yield Contradiction(
+            (f"{where}.limit", f"{where}.clients"),
+            f"no more than {plan.limit:g} of {plan.clients} clients are connected at once; the "
+            "others are refused whenever they try",
+        )
+    if plan.handshake.abandon:
+        yield from _handshakes_given_up(where, plan)
+
+
+def _handshakes_given_up(where: str, plan: ConnectionsPlan) -> Iterator[Contradiction]:
+    timeout = plan.handshake.timeout
+    # The first queue is where all are that come at once; those behind it get what it lets through.
+    stage = next((each for each in plan.handshake.stages if each.concurrency < math.inf), None)
+    if stage is None or stage.lifo or stage.codel is not None or stage.policies:
+        return  # not all wait there until it is their turn
+    queue = min(stage.queue_limit, min(plan.clients, plan.limit) - stage.concurrency)
+    wait = queue * sum(stage.longest_work) / stage.concurrency
+    if wait > timeout:
+        yield Contradiction(
+            (f"{stage.name}.queue_limit", f"{where}.handshake.timeout"),
+            f"with {queue:g} handshakes waiting, the last is served after {duration_text(wait)}, "
+            f"{duration_text(wait - timeout)} after its client has given it up; the server goes "
+            "on with it for nobody",
+        )
 
 
 def _hedges_never_sent(plan: Plan) -> Iterator[Contradiction]:

@@ -273,6 +273,57 @@ def test_contradictions(
         assert says in found[0].problem
 
 
+WHERE = "workload.connections"
+PINGED = {"ping": {"interval": "30s"}, "idle_timeout": "20s"}
+
+
+def shaking(concurrency: int = 2, **options: Any) -> dict[str, Any]:
+    """Return a handshake that works for 200 ms, and is given up after 5 s."""
+    login = {"work": {"constant": "200ms"}, "concurrency": concurrency} | options
+    return {"timeout": "5s", "on_timeout": "abandon", "stages": {"login": login}}
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "says"),
+    [
+        (PINGED, ("ping.interval", "idle_timeout"), "a quiet one after 20.00 s, before a ping"),
+        ({"limit": 99}, ("limit", "clients"), "no more than 99 of 100 clients are connected"),
+        (  # 98 that wait for two at work: 49 times 200 ms
+            {"handshake": shaking()},
+            ("login.queue_limit", "handshake.timeout"),
+            "the last is served after 9.80 s, 4.80 s after its client has given it up",
+        ),
+        (
+            {"handshake": shaking(queue_limit=51)},
+            ("login.queue_limit", "handshake.timeout"),
+            "with 51 handshakes waiting, the last is served after 5.10 s",
+        ),
+        # What is in order gives no warning.
+        (PINGED | {"idle_timeout": "30s"}, None, None),
+        ({"idle_timeout": "30s"}, None, None),
+        ({"limit": 100}, None, None),
+        ({"handshake": shaking(queue_limit=50)}, None, None),  # just in time
+        ({"handshake": shaking(4)}, None, None),  # 96 / 4 times 200 ms are 4.8 s
+        ({"handshake": shaking() | {"on_timeout": "cancel"}}, None, None),
+        ({"handshake": shaking(queue="lifo")}, None, None),
+        ({"handshake": shaking(policies=[bulkhead(concurrency=9)])}, None, None),
+        ({"handshake": {"on_timeout": "abandon", "stages": {"tls": stage()}}}, None, None),
+    ],
+)
+def test_contradictions_of_connections(
+    options: dict[str, Any], settings: tuple[str, ...] | None, says: str | None
+) -> None:
+    clients = {"clients": 100, "messages": {"constant": "1min"}}
+    data = scenario(a=stage()) | {"workload": {"connections": clients | options}}
+    found = contradictions(plan_of(data), limit=None)
+    if settings is None or says is None:
+        assert found == []
+    else:
+        own = (name if name.startswith("login") else f"{WHERE}.{name}" for name in settings)
+        assert [each.settings for each in found] == [tuple(own)]
+        assert says in found[0].problem
+
+
 def test_a_budget_that_is_not_enough_is_reported_with_its_reserve() -> None:
     stages = {"a": stage({"retry": {"attempts": 4, "budget": "200%"}}, concurrency=1)}
     with pytest.raises(Exception, match="share"):

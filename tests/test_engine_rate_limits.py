@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, plan_of, run, scenarios
+from strategies import Data, plan_of, run, scenarios, with_stages
 from test_engine import (
     FAILED,
     OK,
@@ -168,7 +168,7 @@ def test_no_window_sees_more_than_the_burst_and_the_rate(
     inner = {"work": {"constant": "0s"}, "policies": [limit]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Work, "call", watched)
-        run(data | {"stages": data["stages"] | {"inside": inner}})
+        run(with_stages(data, data["stages"] | {"inside": inner}))
     times = np.array(begun)
     for i in range(len(times)):
         counts = np.arange(1, len(times) - i + 1)

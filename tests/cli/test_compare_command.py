@@ -59,6 +59,7 @@ def test_compare_sees_a_difference(cli: Cli) -> None:
     assert cli(*both, "--jobs", "1")[1] == out
 
 
+@pytest.mark.slow
 def test_compare_replicates_until_it_is_precise(cli: Cli) -> None:
     code, out, err = cli(*SESSION, "--precision", "p50=5%", "--replications", "30")
     assert (code, err) == (1, "")

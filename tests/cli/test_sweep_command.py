@@ -51,6 +51,7 @@ def test_the_scenario_says_what_to_vary_and_the_table_what_matters(
     assert table.split("database.session.lifetime")[1].split()[:3] == ["0.0%", "0.0%", "any"]
 
 
+@pytest.mark.slow
 def test_samples_say_how_sure_they_are(cli: Cli) -> None:
     vary = ["--vary", "agent.deadline.timeout=1s..9s", "--vary", "agent.concurrency=9..50"]
     arguments = ["sweep", INCIDENT, *vary, *HERE, *QUICK]

@@ -53,6 +53,7 @@ def edits(draw: Draw) -> tuple[Data, Data, set[str]]:
 
 
 @given(edits())
+@pytest.mark.slow
 def test_the_changes_are_those_that_were_made_and_make_old_into_new(
     drawn: tuple[Data, Data, set[str]],
 ) -> None:

@@ -42,6 +42,7 @@ def test_a_silent_dependency_without_a_deadline_never_opens_it() -> None:
     assert opening(checked([BREAKER]), "a.breaker", "silent") == (3, None, None)
 
 
+@pytest.mark.slow
 def test_fast_arrivals_do_not_hide_an_opening() -> None:
     found = checked([BREAKER, {"deadline": {"timeout": "30s"}}], rate="1000/s")
     assert opening(found, "a.breaker", "silent")[1] == pytest.approx(30.002)

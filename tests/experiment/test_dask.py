@@ -87,6 +87,7 @@ def csv(swept: Sweep) -> str:
     return swept.frame.to_csv()
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_bytes(cluster: Cluster, here: Sweep) -> None:
     swept = cascadesim.sweep(scenario(), VARY, replications=3, execution=on(cluster))
     assert csv(swept) == csv(here)
@@ -147,6 +148,7 @@ def test_workers_with_other_code_are_refused(
         cascadesim.sweep(scenario(), VARY[:1], execution=on(cluster))
 
 
+@pytest.mark.slow
 def test_a_lost_scheduler_is_one_line(here: Sweep, tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
     cluster.add_worker()

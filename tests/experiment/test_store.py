@@ -282,6 +282,7 @@ print(digest(SLOWER, VARIANT), code_version())
 """
 
 
+@pytest.mark.slow
 def test_other_processes_know_the_same_keys_until_the_sources_change(tmp_path: Path) -> None:
     def copied(package: Path, name: str) -> Path:
         skip = shutil.ignore_patterns("__pycache__")
@@ -366,6 +367,7 @@ def test_processes_that_add_at_once_lose_nothing(tmp_path: Path) -> None:
     assert hidden(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_what_was_written_and_nothing_torn(tmp_path: Path) -> None:
     draws = random.Random(1)
     told: set[int] = set()

@@ -119,6 +119,7 @@ def test_a_checkout_that_cannot_be_written(pytester: pytest.Pytester) -> None:
     assert "baselines/test_ours: cannot be written: " in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_run_alone_and_tell_the_summary(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     fill(pytester)

@@ -20,6 +20,7 @@ def blocks() -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", section(), re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_examples_pass_until_a_setting_is_made_worse(pytester: pytest.Pytester) -> None:
     (_, python), (_, yaml), (_, failure) = blocks()
     shutil.copytree(ROOT / "scenarios", pytester.path / "scenarios")

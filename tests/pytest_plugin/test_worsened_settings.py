@@ -75,6 +75,7 @@ def file_of(case: str) -> str:
 
 
 @pytest.mark.parametrize(("case", "path", "value", "name", "cause"), WORSE)
+@pytest.mark.slow
 def test_a_worse_setting_fails(
     checkout: pytest.Pytester, case: str, path: str, value: str, name: str, cause: str
 ) -> None:

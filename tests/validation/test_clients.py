@@ -51,6 +51,7 @@ def agrees(sample: list[float], truth: float) -> None:
 
 
 @pytest.mark.parametrize(("clients", "think", "servers"), [(5, 3.0, 1), (12, 4.0, 2), (1, 1.0, 1)])
+@pytest.mark.slow
 def test_throughput_and_response_time_of_m_m_c_n(clients: int, think: float, servers: int) -> None:
     plan = repair(clients, f"{think}s", servers)
     throughputs, responses, numbers = [], [], []

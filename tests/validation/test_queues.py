@@ -140,6 +140,7 @@ def test_mean_wait_of_m_d_1() -> None:
     agrees(means["wait"], 0.5 * 0.5 / (1 - 0.5), means["gap"] - 1 / 0.5)
 
 
+@pytest.mark.slow
 def test_share_of_lost_calls_is_erlang_b() -> None:
     plan = queue(2.0, 3, 3000, EXPONENTIAL, queue_limit=0)
     agrees(shares(plan, Outcome.REJECTED), erlang_b(3, 2.0))
@@ -159,6 +160,7 @@ def test_share_of_calls_that_a_full_queue_refuses_is_that_of_m_m_1_k() -> None:
     agrees(shares(plan, Outcome.REJECTED), refused)
 
 
+@pytest.mark.slow
 def test_share_of_deadlines_that_pass_is_that_of_m_m_1_with_reneging() -> None:
     """Whoever is not done `timeout` after its arrival leaves, from the queue or from service.
 
@@ -173,6 +175,7 @@ def test_share_of_deadlines_that_pass_is_that_of_m_m_1_with_reneging() -> None:
     agrees(shares(plan, Outcome.TIMED_OUT), idle * math.exp(-free * timeout))
 
 
+@pytest.mark.slow
 def test_share_that_gets_no_place_in_a_bulkhead_in_time_is_that_of_limited_waits() -> None:
     """Whoever is not served `timeout` after its arrival leaves the queue (M/M/1 + D).
 

@@ -14,6 +14,7 @@ from cascadesim.model.breaker import BreakerPlan, CircuitBreaker
 from cascadesim.model.breaker_presets import breaker_of, layer_of
 from cascadesim.model.bulkhead import Bulkhead, BulkheadPlan
 from cascadesim.model.classes import ByClass, Classes
+from cascadesim.model.connections import CONNECTIONS
 from cascadesim.model.connector import Connector, DoubtingConnector
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import Fallback, FallbackPlan
@@ -28,7 +29,7 @@ from cascadesim.model.retry import Retry, RetryPlan
 from cascadesim.model.session import FaultyLeaks, Leaks, SessionLayer
 from cascadesim.model.shedding import CodelBulkhead, CodelLimit
 from cascadesim.model.stage import Limit, Sequence, StagePlan, Startup, Work
-from cascadesim.model.websocket import CONNECTIONS, Connections, Ends, Parts
+from cascadesim.model.websocket import Connections, Ends, Parts
 from cascadesim.randomness import UNIFORM, Distribution, Stream
 from cascadesim.records import Part
 
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence as Listed
 
+    from cascadesim.model.connections import ConnectionsPlan
     from cascadesim.model.faults import FaultPlan, Spans
     from cascadesim.model.kernel import Kernel
     from cascadesim.model.request import Layer
     from cascadesim.model.stage import PolicyPlan
-    from cascadesim.model.websocket import ConnectionsPlan
     from cascadesim.plan import Plan
 
 Timeouts = tuple[tuple[str, float], ...]  # dotted paths and seconds

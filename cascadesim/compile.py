@@ -14,6 +14,7 @@ from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
 from cascadesim.model.classes import ClassPlan
 from cascadesim.model.codel import CodelPlan
+from cascadesim.model.connections import CONNECTIONS, ConnectionsPlan, HandshakePlan
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.faults import FaultPlan, Renewal
@@ -23,7 +24,6 @@ from cascadesim.model.pool import PoolPlan, SessionPlan
 from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.retry import RetryPlan
 from cascadesim.model.stage import StagePlan
-from cascadesim.model.websocket import CONNECTIONS, ConnectionsPlan, HandshakePlan
 from cascadesim.model.window import WindowPlan
 from cascadesim.plan import ObservedPlan, Plan
 from cascadesim.randomness import Distribution

@@ -15,10 +15,10 @@ import numpy as np
 from cascadesim.builder import Builder
 from cascadesim.model.arrivals import Apart, Closed
 from cascadesim.model.classes import OBSERVED
+from cascadesim.model.connections import ConnectionsPlan
 from cascadesim.model.kernel import Kernel, Task
 from cascadesim.model.outcome import Outcome
 from cascadesim.model.request import Request, TracedRequest
-from cascadesim.model.websocket import ConnectionsPlan
 from cascadesim.records import ConnectionCounts, Records, Transition
 from cascadesim.senders import ClosedClients, ConnectedClients, OpenArrivals, send_observed
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.model.arrivals import Closed
-from cascadesim.model.websocket import CONNECTIONS, ConnectionsPlan
+from cascadesim.model.connections import CONNECTIONS, ConnectionsPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cascadesim.model.classes import OBSERVED
+from cascadesim.model.connections import GONE
 from cascadesim.model.kernel import ARRIVES, Alarm
-from cascadesim.model.websocket import GONE
 from cascadesim.randomness import Stream
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def content(records: Records) -> bytes:
     return b"".join([*arrays, rest.encode()])
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios())
 def test_whatever_is_no_answer_has_something_that_ended_it(data: Data) -> None:
     records = run(data)
@@ -40,7 +40,7 @@ def test_whatever_is_no_answer_has_something_that_ended_it(data: Data) -> None:
     assert (ended == ~answered).all()
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios())
 def test_every_request_ends_once_with_one_outcome(data: Data) -> None:
     plan = plan_of(data)
@@ -59,7 +59,7 @@ def test_every_request_ends_once_with_one_outcome(data: Data) -> None:
     assert (records.latency <= age).all()
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios())
 def test_parts_add_up_to_the_latency(data: Data) -> None:
     records = run(data)
@@ -70,7 +70,7 @@ def test_parts_add_up_to_the_latency(data: Data) -> None:
     assert len(set(columns)) == len(columns)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios())
 def test_breakers_change_state_by_the_rules(data: Data) -> None:
     plan = plan_of(data)
@@ -100,7 +100,7 @@ def test_breakers_change_state_by_the_rules(data: Data) -> None:
         state[change.breaker], since[change.breaker] = change.state, change.at
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios())
 def test_pools_never_lend_more_than_they_have(data: Data) -> None:
     checkout, checkin = Pool.checkout, Pool.checkin
@@ -124,7 +124,7 @@ def test_pools_never_lend_more_than_they_have(data: Data) -> None:
         run(data)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios(), st.integers(0, 3))
 def test_a_seed_gives_the_same_records_watched_or_not(data: Data, seed: int) -> None:
     plan = plan_of(data)
@@ -136,7 +136,7 @@ def test_a_seed_gives_the_same_records_watched_or_not(data: Data, seed: int) -> 
     assert seen[-1] == 1.0
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios())
 def test_the_past_does_not_depend_on_the_horizon(data: Data) -> None:
     data |= {"drain": "0s"}
@@ -224,7 +224,7 @@ def with_timeouts(value: Any, factor: int) -> Any:
     return changed
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios(), st.integers(2, 5))
 def test_other_timeouts_meet_the_same_draws(data: Data, factor: int) -> None:
     other = with_timeouts(data, factor)
@@ -233,7 +233,7 @@ def test_other_timeouts_meet_the_same_draws(data: Data, factor: int) -> None:
     assert (run(data).arrival == run(other).arrival).all()
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(scenarios())
 def test_no_draw_serves_twice(data: Data) -> None:
     times = draws_of(data)[1]

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
+from cascadesim.model.connections import CONNECTIONS
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.hedge import HedgePlan
 from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.retry import RetryPlan
-from cascadesim.model.websocket import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cascadesim.model.connections import ConnectionsPlan
     from cascadesim.model.pool import PoolPlan
     from cascadesim.model.stage import PolicyPlan, StagePlan
-    from cascadesim.model.websocket import ConnectionsPlan
     from cascadesim.plan import Plan
 
 _CONNECTIONS = f"workload.{CONNECTIONS}"

@@ -16,19 +16,19 @@ from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.model.arrivals import Closed
 from cascadesim.model.breaker import BreakerPlan
 from cascadesim.model.bulkhead import BulkheadPlan
+from cascadesim.model.connections import CONNECTIONS
 from cascadesim.model.deadline import DeadlinePlan
 from cascadesim.model.fallback import FallbackPlan
 from cascadesim.model.hedge import HedgePlan
 from cascadesim.model.rate_limit import RateLimitPlan
 from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
-from cascadesim.model.websocket import CONNECTIONS
 from cascadesim.scenario.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cascadesim.model.connections import ConnectionsPlan
     from cascadesim.model.stage import StagePlan
-    from cascadesim.model.websocket import ConnectionsPlan
     from cascadesim.plan import Around, Plan
 
 

@@ -21,8 +21,8 @@ from cascadesim.engine import watch
 from cascadesim.experiment.run import Result
 from cascadesim.experiment.warmup import settled
 from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
+from cascadesim.model.connections import CONNECTIONS
 from cascadesim.model.outcome import Outcome
-from cascadesim.model.websocket import CONNECTIONS
 from cascadesim.scenario.errors import ScenarioError, one_line, show
 from cascadesim.scenario.units import clock_text, parse_clock
 from cascadesim.shown import number

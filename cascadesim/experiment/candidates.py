@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.compile import compile_plan
 from cascadesim.model.breaker import BreakerPlan
-from cascadesim.model.websocket import CONNECTIONS
+from cascadesim.model.connections import CONNECTIONS
 from cascadesim.plan import walk
 from cascadesim.scenario.errors import ScenarioError, show
 from cascadesim.scenario.paths import locate

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cascadesim.model.breaker import BreakerPlan
+from cascadesim.model.connections import CONNECTIONS
 from cascadesim.model.outcome import ERRORS, Outcome
-from cascadesim.model.websocket import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,8 @@ After the WebSocket protocol (RFC 6455) and what is around it:
   `proxy_read_timeout`; AWS, "Connection idle timeout"). Messages, replies and pings pass, but
   nothing does in a partition.
 - A lost connection ends the messages that were sent and not answered, as disconnected, and the
-  server drops their calls. Messages that were not sent yet wait for the next connection.
+  server drops their calls. Messages that were not sent yet wait for the next connection. Both ends
+  know of it at once: a server that learns of it by its own pings holds the connection longer.
 - The client connects again after a backoff, also the first time, as socket.io does
   (`reconnectionDelay`, `randomizationFactor`); a success begins the backoff anew.
 
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cascadesim.model.connections import CONNECTED, CONNECTING, GONE, WAITING
 from cascadesim.model.deadline import AbandoningDeadline, Deadline
 from cascadesim.model.kernel import ARRIVES, EXPIRES, Alarm, Call, Cancelled, Task, WaitQueue
 from cascadesim.model.outcome import Outcome
@@ -40,59 +42,15 @@ from cascadesim.model.request import Request
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from cascadesim.model.connections import ConnectionsPlan
     from cascadesim.model.faults import FaultPlan, Spans
     from cascadesim.model.kernel import Kernel
     from cascadesim.model.request import Layer
-    from cascadesim.model.retry import RetryPlan
-    from cascadesim.model.stage import StagePlan
-    from cascadesim.randomness import Distribution, Stream
-
-CONNECTIONS = "connections"  # what faults, records and tables call them all
-CONNECTED, CONNECTING, WAITING, GONE = "connected", "connecting", "waiting", "gone"
+    from cascadesim.randomness import Stream
 
 _HAIR = 1e-9  # of an interval between pings; less is rounding
 # Handshakes are numbered from here, so that they take no draw of a message.
 HANDSHAKES = 1 << 41
-
-
-@dataclass(frozen=True, slots=True)
-class HandshakePlan:
-    """What a connection begins with; `abandon` lets the server go on with one that is given up."""
-
-    stages: tuple[StagePlan, ...] = ()
-    timeout: float = 10.0  # seconds
-    abandon: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionsPlan:
-    """Clients with a connection each, times in seconds."""
-
-    clients: int
-    messages: Distribution  # seconds from one message of a client to the next
-    reconnect: RetryPlan  # its waits alone count
-    handshake: HandshakePlan
-    attempts: float = math.inf  # handshakes that fail in a row before a client gives up
-    connect_over: float = 0.0  # the time over which clients connect first
-    in_order: bool = True
-    ping_interval: float = math.inf
-    ping_timeout: float = math.inf
-    idle_timeout: float = math.inf
-    limit: float = math.inf  # connections that the server holds
-    reply_timeout: float = math.inf
-    lifetime: Distribution | None = None  # after which a client closes its connection
-    faults: tuple[FaultPlan, ...] = ()
-
-    def spans(self, kind: str, spans_of: Callable[[FaultPlan], Spans]) -> list[tuple[float, float]]:
-        """Return when faults of a kind are active, in order and without overlap."""
-        found = sorted(span for f in self.faults if f.kind == kind for span in spans_of(f))
-        apart: list[tuple[float, float]] = []
-        for start, end in found:
-            if apart and start <= apart[-1][1]:
-                apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
-            else:
-                apart.append((start, end))
-        return apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from cascadesim.experiment.run import Result
-from cascadesim.model.websocket import CONNECTED, CONNECTING, CONNECTIONS, GONE, WAITING
+from cascadesim.model.connections import CONNECTED, CONNECTING, CONNECTIONS, GONE, WAITING
 from cascadesim.plots.style import (
     check_few,
     comparison_name,

@@ -228,6 +228,7 @@ def simple_changes(value: Any) -> list[Any]:
 
 @settings(max_examples=25)
 @given(scenarios())
+@pytest.mark.slow
 def test_plans_that_differ_in_anything_differ(data: dict[str, Any]) -> None:
     variant = Variant(plan_of(data), VARIANT.objectives)
     different = {variant, *changes(variant)}

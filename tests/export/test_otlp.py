@@ -152,6 +152,7 @@ def check_sums(result: cascadesim.Result, spans: Spans) -> None:
 
 @settings(max_examples=25)
 @given(scenarios())
+@pytest.mark.slow
 def test_spans_of_any_scenario_parse_nest_and_add_up(
     tmp_path_factory: pytest.TempPathFactory, data: Data
 ) -> None:

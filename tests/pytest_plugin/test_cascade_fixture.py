@@ -464,6 +464,7 @@ def test_what_passes_says_how_much_worse_would_have_been_seen(pytester: pytest.P
     assert float(lines[at + 1].split()[-3]) == pytest.approx((high - low) / 2, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_baseline_whose_test_is_gone_is_unused(pytester: pytest.Pytester) -> None:
     fill(pytester)
     file = pytester.path / "tests" / "test_ours.py"

@@ -216,6 +216,7 @@ steps = st.binary(min_size=20, max_size=50)
 
 @settings(max_examples=SEQUENCES)
 @given(plans("pybreaker"), steps)
+@pytest.mark.slow
 def test_pybreaker_is_in_the_same_state_after_every_step(plan: BreakerPlan, codes: bytes) -> None:
     clock = Clock()
     now = SimpleNamespace(now=lambda zone: EPOCH + timedelta(seconds=clock.now))
@@ -226,6 +227,7 @@ def test_pybreaker_is_in_the_same_state_after_every_step(plan: BreakerPlan, code
 
 @settings(max_examples=SEQUENCES)
 @given(st.sampled_from([RealPurgatory, RealAsyncPurgatory]), plans("purgatory"), steps)
+@pytest.mark.slow
 def test_purgatory_is_in_the_same_state_after_every_step(
     library: Callable[[BreakerPlan], Library], plan: BreakerPlan, codes: bytes
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_difference_is_seldom_seen_where_there_is_none(measure: str) -> None:
     assert seen <= 0.09  # 5 %, and 2.6 standard errors of 200 experiments
 
 
+@pytest.mark.slow
 def test_no_difference_is_seen_between_a_variant_and_itself() -> None:
     for first, same in experiments((QUEUE, QUEUE), range(1, 11)):
         assert first == same

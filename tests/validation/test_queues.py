@@ -134,6 +134,7 @@ def test_littles_law(load: float, servers: int, horizon: int) -> None:
     assert means["number"] == pytest.approx(means["latency"] / means["gap"], rel=0.01)
 
 
+@pytest.mark.slow
 def test_mean_wait_of_m_d_1() -> None:
     # Pollaczek-Khinchine: half the wait of M/M/1, as constant work has no variance.
     means = queue_means(0.5, 1, 12_000, "constant")
@@ -152,6 +153,7 @@ def shares(plan: Plan, outcome: Outcome) -> Floats:
     return np.array([(run.outcome[run.measured] == outcome).mean() for run in runs])
 
 
+@pytest.mark.slow
 def test_share_of_calls_that_a_full_queue_refuses_is_that_of_m_m_1_k() -> None:
     load, room = 1.2, 3
     size = room + 1  # with the one in service
@@ -235,6 +237,7 @@ def test_share_of_long_waits_on_a_lifo_queue_is_that_of_busy_periods() -> None:
     agrees(share, expected, *chance)
 
 
+@pytest.mark.slow
 def test_mean_latency_of_a_request_that_forks_and_joins() -> None:
     """Two queues in parallel, each request served by both: (12 - load) / 8 times M/M/1's.
 

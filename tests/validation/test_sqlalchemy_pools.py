@@ -447,6 +447,7 @@ SMALL = queue(1.0, size=1, max_overflow=0)
 )
 @settings(max_examples=SCHEDULES)
 @given(setups(), schedules())
+@pytest.mark.slow
 def test_a_queue_pool_lends_as_the_librarys(setup: Setup, uses: list[Use]) -> None:
     agree(setup, uses)
 

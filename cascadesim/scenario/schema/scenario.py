@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from cascadesim.model.websocket import CONNECTIONS
+from cascadesim.model.connections import CONNECTIONS
 from cascadesim.scenario.errors import show, suggest
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.samples import SampleText

@@ -24,6 +24,11 @@ SWEEP = [
 RUNS = 19 * 4
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to what it runs in the background: let it ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(store: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*SWEEP, "--store", str(store), *options],
@@ -31,6 +36,7 @@ def start(store: Path, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # a group of its own, as a terminal gives
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
     )
 
 

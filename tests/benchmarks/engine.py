@@ -102,6 +102,9 @@ POLICIES: dict[str, Any] = {  # what a request pays for each of them, that lets 
     "deadline, propagating": {
         "deadline": {"timeout": "9s", "on_timeout": "abandon", "propagate": True}
     },
+    "retry": {"retry": {"attempts": 3, "jitter": "full"}},
+    "retry, with a budget": {"retry": {"attempts": 3, "budget": "10%"}},
+    "fallback": {"fallback": {}},
     "hedge": {"hedge": {"after": "9s"}},
     "hedge, one in five": {"hedge": {"after": "400ms"}},
     "rate limit": {"rate_limit": {"rate": "100/s", "burst": 20}},
@@ -193,6 +196,11 @@ FAULTS: dict[str, Any] = {  # and for looking whether there is a fault
     "fault, planned": {"from": "60s", "for": "20s", "outage": {}},
     "fault, random": {"random": {"mtbf": "10min", "mttr": "20s"}, "outage": {}},
     "fault, cold start": {"from": "0s", "for": "60s", "cold_start": {"multiply": 2}},
+    "fault, restart, then cold": {
+        "from": "60s",
+        "for": "20s",
+        "restart": {"cold_start": {"multiply": 2, "for": "60s"}},
+    },
 }
 
 

@@ -14,15 +14,15 @@ from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.compile import compile_plan
-from cascadesim.experiment.compare import Comparison
-from cascadesim.experiment.positions import Positions, chosen, positions
-from cascadesim.experiment.replications import Variant, measured
-from cascadesim.experiment.run import Result, run
-from cascadesim.scenario.errors import ScenarioError, cut, one_line, show
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario
 from cascadesim.scenario.source import flow
 from cascadesim.shown import OVER_TIME, lower_bound, number, percent, titled_html
+from cascadesim.studies.compare import Comparison
+from cascadesim.studies.positions import Positions, chosen, positions
+from cascadesim.studies.replications import Variant, measured
+from cascadesim.studies.run import Result, run
+from cascadesim.values.errors import ScenarioError, cut, one_line, show
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from html import escape
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.errors import one_line
+from cascadesim.values.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

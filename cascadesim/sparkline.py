@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 from cascadesim.shown import lower_bound, number
 
 if TYPE_CHECKING:

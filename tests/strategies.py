@@ -8,10 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
-from cascadesim.plan import Plan
+from cascadesim.plan.plan import Plan
 from cascadesim.records import Records
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import loads
 
 Data = dict[str, Any]

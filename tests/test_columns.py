@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import cascadesim
-from cascadesim.experiment.compare import Comparison
-from cascadesim.experiment.optimization import Optimization
-from cascadesim.experiment.sweep import Sweep
 from cascadesim.records import Records
+from cascadesim.studies.compare import Comparison
+from cascadesim.studies.optimization import Optimization
+from cascadesim.studies.sweep import Sweep
 
 HERE = cascadesim.Execution(jobs=1)
 WORKERS = "a.concurrency=1,2"

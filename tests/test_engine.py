@@ -11,13 +11,13 @@ import pytest
 from scipy import stats
 from strategies import Data, plan_of, run
 
-from cascadesim.compile import distribution
 from cascadesim.engine import simulate
-from cascadesim.model.outcome import Outcome
+from cascadesim.engine.simpy.senders import OBSERVED
+from cascadesim.plan.outcome import Outcome
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
-from cascadesim.scenario.schema.work import Work
-from cascadesim.senders import OBSERVED
+from cascadesim.scenario.compile import distribution
+from cascadesim.values.distributions import Work
 
 OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, DISCONNECTED, UNFINISHED = (o.word for o in Outcome)
 

@@ -13,10 +13,10 @@ from strategies import Data, plan_of, run
 from test_engine import ALWAYS, FAILED, OK, REJECTED, TIMED_OUT, ends, scenario, simulated, stage
 
 from cascadesim.engine import simulate, trace
-from cascadesim.experiment.candidates import allowed
-from cascadesim.model.adaptive_limit import AdaptiveLimitPlan, Algorithm, algorithm_of
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan, Algorithm, algorithm_of
 from cascadesim.scenario.load import loads
+from cascadesim.studies.candidates import allowed
+from cascadesim.values.errors import ScenarioError
 
 
 def adaptive(algorithm: str = "aimd", **settings: Any) -> Data:

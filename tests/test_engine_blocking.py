@@ -11,7 +11,7 @@ from test_engine import FAILED, OK, REJECTED, TIMED_OUT, ends, scenario, simulat
 
 from cascadesim.analysis.bounds import worst_case
 from cascadesim.engine import trace
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 
 def row(*policies: Data, first: Data | None = None, **second: Any) -> Data:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from strategies import Data, run
 
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 from cascadesim.records import Records
 
 

@@ -19,10 +19,10 @@ from test_engine import (
     stage,
 )
 
-from cascadesim.experiment.candidates import allowed
-from cascadesim.experiment.check import check
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import loads
+from cascadesim.studies.candidates import allowed
+from cascadesim.studies.check import check
+from cascadesim.values.errors import ScenarioError
 
 
 def bulkhead(**settings: Any) -> Data:

@@ -16,20 +16,20 @@ from cascadesim.analysis.bounds import path_bounds
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
-from cascadesim.experiment.check import check
-from cascadesim.experiment.compare import compare
-from cascadesim.experiment.diff import diff
-from cascadesim.experiment.execution import Execution
-from cascadesim.experiment.explain import explain
-from cascadesim.experiment.gate import gate
-from cascadesim.experiment.optimize import optimize
-from cascadesim.experiment.run import run as run_scenario
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import Scenario, loads
 from cascadesim.scenario.objectives import parse_objective
+from cascadesim.studies.check import check
+from cascadesim.studies.compare import compare
+from cascadesim.studies.diff import diff
+from cascadesim.studies.execution import Execution
+from cascadesim.studies.explain import explain
+from cascadesim.studies.gate import gate
+from cascadesim.studies.optimize import optimize
+from cascadesim.studies.run import run as run_scenario
+from cascadesim.values.errors import ScenarioError
 
 AUTH = {"work": {"constant": "300ms"}, "concurrency": 1}
 AGENT = {"work": {"constant": "1s"}}

@@ -11,13 +11,13 @@ from test_engine_laws import content, draws_of
 
 from cascadesim.analysis.bounds import longest_bound
 from cascadesim.analysis.contradictions import contradictions
-from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate, trace
-from cascadesim.experiment.check import check
-from cascadesim.experiment.replications import Job, Variant, replicate
-from cascadesim.model.outcome import Outcome
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.plan.outcome import Outcome
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import loads
+from cascadesim.studies.check import check
+from cascadesim.studies.replications import Job, Variant, replicate
+from cascadesim.values.errors import ScenarioError
 
 STAGE = {"work": {"constant": "1s"}, "concurrency": 1}
 

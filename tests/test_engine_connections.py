@@ -17,13 +17,13 @@ from test_engine_laws import content, draws_of, with_timeouts
 
 from cascadesim.analysis.bounds import longest_bound, path_bounds
 from cascadesim.engine import simulate, trace
-from cascadesim.model.outcome import Outcome
-from cascadesim.model.retry import RetryPlan
-from cascadesim.model.websocket import HANDSHAKES
+from cascadesim.engine.simpy.retry import RetryPlan
+from cascadesim.engine.simpy.websocket import HANDSHAKES
+from cascadesim.plan.outcome import Outcome
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import ConnectionCounts, Records
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import loads
+from cascadesim.values.errors import ScenarioError
 
 WHERE = "workload.connections"
 

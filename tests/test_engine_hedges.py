@@ -29,9 +29,9 @@ from test_engine import (
 from test_engine_laws import draws_of
 
 from cascadesim.engine import trace
-from cascadesim.experiment.candidates import allowed
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import loads
+from cascadesim.studies.candidates import allowed
+from cascadesim.values.errors import ScenarioError
 
 SLOW = fault("0s", "1100ms", latency={"add": "9s"})  # the first attempt takes 10 s, for 1 s of work
 DOWN = fault("0s", "1100ms", outage={"fail_after": "200ms"})  # or fails after 0.2 s

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from strategies import HORIZON, Data, plan_of, run, scenarios, workloads, works
 
 from cascadesim.engine import simulate
-from cascadesim.model.breaker import BreakerPlan
-from cascadesim.model.outcome import CAUSES, Outcome
-from cascadesim.model.pool import Pool
+from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.engine.simpy.pool import Pool
+from cascadesim.plan.outcome import CAUSES, Outcome
 from cascadesim.randomness import Stream
 from cascadesim.records import Records
 

@@ -25,9 +25,9 @@ from test_engine import (
 from test_engine_laws import draws_of
 
 from cascadesim.engine import trace
-from cascadesim.experiment.check import check
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import loads
+from cascadesim.studies.check import check
+from cascadesim.values.errors import ScenarioError
 
 
 def work(seconds: str, *policies: Data, **more: Any) -> Data:

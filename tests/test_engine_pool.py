@@ -11,7 +11,7 @@ from scipy import stats
 from strategies import Data, plan_of, run
 
 from cascadesim.analysis.bounds import worst_case
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 from cascadesim.records import Records
 
 OK, _, _, TIMED_OUT, FAILED, *_ = (outcome.word for outcome in Outcome)

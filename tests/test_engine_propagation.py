@@ -12,14 +12,14 @@ from strategies import Data, plan_of, run, scenarios, with_stages
 from test_engine import ALWAYS, FAILED, OK, TIMED_OUT, changes, ends, fault, scenario, simulated
 
 from cascadesim.engine import trace
-from cascadesim.experiment.candidates import allowed
-from cascadesim.experiment.check import check
-from cascadesim.model.kernel import Call
-from cascadesim.model.request import Request
-from cascadesim.model.stage import Work
+from cascadesim.engine.simpy.kernel import Call
+from cascadesim.engine.simpy.request import Request
+from cascadesim.engine.simpy.stage import Work
 from cascadesim.records import Records
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import loads
+from cascadesim.studies.candidates import allowed
+from cascadesim.studies.check import check
+from cascadesim.values.errors import ScenarioError
 
 
 def deadline(timeout: str, propagate: bool = True, **more: Any) -> Data:

@@ -4,7 +4,7 @@ import pytest
 from strategies import Data, plan_of, run
 from test_engine import OK, REJECTED, TIMED_OUT, ends, scenario, simulated, spent, stage
 
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 
 def lifo(work: str, *policies: Data, **more: object) -> Data:

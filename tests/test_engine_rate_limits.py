@@ -22,14 +22,14 @@ from test_engine import (
 )
 
 from cascadesim.engine import simulate
-from cascadesim.experiment.candidates import allowed
-from cascadesim.experiment.check import check
-from cascadesim.model.kernel import Call
-from cascadesim.model.rate_limit import TokenBucket
-from cascadesim.model.request import Request
-from cascadesim.model.stage import Work
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.engine.simpy.kernel import Call
+from cascadesim.engine.simpy.rate_limit import TokenBucket
+from cascadesim.engine.simpy.request import Request
+from cascadesim.engine.simpy.stage import Work
 from cascadesim.scenario.load import loads
+from cascadesim.studies.candidates import allowed
+from cascadesim.studies.check import check
+from cascadesim.values.errors import ScenarioError
 
 
 def rate_limit(rate: str, **settings: Any) -> Data:

@@ -10,7 +10,7 @@ from strategies import plan_of
 from cascadesim.analysis.bounds import worst_case
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.engine import simulate
-from cascadesim.plan import Plan
+from cascadesim.plan.plan import Plan
 
 
 def plan(work: Any, **stage: Any) -> Plan:

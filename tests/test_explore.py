@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 import cascadesim
 from cascadesim import explorer
-from cascadesim.experiment.positions import MOST, positions
 from cascadesim.explorer import DELAY, NOW, TODAY, Explorer, Latest, explore
 from cascadesim.scenario.load import parse_settings
 from cascadesim.scenario.source import parse
 from cascadesim.scenario.vary import Vary
+from cascadesim.studies.positions import MOST, positions
 
 pytest.importorskip("ipywidgets")
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 import cascadesim
-from cascadesim.experiment.replay import Replay
+from cascadesim.studies.replay import Replay
 
 SCENARIOS = ROOT / "scenarios"
 ALL = sorted(SCENARIOS.glob("*/*.yaml"))
@@ -161,7 +161,7 @@ def test_the_settings_are_those_given(name: str) -> None:
 
 
 def _stage_names(scenario: cascadesim.Scenario) -> set[str]:
-    from cascadesim.compile import compile_plan
+    from cascadesim.scenario.compile import compile_plan
 
     return {stage.name for stage in compile_plan(scenario.model).walk()}
 

@@ -9,8 +9,8 @@ import pytest
 from conftest import ROOT
 
 import cascadesim
-from cascadesim.compile import compile_plan
 from cascadesim.engine import watch
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.trace import Snapshot
 
 FOLDER = ROOT / "scenarios/reconnect-storm"

@@ -9,8 +9,8 @@ import pytest
 from conftest import ROOT
 
 import cascadesim
-from cascadesim.compile import compile_plan
-from cascadesim.experiment.run import Result
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.studies.run import Result
 
 SECOND, THIRD = (pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))
 TWO, SEEDS = (1, SECOND), (1, SECOND, THIRD)

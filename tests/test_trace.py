@@ -11,11 +11,11 @@ from strategies import Data, plan_of, scenarios
 from test_engine_laws import content
 
 from cascadesim.engine import simulate, trace, watch
-from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
-from cascadesim.model.bulkhead import BulkheadPlan
-from cascadesim.model.outcome import Outcome
-from cascadesim.model.rate_limit import RateLimitPlan
-from cascadesim.plan import Plan
+from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
+from cascadesim.engine.simpy.bulkhead import BulkheadPlan
+from cascadesim.engine.simpy.rate_limit import RateLimitPlan
+from cascadesim.plan.outcome import Outcome
+from cascadesim.plan.plan import Plan
 from cascadesim.records import Records
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
 

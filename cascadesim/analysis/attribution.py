@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.model.outcome import CAUSES, Outcome
+from cascadesim.plan.outcome import CAUSES, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

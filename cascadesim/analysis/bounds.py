@@ -11,23 +11,23 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
-from cascadesim.model.breaker import BreakerPlan
-from cascadesim.model.bulkhead import BulkheadPlan
-from cascadesim.model.connections import CONNECTIONS
-from cascadesim.model.deadline import DeadlinePlan
-from cascadesim.model.fallback import FallbackPlan
-from cascadesim.model.hedge import HedgePlan
-from cascadesim.model.rate_limit import RateLimitPlan
-from cascadesim.model.retry import RetryPlan
+from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
+from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.engine.simpy.bulkhead import BulkheadPlan
+from cascadesim.engine.simpy.deadline import DeadlinePlan
+from cascadesim.engine.simpy.fallback import FallbackPlan
+from cascadesim.engine.simpy.hedge import HedgePlan
+from cascadesim.engine.simpy.rate_limit import RateLimitPlan
+from cascadesim.engine.simpy.retry import RetryPlan
+from cascadesim.plan.connections import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cascadesim.model.connections import ConnectionsPlan
-    from cascadesim.model.pool import PoolPlan
-    from cascadesim.model.stage import PolicyPlan, StagePlan
-    from cascadesim.plan import Plan
+    from cascadesim.engine.simpy.pool import PoolPlan
+    from cascadesim.engine.simpy.stage import PolicyPlan, StagePlan
+    from cascadesim.plan.connections import ConnectionsPlan
+    from cascadesim.plan.plan import Plan
 
 _CONNECTIONS = f"workload.{CONNECTIONS}"
 

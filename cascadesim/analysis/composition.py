@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cascadesim.analysis.percentiles import share
-from cascadesim.model.outcome import CAUSES
+from cascadesim.plan.outcome import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from cascadesim.model.outcome import Outcome
+    from cascadesim.plan.outcome import Outcome
     from cascadesim.records import Part, Records
 
 

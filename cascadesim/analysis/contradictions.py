@@ -12,24 +12,24 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.bounds import Bound, recoveries
-from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
-from cascadesim.model.arrivals import Closed
-from cascadesim.model.breaker import BreakerPlan
-from cascadesim.model.bulkhead import BulkheadPlan
-from cascadesim.model.connections import CONNECTIONS
-from cascadesim.model.deadline import DeadlinePlan
-from cascadesim.model.fallback import FallbackPlan
-from cascadesim.model.hedge import HedgePlan
-from cascadesim.model.rate_limit import RateLimitPlan
-from cascadesim.model.retry import BUDGET_RESERVE, RetryPlan
-from cascadesim.scenario.units import duration_text
+from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
+from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.engine.simpy.bulkhead import BulkheadPlan
+from cascadesim.engine.simpy.deadline import DeadlinePlan
+from cascadesim.engine.simpy.fallback import FallbackPlan
+from cascadesim.engine.simpy.hedge import HedgePlan
+from cascadesim.engine.simpy.rate_limit import RateLimitPlan
+from cascadesim.engine.simpy.retry import BUDGET_RESERVE, RetryPlan
+from cascadesim.plan.arrivals import Closed
+from cascadesim.plan.connections import CONNECTIONS
+from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cascadesim.model.connections import ConnectionsPlan
-    from cascadesim.model.stage import StagePlan
-    from cascadesim.plan import Around, Plan
+    from cascadesim.engine.simpy.stage import StagePlan
+    from cascadesim.plan.connections import ConnectionsPlan
+    from cascadesim.plan.plan import Around, Plan
 
 
 @dataclass(frozen=True, slots=True)

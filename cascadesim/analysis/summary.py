@@ -10,7 +10,7 @@ import numpy as np
 
 from cascadesim.analysis.attribution import Blame, blame_for_outcomes, blame_for_time
 from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
-from cascadesim.model.outcome import ERRORS, Outcome
+from cascadesim.plan.outcome import ERRORS, Outcome
 from cascadesim.scenario.objectives import RATES
 
 if TYPE_CHECKING:

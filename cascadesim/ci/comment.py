@@ -16,12 +16,12 @@ from cascadesim.ci.texts import (
     requests_text,
     setting_texts,
 )
-from cascadesim.scenario.errors import one_line
+from cascadesim.values.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cascadesim.experiment.diff import Diff, MovedObjective, Pair
+    from cascadesim.studies.diff import Diff, MovedObjective, Pair
 
 MARKER = "<!-- cascadesim diff -->"  # by which a script finds the comment, to replace it
 NOTHING = "No setting changed that a run could tell"

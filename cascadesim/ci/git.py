@@ -7,9 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.errors import ScenarioError, cut, show
 from cascadesim.scenario.load import Scenario, loads
 from cascadesim.scenario.source import parse
+from cascadesim.values.errors import ScenarioError, cut, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

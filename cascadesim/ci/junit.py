@@ -11,11 +11,11 @@ from xml.etree import ElementTree as ET
 
 from cascadesim import __version__
 from cascadesim.ci.texts import blame_text, value_text
-from cascadesim.scenario.errors import one_line
+from cascadesim.values.errors import one_line
 
 if TYPE_CHECKING:
-    from cascadesim.experiment.gate import Gate, JudgedScenario, JudgedVariant
-    from cascadesim.experiment.judged import Judged
+    from cascadesim.studies.gate import Gate, JudgedScenario, JudgedVariant
+    from cascadesim.studies.judged import Judged
 
 
 def junit_xml(gate: Gate) -> str:

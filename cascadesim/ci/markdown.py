@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.errors import cut, one_line
+from cascadesim.values.errors import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,9 +11,9 @@ from cascadesim.shown import lower_bound
 
 if TYPE_CHECKING:
     from cascadesim.analysis.intervals import Interval
-    from cascadesim.experiment.changes import SettingChange
-    from cascadesim.experiment.diff import Moved, Pair
-    from cascadesim.experiment.judged import Judged
+    from cascadesim.studies.changes import SettingChange
+    from cascadesim.studies.diff import Moved, Pair
+    from cascadesim.studies.judged import Judged
 
 UNITS = "latencies in seconds, goodput in replies per second"
 

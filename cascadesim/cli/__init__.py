@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cascadesim.cli.app import app
-from cascadesim.scenario.errors import ScenarioError, one_line
+from cascadesim.values.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
     from typing import NoReturn

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from cascadesim import MOST_SEED, __version__
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 app = typer.Typer(
     name="cascadesim",
@@ -131,7 +131,7 @@ def execution(
     jobs: int, backend: Backend, scheduler: str | None, store: str | None, no_store: bool
 ) -> Any:
     """Return the execution that the options ask for."""
-    from cascadesim.experiment.execution import Execution
+    from cascadesim.studies.execution import Execution
 
     folder = None if no_store else store_folder(store) or _writable(default_store())
     return Execution(jobs, backend.value, scheduler, folder)
@@ -153,7 +153,7 @@ def default_store() -> Path:
 
 def _writable(folder: Path) -> Path | None:
     """Return the folder; None, and say so, where nothing can be written into it."""
-    from cascadesim.experiment.run import check_writable
+    from cascadesim.studies.run import check_writable
 
     try:
         check_writable(folder, ())
@@ -195,7 +195,7 @@ def load_scenario(path: Path, variant: str | None = None, settings: list[str] | 
 
 def print_json(data: Any) -> None:
     """Print plain data as JSON."""
-    from cascadesim.experiment.run import json_text
+    from cascadesim.studies.run import json_text
 
     print_text(json_text(data))
 

@@ -29,7 +29,7 @@ from cascadesim.cli.app import (
     print_json,
     split,
 )
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,8 +137,8 @@ def _load(paths: list[Path], variant: str | None, settings: list[str] | None) ->
 def _print_settings(loaded: list[Any], format: TableOrJson) -> None:
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.check import check as run_check
-    from cascadesim.experiment.replay import part_of
+    from cascadesim.studies.check import check as run_check
+    from cascadesim.studies.replay import part_of
 
     found = []
     with progress_bar(f"checking {_names(loaded)}") as progress:
@@ -166,8 +166,8 @@ def _judge(
     from cascadesim.ci.summary import gate_markdown
     from cascadesim.cli.gate_table import print_gate
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.gate import gate
     from cascadesim.scenario.load import parse_settings
+    from cascadesim.studies.gate import gate
 
     junit, markdown = options["--junit"], options["--markdown"]
     printed = markdown is not None and str(markdown) == _TO_OUTPUT
@@ -212,7 +212,7 @@ def _names(loaded: list[Any]) -> str:
 
 def _check_files(files: list[Path | None]) -> None:
     """Raise a ScenarioError where a file cannot be written: before a long run, not after it."""
-    from cascadesim.experiment.run import check_writable
+    from cascadesim.studies.run import check_writable
 
     given = [file for file in files if file is not None]
     for file in given:
@@ -222,7 +222,7 @@ def _check_files(files: list[Path | None]) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    from cascadesim.experiment.run import write_files
+    from cascadesim.studies.run import write_files
 
     write: Callable[[Path], object] = lambda path: path.write_text(text, "utf-8")  # noqa: E731
     write_files(file.parent, {file.name: write})

@@ -18,16 +18,16 @@ from cascadesim.cli.tables import (
     say,
     words,
 )
-from cascadesim.experiment.replications import at_least
 from cascadesim.scenario.objectives import RATES
 from cascadesim.shown import lower_bound, percent, percent_plus_minus, plus_minus
+from cascadesim.studies.replications import at_least
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cascadesim.experiment.compare import Comparison
-    from cascadesim.experiment.judged import Judged
     from cascadesim.scenario.objectives import Objective
+    from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.judged import Judged
 
 _ALWAYS = ("error_rate", "degraded_rate")  # also where they are 0
 _OTHERS = tuple(rate for rate in RATES if rate not in ("ok_rate", *_ALWAYS))

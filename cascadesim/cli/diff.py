@@ -25,7 +25,7 @@ from cascadesim.cli.app import (
     split,
 )
 from cascadesim.cli.check import print_markdown
-from cascadesim.scenario.errors import ScenarioError, show, suggest
+from cascadesim.values.errors import ScenarioError, show, suggest
 
 
 class CommentFormat(StrEnum):
@@ -97,9 +97,9 @@ def diff(
     """
     from cascadesim.ci.comment import diff_markdown
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.diff import diff as run_diff
-    from cascadesim.experiment.diff import parse_allowed_worse, to_dict
-    from cascadesim.experiment.replay import part_of
+    from cascadesim.studies.diff import diff as run_diff
+    from cascadesim.studies.diff import parse_allowed_worse, to_dict
+    from cascadesim.studies.replay import part_of
 
     paths = scenarios or []
     allowed = parse_allowed_worse(fail_on_worse or [], replications)
@@ -140,7 +140,7 @@ def _versions(paths: list[Path], git: str | None, variants: list[str]) -> list[A
     if len(paths) != 2:
         message = f"expected two scenarios, OLD and NEW, or --git main..HEAD; got {len(paths)}"
         raise ScenarioError(message, "cascadesim diff")
-    from cascadesim.experiment.diff import check_variants
+    from cascadesim.studies.diff import check_variants
 
     old, new = map(load_scenario, paths)
     check_variants(old, new, variants)

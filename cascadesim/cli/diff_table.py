@@ -16,14 +16,14 @@ from cascadesim.ci.texts import (
     setting_texts,
 )
 from cascadesim.cli.tables import new_console, print_table, say, words
-from cascadesim.scenario.errors import cut, one_line
+from cascadesim.values.errors import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from cascadesim.experiment.diff import Diff, Pair
+    from cascadesim.studies.diff import Diff, Pair
 
 _VALUE = 60  # characters of a setting
 

@@ -73,9 +73,9 @@ def compare(
     """
     from cascadesim.cli.comparison_table import print_comparison
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.compare import compare as run_comparison
-    from cascadesim.experiment.precision import parse_precision
     from cascadesim.scenario.load import parse_settings
+    from cascadesim.studies.compare import compare as run_comparison
+    from cascadesim.studies.precision import parse_precision
 
     loaded = [load_scenario(path) for path in scenarios]
     settings = parse_settings(set or [])

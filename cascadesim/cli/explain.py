@@ -67,8 +67,8 @@ def explain(
     """
     from cascadesim.cli.explain_table import print_explanation
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.execution import Execution
-    from cascadesim.experiment.explain import explain as run_explanation
+    from cascadesim.studies.execution import Execution
+    from cascadesim.studies.explain import explain as run_explanation
 
     loaded = load_scenario(scenario, variant, set)
     with progress_bar(f"explaining {loaded.name}") as progress:

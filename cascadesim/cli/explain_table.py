@@ -9,13 +9,13 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.analysis.timeline import WORK, rounded_steps
 from cascadesim.cli.tables import new_console, print_table, say, words
-from cascadesim.experiment.candidates import written
-from cascadesim.experiment.counterfactual import setting_text
-from cascadesim.experiment.explain import SHOWN, limit_of
-from cascadesim.model.outcome import Outcome
-from cascadesim.scenario.errors import one_line
+from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.vary import quantity
 from cascadesim.shown import lower_bound, number, seconds_text
+from cascadesim.studies.candidates import written
+from cascadesim.studies.counterfactual import setting_text
+from cascadesim.studies.explain import SHOWN, limit_of
+from cascadesim.values.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cascadesim.analysis.timeline import Step
-    from cascadesim.experiment.counterfactual import Counterfactual, World
-    from cascadesim.experiment.explain import Explanation
+    from cascadesim.studies.counterfactual import Counterfactual, World
+    from cascadesim.studies.explain import Explanation
 
 _MAJOR = 0.05  # the share of a latency from which on it is said what governs a step
 _WIDTH = 36  # characters of a change on one line

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from cascadesim.ci.summary import AS_IT_STANDS
 from cascadesim.ci.texts import UNITS, blame_text, counted, judged_text
 from cascadesim.cli.tables import new_console, print_table, say
-from cascadesim.scenario.errors import one_line
+from cascadesim.values.errors import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cascadesim.experiment.gate import Gate, JudgedScenario, JudgedVariant
+    from cascadesim.studies.gate import Gate, JudgedScenario, JudgedVariant
 
 COLUMNS = ("scenario", "variant", "objective", "value", "met")
 

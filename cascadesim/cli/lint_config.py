@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascadesim.cli.app import Command, app, print_json
-from cascadesim.scenario.errors import cut, one_line
+from cascadesim.values.errors import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ from cascadesim.cli.app import (
     load_scenario,
     print_json,
 )
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 
 @app.command(cls=Command)
@@ -94,9 +94,9 @@ def optimize(
     """
     from cascadesim.cli.optimize_table import print_optimization
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.optimize import optimize as run_optimization
-    from cascadesim.experiment.optimize import runs
     from cascadesim.plots.files import save_figure
+    from cascadesim.studies.optimize import optimize as run_optimization
+    from cascadesim.studies.optimize import runs
 
     loaded = load_scenario(scenario, variant, set)
     _check_files(out, plot, len(minimize or []) + len(maximize or []))
@@ -132,7 +132,7 @@ def optimize(
 
 def _check_files(out: Path | None, plot: Path | None, goals: int) -> None:
     """Raise the errors of writing files before a long search, and not only after it."""
-    from cascadesim.experiment.run import check_writable
+    from cascadesim.studies.run import check_writable
 
     if out is not None:
         if out.suffix not in (".yaml", ".yml"):

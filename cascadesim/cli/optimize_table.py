@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.percentiles import FEW, too_few
 from cascadesim.cli.tables import new_console, print_table, say
-from cascadesim.experiment.optimization import (
+from cascadesim.scenario.objectives import RATES
+from cascadesim.shown import (
+    lower_bound,
+    percent,
+    plus_minus,
+)
+from cascadesim.studies.optimization import (
     OPTIMIZED,
     OUTCOMES,
     TODAY,
@@ -17,12 +23,6 @@ from cascadesim.experiment.optimization import (
     mean_text,
     setting_text,
 )
-from cascadesim.scenario.objectives import RATES
-from cascadesim.shown import (
-    lower_bound,
-    percent,
-    plus_minus,
-)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cascadesim.analysis.intervals import Interval
-    from cascadesim.experiment.optimization import Optimization
+    from cascadesim.studies.optimization import Optimization
 
 _ON_FRONT = {True: "yes", False: "no", None: "?"}
 _PERCENTILE = re.compile(r"p[0-9]")

@@ -19,7 +19,7 @@ from cascadesim.cli.app import (
     load_scenario,
     split,
 )
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 
 class Figure(StrEnum):
@@ -155,9 +155,9 @@ def _compare(
     jobs: int,
     progress: Any,
 ) -> Any:
-    from cascadesim.experiment.compare import compare
-    from cascadesim.experiment.execution import Execution
     from cascadesim.scenario.load import parse_settings
+    from cascadesim.studies.compare import compare
+    from cascadesim.studies.execution import Execution
 
     return compare(
         scenario,
@@ -171,6 +171,6 @@ def _compare(
 
 
 def _run(scenario: Any, seed: int | None, progress: Any) -> Any:
-    from cascadesim.experiment.run import run
+    from cascadesim.studies.run import run
 
     return run(scenario, seed, progress)

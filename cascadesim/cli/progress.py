@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.errors import cut, one_line
+from cascadesim.values.errors import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -24,7 +24,7 @@ from cascadesim.cli.app import (
     print_json,
     split,
 )
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 
 @app.command(cls=Command)
@@ -51,8 +51,8 @@ def replay(
     """
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.replay import part_of
-    from cascadesim.experiment.replay import replay as run_replay
+    from cascadesim.studies.replay import part_of
+    from cascadesim.studies.replay import replay as run_replay
 
     loaded = [load_scenario(path) for path in scenarios]
     replays = []
@@ -120,8 +120,8 @@ def run(
     """
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.experiment.run import check_writable
-    from cascadesim.experiment.run import run as run_scenario
+    from cascadesim.studies.run import check_writable
+    from cascadesim.studies.run import run as run_scenario
 
     loaded = load_scenario(scenario, variant, set)
     if out is not None:

@@ -22,7 +22,7 @@ def store(
       cascadesim store --clear
     """
     from cascadesim.cli.tables import new_console, print_table, say
-    from cascadesim.experiment.store import Store, code_version
+    from cascadesim.studies.store import Store, code_version
 
     kept = Store(store_folder(store) or default_store())
     if clear:

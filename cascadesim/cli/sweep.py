@@ -26,7 +26,7 @@ from cascadesim.cli.app import (
     load_scenario,
     print_json,
 )
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 
 @app.command(cls=Command)
@@ -92,10 +92,10 @@ def sweep(
     from cascadesim.analysis.percentiles import PERCENTILES
     from cascadesim.cli.progress import progress_bar
     from cascadesim.cli.sweep_table import print_sweep
-    from cascadesim.experiment.design import design
-    from cascadesim.experiment.run import check_writable
-    from cascadesim.experiment.sweep import FILES, run_design, runs
     from cascadesim.plots.files import check_file, save_figure
+    from cascadesim.studies.design import design
+    from cascadesim.studies.run import check_writable
+    from cascadesim.studies.sweep import FILES, run_design, runs
 
     if percentile not in PERCENTILES:
         raise ScenarioError(

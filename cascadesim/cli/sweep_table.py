@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from cascadesim.analysis.effects import best_level
 from cascadesim.analysis.percentiles import FEW
 from cascadesim.cli.tables import new_console, print_table, say
-from cascadesim.experiment.design import settings_text
-from cascadesim.experiment.sweep import SHOWN
 from cascadesim.shown import lower_bound, percent
+from cascadesim.studies.design import settings_text
+from cascadesim.studies.sweep import SHOWN
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from cascadesim.analysis.effects import Effect, Effects, Level
-    from cascadesim.experiment.sweep import Sweep
+    from cascadesim.studies.sweep import Sweep
 
 _NONE = 0.005  # the share below which no value of a setting is better than another
 

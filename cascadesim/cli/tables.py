@@ -13,9 +13,9 @@ from rich.text import Text
 
 from cascadesim.analysis.percentiles import DEFINITION, FEW, PERCENTILES, too_few
 from cascadesim.cli.connections_table import connection_tables
-from cascadesim.model.outcome import CAUSES, Outcome
-from cascadesim.scenario.units import duration_text
+from cascadesim.plan.outcome import CAUSES, Outcome
 from cascadesim.shown import percent, seconds_text
+from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from cascadesim.analysis.contradictions import RetryCost
     from cascadesim.analysis.summary import Summary
-    from cascadesim.experiment.check import Check, Opening
-    from cascadesim.experiment.replay import Replay
-    from cascadesim.experiment.run import Result
     from cascadesim.scenario.objectives import Objective
+    from cascadesim.studies.check import Check, Opening
+    from cascadesim.studies.replay import Replay
+    from cascadesim.studies.run import Result
 
 
 _SHOWN = 6  # transitions of a breaker

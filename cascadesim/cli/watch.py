@@ -16,24 +16,24 @@ from rich.table import Table
 from rich.text import Text
 
 from cascadesim.analysis.percentiles import PERCENTILES, percentile
-from cascadesim.compile import compile_plan
 from cascadesim.engine import watch
-from cascadesim.experiment.run import Result
-from cascadesim.experiment.warmup import settled
-from cascadesim.model.adaptive_limit import AdaptiveLimitPlan
-from cascadesim.model.connections import CONNECTIONS
-from cascadesim.model.outcome import Outcome
-from cascadesim.scenario.errors import ScenarioError, one_line, show
-from cascadesim.scenario.units import clock_text, parse_clock
+from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
+from cascadesim.plan.connections import CONNECTIONS
+from cascadesim.plan.outcome import Outcome
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.shown import number
+from cascadesim.studies.run import Result
+from cascadesim.studies.warmup import settled
 from cascadesim.trace import IN_FLIGHT
+from cascadesim.values.errors import ScenarioError, one_line, show
+from cascadesim.values.units import clock_text, parse_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import ConsoleOptions, RenderResult
 
-    from cascadesim.plan import Plan
+    from cascadesim.plan.plan import Plan
     from cascadesim.scenario.load import Scenario
     from cascadesim.trace import Snapshot
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cascadesim.experiment.run import check_writable
 from cascadesim.export.chrome import chrome_trace
 from cascadesim.export.otlp import otlp_json
-from cascadesim.scenario.errors import ScenarioError, cut, suggest
+from cascadesim.studies.run import check_writable
+from cascadesim.values.errors import ScenarioError, cut, suggest
 
 if TYPE_CHECKING:
-    from cascadesim.experiment.run import Result
+    from cascadesim.studies.run import Result
 
 __all__ = ["KINDS", "chrome_trace", "export", "otlp_json", "parse_exports"]
 

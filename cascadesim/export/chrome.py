@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
-from cascadesim.compile import compile_plan
-from cascadesim.experiment.run import write_files
 from cascadesim.export.steps import Step, about, breakers, faults, requests
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.studies.run import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascadesim.experiment.run import Result
-    from cascadesim.plan import Plan
+    from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
+    from cascadesim.studies.run import Result
     from cascadesim.trace import Trace
 
 _REQUESTS, _WORLD, _LEVELS = 1, 2, 3  # process ids, by which viewers group tracks

@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
-from cascadesim.compile import compile_plan
-from cascadesim.experiment.run import write_files
 from cascadesim.export.steps import Step, about, breakers, faults, is_error, requests
-from cascadesim.scenario.units import parse_clock
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.studies.run import write_files
+from cascadesim.values.units import parse_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cascadesim.experiment.run import Result
-    from cascadesim.plan import Plan
+    from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
+    from cascadesim.studies.run import Result
 
 MIDNIGHT = 946_684_800  # 2000-01-01 00:00:00 UTC in Unix seconds
 _SPANS = 500  # a line; the OpenTelemetry Collector cuts one of more than 1 MiB

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cascadesim.model.breaker import BreakerPlan
-from cascadesim.model.connections import CONNECTIONS
-from cascadesim.model.outcome import ERRORS, Outcome
+from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.plan.connections import CONNECTIONS
+from cascadesim.plan.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascadesim.model.faults import FaultPlan
-    from cascadesim.model.stage import StagePlan
-    from cascadesim.plan import Plan
+    from cascadesim.engine.simpy.stage import StagePlan
+    from cascadesim.plan.faults import FaultPlan
+    from cascadesim.plan.plan import Plan
     from cascadesim.records import Part, Records
     from cascadesim.trace import Trace
 

@@ -21,7 +21,7 @@ from ruamel.yaml.reader import ReaderError
 
 from cascadesim.lint.finds import Find, NotFound, NotReadable, last_name, lines, one_text
 from cascadesim.lint.scalars import plain_scalar
-from cascadesim.scenario.errors import Mark, show, suggest
+from cascadesim.values.errors import Mark, show, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from cascadesim.lint.values import (
     same,
     shown,
 )
-from cascadesim.scenario.errors import Mark, ScenarioError, show, suggest
+from cascadesim.values.errors import Mark, ScenarioError, show, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

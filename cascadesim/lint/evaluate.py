@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cascadesim.lint.finds import NotReadable, Symbol
-from cascadesim.scenario.errors import cut, show
+from cascadesim.values.errors import cut, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from cascadesim.lint.values import Kind, Value
-from cascadesim.scenario.errors import ScenarioError, show, suggest
 from cascadesim.scenario.paths import UnknownPath, locate
-from cascadesim.scenario.schema.work import Work
-from cascadesim.scenario.units import DURATION_PATTERN, RATE_PATTERN, SHARE_PATTERN
+from cascadesim.values.distributions import Work
+from cascadesim.values.errors import ScenarioError, show, suggest
+from cascadesim.values.units import DURATION_PATTERN, RATE_PATTERN, SHARE_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascadesim.scenario.errors import Mark
     from cascadesim.scenario.load import Scenario
+    from cascadesim.values.errors import Mark
 
 _KINDS = {DURATION_PATTERN: Kind.TIME, SHARE_PATTERN: Kind.SHARE, RATE_PATTERN: Kind.RATE}
 

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.errors import cut
+from cascadesim.values.errors import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cascadesim.scenario.errors import Mark
+    from cascadesim.values.errors import Mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.lint.values import UNITS
-from cascadesim.scenario.errors import ScenarioError, show, suggest
 from cascadesim.scenario.source import read
+from cascadesim.values.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cascadesim.scenario.errors import Mark
     from cascadesim.scenario.source import Document, Location
+    from cascadesim.values.errors import Mark
 
 _KEYS = ("scenario", "variant", "root", "settings", "checks")
 _PLACE_KEYS = ("at", "unit", "values", "default")

@@ -26,7 +26,7 @@ from cascadesim.lint.evaluate import (
     function_of,
 )
 from cascadesim.lint.finds import Find, NotFound, NotReadable, last_name, lines, one_text
-from cascadesim.scenario.errors import Mark, closest, cut, show, suggest
+from cascadesim.values.errors import Mark, closest, cut, show, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.lint.finds import NotReadable
-from cascadesim.scenario.errors import show
+from cascadesim.values.errors import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticCustomError
 
 from cascadesim.lint.finds import NotReadable, Symbol
-from cascadesim.scenario.errors import cut, show
-from cascadesim.scenario.units import SECONDS, parse_duration, parse_rate, parse_share
+from cascadesim.values.errors import cut, show
+from cascadesim.values.units import SECONDS, parse_duration, parse_rate, parse_share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

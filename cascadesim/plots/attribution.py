@@ -8,7 +8,6 @@ from matplotlib.patches import Patch
 
 from cascadesim.analysis.composition import composition
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.run import Result
 from cascadesim.plots.style import (
     CAUSE_LOOKS,
     check_drawable,
@@ -21,13 +20,14 @@ from cascadesim.plots.style import (
     short,
     words,
 )
-from cascadesim.scenario.units import duration_text
 from cascadesim.shown import lower_bound
+from cascadesim.studies.run import Result
+from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.compare import Comparison
+    from cascadesim.studies.compare import Comparison
 
 _BEHIND: dict[str, Any] = {"va": "center", "fontsize": 9}
 SMALL = 0.1  # of the longest bar; what a shorter one is made of is hard to see

@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cascadesim.compile import compile_plan
-from cascadesim.model.breaker import BreakerPlan
+from cascadesim.engine.simpy.breaker import BreakerPlan
 from cascadesim.plots.style import (
     STATE_LOOKS,
     entitle,
@@ -21,14 +20,15 @@ from cascadesim.plots.style import (
 )
 from cascadesim.plots.thin import most_of_each_pixel
 from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.run import Result
     from cascadesim.plots.timeaxis import Span
     from cascadesim.records import Records
+    from cascadesim.studies.run import Result
 
 _BAR = 0.3  # of a breaker's line, below its middle; the waiting callers are above
 _WAITING = 0.4

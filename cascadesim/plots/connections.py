@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cascadesim.experiment.run import Result
-from cascadesim.model.connections import CONNECTED, CONNECTING, CONNECTIONS, GONE, WAITING
+from cascadesim.plan.connections import CONNECTED, CONNECTING, CONNECTIONS, GONE, WAITING
 from cascadesim.plots.style import (
     check_few,
     comparison_name,
@@ -21,7 +20,8 @@ from cascadesim.plots.style import (
 )
 from cascadesim.plots.thin import PIXELS
 from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.studies.run import Result
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cascadesim.experiment.compare import Comparison
     from cascadesim.plots.timeaxis import Span
+    from cascadesim.studies.compare import Comparison
     from cascadesim.trace import Level
 
 # From below; those that wait are what is left to the number of clients, so that faults show there.

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from cascadesim.analysis.percentiles import PERCENTILES, share
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.style import (
     COLOURS,
     MARKERS,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cascadesim.experiment.compare import Comparison
     from cascadesim.records import Records
+    from cascadesim.studies.compare import Comparison
 
 FURTHEST = 10_000  # 1 / (1 - q) of 99.99 %, which the axis has in any case
 _BOUND_LINE = (0, (2, 1.2))

@@ -15,14 +15,14 @@ from cascadesim.plots.style import (
     marker_size,
     measure_label,
 )
-from cascadesim.scenario.errors import ScenarioError, one_line
 from cascadesim.scenario.source import flow
+from cascadesim.values.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.sweep import Sweep
     from cascadesim.scenario.vary import Vary
+    from cascadesim.studies.sweep import Sweep
 
 UNKNOWN = "a lower bound, as requests were unfinished at the end"
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from cascadesim.experiment.run import check_writable, write_files
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.studies.run import check_writable, write_files
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.errors import ScenarioError, show, suggest
+from cascadesim.values.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.compare import Comparison
-    from cascadesim.experiment.run import Result
+    from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.run import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def draw(kind: str, drawn: Result | Comparison, ax: Axes | None = None, **option
     `name` of a pool, `request` of a timeline. Raises ScenarioError where there is no such figure,
     for a comparison where one run is drawn, and what the function raises.
     """
-    from cascadesim.experiment.compare import Comparison
+    from cascadesim.studies.compare import Comparison
 
     several = isinstance(drawn, Comparison)
     first = drawn.results[drawn.first] if isinstance(drawn, Comparison) else drawn
@@ -65,9 +65,9 @@ def draw(kind: str, drawn: Result | Comparison, ax: Axes | None = None, **option
 
 def alone(result: Result) -> Comparison:
     """Return a comparison of one run with nothing."""
-    from cascadesim.compile import compile_plan
-    from cascadesim.experiment.compare import Comparison
-    from cascadesim.experiment.replications import Variant, measured
+    from cascadesim.scenario.compile import compile_plan
+    from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.replications import Variant, measured
 
     scenario, records = result.scenario, result.records
     variant = Variant(compile_plan(scenario.model), scenario.objectives)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.style import (
     OBJECTIVE,
     OUTCOME_LOOKS,
@@ -20,13 +20,13 @@ from cascadesim.plots.style import (
 )
 from cascadesim.plots.thin import MANY, slowest_of_each_cell
 from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.run import Result
     from cascadesim.records import Records
+    from cascadesim.studies.run import Result
 
 _OBSERVED: dict[str, Any] = {
     **{"marker": "*", "color": "#F0E442", "markeredgecolor": "black", "markersize": 11},

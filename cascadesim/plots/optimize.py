@@ -8,15 +8,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from cascadesim.experiment.optimization import OPTIMIZED, TODAY
 from cascadesim.plots.style import LogSeconds, measure_label
-from cascadesim.scenario.errors import ScenarioError, one_line
 from cascadesim.scenario.objectives import RATES
+from cascadesim.studies.optimization import OPTIMIZED, TODAY
+from cascadesim.values.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.optimization import Optimization
+    from cascadesim.studies.optimization import Optimization
 
 # Okabe and Ito's, as in the other figures.
 _TRIED, _BEST, _TODAY, _CONFIRMED = "#56B4E9", "#0072B2", "#D55E00", "#009E73"

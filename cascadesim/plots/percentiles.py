@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cascadesim.analysis.intervals import Interval
-    from cascadesim.experiment.compare import Comparison
+    from cascadesim.studies.compare import Comparison
 
 
 def percentiles(comparison: Comparison, ax: Axes | None = None) -> Axes:

@@ -9,18 +9,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from cascadesim.compile import compile_plan
 from cascadesim.plots.style import entitle, legend_below, new_axes, run_name, short
 from cascadesim.plots.thin import most_of_each_pixel
 from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
-from cascadesim.scenario.errors import ScenarioError, show, suggest
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.trace import Level
+from cascadesim.values.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.run import Result
-    from cascadesim.model.pool import PoolPlan
+    from cascadesim.engine.simpy.pool import PoolPlan
+    from cascadesim.studies.run import Result
 
 _WITHIN: dict[str, Any] = {"facecolor": "#56B4E9", "edgecolor": "none"}
 _OVERFLOW: dict[str, Any] = {"facecolor": "#E69F00", "edgecolor": "0.2", "hatch": "////"}

@@ -10,17 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, LogLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
-from cascadesim.model.outcome import Outcome
-from cascadesim.scenario.errors import ScenarioError, one_line
+from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.objectives import RATES
+from cascadesim.values.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Sized
 
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.compare import Comparison
-    from cascadesim.experiment.run import Result
+    from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.run import Result
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the markers by those who see grey.
 # There are 7 and 8 of them, so that a pair comes again only after 56 lines.

@@ -12,15 +12,15 @@ from cascadesim.analysis.effects import is_grid
 from cascadesim.analysis.intervals import mean_interval
 from cascadesim.plots.effects import hollow, main_effects, noted
 from cascadesim.plots.style import COLOURS, measure_label
-from cascadesim.scenario.errors import ScenarioError, one_line
 from cascadesim.scenario.source import flow
 from cascadesim.scenario.vary import quantity
 from cascadesim.shown import lower_bound
+from cascadesim.values.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.sweep import Sweep
+    from cascadesim.studies.sweep import Sweep
 
 _UNITS = {"s": " in seconds", "%": " in percent", "/s": " per second", "": ""}
 _LINE = COLOURS[1]

@@ -10,17 +10,17 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import Formatter, Locator
 from matplotlib.transforms import blended_transform_factory
 
-from cascadesim.compile import compile_plan
 from cascadesim.plots.style import short
-from cascadesim.scenario.units import clock_text, parse_clock
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.values.units import clock_text, parse_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.run import Result
     from cascadesim.scenario.schema.scenario import ScenarioModel
+    from cascadesim.studies.run import Result
 
 DAY = 86_400
 LINE = 11  # points from one line of fault names to the next

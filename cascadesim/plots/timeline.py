@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.breakers import StateSpan, state_spans
 from cascadesim.plots.style import (
     CAUSE_LOOKS,
@@ -21,14 +21,14 @@ from cascadesim.plots.style import (
     words,
 )
 from cascadesim.plots.timeaxis import Span, faults, instant, mark_spans
-from cascadesim.scenario.errors import ScenarioError
-from cascadesim.scenario.units import duration_text
+from cascadesim.values.errors import ScenarioError
+from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.experiment.run import Result
     from cascadesim.records import Part, Records
+    from cascadesim.studies.run import Result
 
 _HIGH = 0.5  # a bar, of its line
 _STATE = 0.12  # a breaker's state, below the bar of those that wait for it

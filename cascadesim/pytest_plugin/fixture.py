@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import pytest
 
 from cascadesim import MOST_SEED
-from cascadesim.experiment.baseline import (
+from cascadesim.pytest_plugin import NOTE
+from cascadesim.pytest_plugin.loading import from_root, load_near
+from cascadesim.pytest_plugin.messages import drifted, missed, outdated, worsened, written
+from cascadesim.scenario.load import Scenario
+from cascadesim.studies.baseline import (
     baseline_of,
     check_same,
     drift,
     read_baseline,
     write_baseline,
 )
-from cascadesim.experiment.replicated import Replicated, Simulations, side_by_side
-from cascadesim.experiment.thresholds import (
+from cascadesim.studies.replicated import Replicated, Simulations, side_by_side
+from cascadesim.studies.thresholds import (
     change,
     check_named,
     parse_allowed,
     parse_thresholds,
     parse_tolerance,
 )
-from cascadesim.pytest_plugin import NOTE
-from cascadesim.pytest_plugin.loading import from_root, load_near
-from cascadesim.pytest_plugin.messages import drifted, missed, outdated, worsened, written
-from cascadesim.scenario.errors import ScenarioError, show, suggest
-from cascadesim.scenario.load import Scenario
+from cascadesim.values.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

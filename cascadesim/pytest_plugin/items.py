@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import BeforeValidator, Field
 
-from cascadesim.experiment.judged import check_classes
-from cascadesim.experiment.replicated import check_measure
-from cascadesim.experiment.thresholds import parse_allowed, parse_tolerance
 from cascadesim.pytest_plugin import listed, named
 from cascadesim.pytest_plugin.fixture import Cascade
 from cascadesim.pytest_plugin.loading import error_from_root, from_root, load_near
-from cascadesim.scenario.errors import ScenarioError, one_line, show, suggest
 from cascadesim.scenario.objectives import ObjectiveText, parse_objective
 from cascadesim.scenario.paths import dotted
-from cascadesim.scenario.schema.base import Strict
 from cascadesim.scenario.source import flow, read
-from cascadesim.scenario.units import Count, Seed, Text
 from cascadesim.scenario.validate import validated
+from cascadesim.studies.judged import check_classes
+from cascadesim.studies.replicated import check_measure
+from cascadesim.studies.thresholds import parse_allowed, parse_tolerance
+from cascadesim.values.errors import ScenarioError, one_line, show, suggest
+from cascadesim.values.strict import Strict
+from cascadesim.values.units import Count, Seed, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from cascadesim.experiment.replicated import Replicated
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.source import Document, Location
+    from cascadesim.studies.replicated import Replicated
 
     Check = Callable[[Cascade], None]
     Run = Callable[[Cascade, Scenario], Replicated]

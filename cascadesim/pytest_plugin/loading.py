@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import Scenario, load
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     Node = pytest.Item | pytest.Collector

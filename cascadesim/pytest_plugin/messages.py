@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import difference
 from cascadesim.analysis.summary import objective_outcomes
-from cascadesim.experiment.thresholds import FEWEST
-from cascadesim.model.outcome import ERRORS, Outcome
-from cascadesim.scenario.errors import cut, one_line
+from cascadesim.plan.outcome import ERRORS, Outcome
 from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.source import flow
 from cascadesim.shown import lower_bound
+from cascadesim.studies.thresholds import FEWEST
+from cascadesim.values.errors import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cascadesim.analysis.intervals import Interval
-    from cascadesim.experiment.baseline import Drift
-    from cascadesim.experiment.judged import Judged
-    from cascadesim.experiment.replicated import Replicated
-    from cascadesim.experiment.thresholds import Change
+    from cascadesim.studies.baseline import Drift
+    from cascadesim.studies.judged import Judged
+    from cascadesim.studies.replicated import Replicated
+    from cascadesim.studies.thresholds import Change
 
 WIDTH = 68
 _LEAST = 0.0005  # seconds, what rounds to nothing

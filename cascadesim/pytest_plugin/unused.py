@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cascadesim.experiment.baseline import read_baseline
 from cascadesim.pytest_plugin.fixture import file_name
 from cascadesim.pytest_plugin.loading import from_root
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.studies.baseline import read_baseline
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.report.tables import COMPOSED, words
-from cascadesim.scenario.units import duration_text
+from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,20 +11,20 @@ from cascadesim.analysis.composition import Composition, composition
 from cascadesim.analysis.contradictions import Contradiction, contradictions
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.summary import class_limits, latency_limit
-from cascadesim.compile import compile_plan
-from cascadesim.experiment.compare import Comparison, compare
-from cascadesim.experiment.execution import HERE, Execution
-from cascadesim.experiment.replay import Replay, part_of
 from cascadesim.report.marks import Marked, marked_values, scenario_text
 from cascadesim.report.settings import SettingEffect, setting_effects
 from cascadesim.report.timeline import Opened, Timeline, opened, timelines
 from cascadesim.report.verdict import verdict
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.source import flow
+from cascadesim.studies.compare import Comparison, compare
+from cascadesim.studies.execution import HERE, Execution
+from cascadesim.studies.replay import Replay, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cascadesim.plan import Plan
+    from cascadesim.plan.plan import Plan
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
 

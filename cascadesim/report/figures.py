@@ -12,7 +12,7 @@ from cascadesim.plots.files import save_figure
 from cascadesim.plots.percentiles import percentiles
 from cascadesim.plots.pool import pool
 from cascadesim.plots.timeline import timeline
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.errors import ScenarioError, cut
 from cascadesim.scenario.paths import dotted
 from cascadesim.scenario.source import flow, parse, write
+from cascadesim.values.errors import ScenarioError, cut
 
 if TYPE_CHECKING:
     from cascadesim.scenario.load import Scenario

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim.analysis.composition import composition
 from cascadesim.analysis.intervals import Interval
-from cascadesim.experiment.compare import compare
-from cascadesim.experiment.replay import part_of
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.listing import setting
 from cascadesim.scenario.source import flow
+from cascadesim.studies.compare import compare
+from cascadesim.studies.replay import part_of
+from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from cascadesim.experiment.compare import Comparison, Difference
-    from cascadesim.experiment.execution import Execution
     from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.compare import Comparison, Difference
+    from cascadesim.studies.execution import Execution
 
 MOST_REPLICATIONS = 4  # in which settings are changed back, as there are many of them
 MOVES = 0.01  # the share of the p99 from which a change counts

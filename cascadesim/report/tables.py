@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.replications import SAME
-from cascadesim.model.outcome import CAUSES, Outcome
+from cascadesim.plan.outcome import CAUSES, Outcome
 from cascadesim.report.timeline import clock, spent
 from cascadesim.shown import lower_bound, number, percent, percent_plus_minus, plus_minus
+from cascadesim.studies.replications import SAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascadesim.experiment.compare import Comparison, Difference
-    from cascadesim.experiment.judged import Judged
     from cascadesim.report.data import Report
     from cascadesim.report.settings import SettingEffect
     from cascadesim.scenario.objectives import Objective
+    from cascadesim.studies.compare import Comparison, Difference
+    from cascadesim.studies.judged import Judged
 
 COMPOSED = ("p50", "p95", "p99", "max")  # the percentiles that are taken apart
 _SLOWEST = 5  # requests of each variant

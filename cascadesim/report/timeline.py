@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.compile import compile_plan
-from cascadesim.model.breaker import BreakerPlan
-from cascadesim.model.outcome import Outcome
-from cascadesim.scenario.errors import cut
-from cascadesim.scenario.units import clock_text, duration_text, parse_clock
+from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.plan.outcome import Outcome
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.values.errors import cut
+from cascadesim.values.units import clock_text, duration_text, parse_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from cascadesim.experiment.run import Result
     from cascadesim.records import Records
+    from cascadesim.studies.run import Result
 
 MOST_POINTS, MOST_IN_ALL = 600, 6000  # in one timeline and in all, so that the file stays small
 WIDTH, LEFT, RIGHT = 960.0, 64.0, 32.0

@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import composition
-from cascadesim.scenario.units import duration_text
 from cascadesim.shown import lower_bound
+from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cascadesim.experiment.compare import Comparison
-    from cascadesim.experiment.replay import Replay
+    from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.replay import Replay
 
 _MANY = 4  # variants that the sentence has room for
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.errors import Mark
-from cascadesim.scenario.schema.base import Strict
 from cascadesim.scenario.schema.columns import Column
 from cascadesim.scenario.source import Document
+from cascadesim.values.errors import Mark
+from cascadesim.values.strict import Strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

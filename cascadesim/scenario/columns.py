@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from cascadesim.scenario.errors import show, suggest
-from cascadesim.scenario.schema.base import problem
+from cascadesim.values.errors import show, suggest
+from cascadesim.values.strict import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cascadesim.scenario.errors import Mark, ScenarioError, closest, cut, one_line, show, suggest
 from cascadesim.scenario.listing import listed, setting
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.paths import UnknownPath, dotted, locate
@@ -18,6 +17,7 @@ from cascadesim.scenario.schema.scenario import ScenarioModel
 from cascadesim.scenario.source import Document, Location, flow, parse, read
 from cascadesim.scenario.vary import varied
 from cascadesim.shown import Shown, table, table_html, titled_html
+from cascadesim.values.errors import Mark, ScenarioError, closest, cut, one_line, show, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cascadesim.scenario.errors import show, suggest
-from cascadesim.scenario.units import Text, parse_duration, parse_rate, parse_share, text_of
+from cascadesim.values.errors import show, suggest
+from cascadesim.values.units import Text, parse_duration, parse_rate, parse_share, text_of
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 RATES = (

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.errors import show, suggest
-from cascadesim.scenario.schema.base import NAME_PATTERN
 from cascadesim.scenario.schema.policies import PolicyChoice
 from cascadesim.scenario.schema.scenario import ScenarioModel
 from cascadesim.scenario.schema.stages import Stage
+from cascadesim.values.errors import show, suggest
+from cascadesim.values.strict import NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

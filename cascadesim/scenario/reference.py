@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario import objectives, samples, units
+from cascadesim.scenario import objectives, samples
 from cascadesim.scenario.json_schema import json_schema
 from cascadesim.scenario.places import (
     ROOT,
@@ -19,6 +19,7 @@ from cascadesim.scenario.places import (
     reference,
 )
 from cascadesim.scenario.source import flow
+from cascadesim.values import units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

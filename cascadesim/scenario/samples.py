@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cascadesim.scenario.errors import show
-from cascadesim.scenario.units import Text, text_of
+from cascadesim.values.errors import show
+from cascadesim.values.units import Text, text_of
 
 SAMPLES = ("sobol", "lhs", "saltelli")
 PATTERN = rf"^\s*({'|'.join(SAMPLES)})\s*:\s*(0*[1-9][0-9]{{0,5}})\s*$"

@@ -14,8 +14,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import SafeRepresenter
 
-from cascadesim.scenario.errors import Mark, ScenarioError, cut, one_line, show
 from cascadesim.scenario.paths import dotted
+from cascadesim.values.errors import Mark, ScenarioError, cut, one_line, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from cascadesim.scenario.errors import ScenarioError, show
 from cascadesim.scenario.load import located
-from cascadesim.scenario.schema.base import Strict
+from cascadesim.values.errors import ScenarioError, show
+from cascadesim.values.strict import Strict
 
 if TYPE_CHECKING:
     from cascadesim.scenario.source import Document

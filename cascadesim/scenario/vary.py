@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic_core import PydanticCustomError
 
-from cascadesim.scenario.errors import ScenarioError, show
 from cascadesim.scenario.source import parse
-from cascadesim.scenario.units import parse_duration, parse_rate, parse_share
+from cascadesim.values.errors import ScenarioError, show
+from cascadesim.values.units import parse_duration, parse_rate, parse_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cascadesim.scenario.errors import Mark
     from cascadesim.scenario.source import Document
+    from cascadesim.values.errors import Mark
 
 # What is the same for all settings that are tried.
 FIXED = ("name", "summary", "clock", "seed", "observations", "objectives", "variants", "sweep")

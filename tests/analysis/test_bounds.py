@@ -6,8 +6,8 @@ from hypothesis import given
 from strategies import plan_of, scenarios
 
 from cascadesim.analysis.bounds import Bound, longest_bound, worst_case
-from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import load
 
 

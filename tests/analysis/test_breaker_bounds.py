@@ -8,7 +8,7 @@ from strategies import plan_of
 from cascadesim.analysis.bounds import worst_case
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.engine import simulate
-from cascadesim.plan import Plan
+from cascadesim.plan.plan import Plan
 
 
 def plan(horizon: str = "60s", faults: Any = (), **breaker: Any) -> Plan:

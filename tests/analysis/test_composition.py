@@ -17,7 +17,7 @@ from cascadesim.analysis.composition import (
     mean_composition,
 )
 from cascadesim.analysis.percentiles import PERCENTILES, percentile, share
-from cascadesim.model.outcome import CAUSES, ERRORS, Outcome
+from cascadesim.plan.outcome import CAUSES, ERRORS, Outcome
 from cascadesim.records import Records
 
 NAMES = (*PERCENTILES, "mean")

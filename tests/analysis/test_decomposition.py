@@ -20,10 +20,10 @@ from cascadesim.analysis.decomposition import (
     units_of,
 )
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.compare import Comparison
-from cascadesim.experiment.execution import Execution
-from cascadesim.model.outcome import CAUSES
+from cascadesim.plan.outcome import CAUSES
 from cascadesim.records import Part
+from cascadesim.studies.compare import Comparison
+from cascadesim.studies.execution import Execution
 
 AMOUNTS = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=12)
 

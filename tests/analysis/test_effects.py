@@ -19,8 +19,8 @@ from cascadesim.analysis.effects import (
     is_grid,
     main_effects,
 )
-from cascadesim.experiment.design import grid, sampled
 from cascadesim.scenario.vary import Vary, parse_vary
+from cascadesim.studies.design import grid, sampled
 
 Model = Callable[[Any], Any]
 A, B = 7, 0.1  # of the Ishigami function

@@ -6,7 +6,7 @@ import pytest
 
 from cascadesim.analysis.attribution import blame_for_time, by_cause, by_part
 from cascadesim.analysis.summary import summarize
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 from cascadesim.records import Part, Records
 from cascadesim.scenario.objectives import parse_objective
 

@@ -10,7 +10,7 @@ from strategies import Data, plan_of, scenarios
 
 from cascadesim.analysis.timeline import Step, rounded_steps, timeline
 from cascadesim.engine import trace
-from cascadesim.model.outcome import CAUSES
+from cascadesim.plan.outcome import CAUSES
 from cascadesim.records import Part
 from cascadesim.trace import Trace
 

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
 from cascadesim.randomness import Stream
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import load, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from cascadesim.plan import Plan
+    from cascadesim.plan.plan import Plan
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "incident-60s"
 SEED = 7

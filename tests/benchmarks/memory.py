@@ -13,9 +13,9 @@ import sys
 from engine import SCENARIO
 from joblib.externals.loky import get_reusable_executor
 
-from cascadesim.experiment.execution import Execution
-from cascadesim.experiment.sweep import sweep
 from cascadesim.scenario.load import load
+from cascadesim.studies.execution import Execution
+from cascadesim.studies.sweep import sweep
 
 
 def main() -> None:

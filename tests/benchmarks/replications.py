@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from engine import SCENARIO, SEED, seconds
 
-from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
-from cascadesim.experiment.execution import Execution
-from cascadesim.experiment.replications import Job, Variant, replicate
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import load
+from cascadesim.studies.execution import Execution
+from cascadesim.studies.replications import Job, Variant, replicate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -128,7 +128,7 @@ def test_what_cannot_be_done_is_one_line_and_2(
     def simulate(*_: object, **__: object) -> None:
         raise AssertionError("nothing is simulated in vain")
 
-    monkeypatch.setattr("cascadesim.experiment.run.simulate", simulate)
+    monkeypatch.setattr("cascadesim.studies.run.simulate", simulate)
     monkeypatch.chdir(tmp_path)
     queue(tmp_path)
     code, out, err = cli("check", "queue.yaml", *options)

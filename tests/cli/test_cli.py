@@ -20,7 +20,7 @@ from conftest import ROOT, Cli
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.cli.progress import progress_bar
-from cascadesim.model.outcome import CAUSES
+from cascadesim.plan.outcome import CAUSES
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 COMMANDS = (
@@ -163,7 +163,7 @@ def test_out_that_cannot_be_written_is_told_before_the_run(
     def no(*_: object, **__: object) -> None:
         raise AssertionError("it was simulated first")
 
-    monkeypatch.setattr("cascadesim.experiment.run.simulate", no)
+    monkeypatch.setattr("cascadesim.studies.run.simulate", no)
     (tmp_path / "file").touch()
     (tmp_path / "od" / "summary.json").mkdir(parents=True)
     (tmp_path / "p.png").mkdir()
@@ -449,7 +449,7 @@ def test_ctrl_c_is_a_line_and_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cascadesim.experiment.run.simulate", interrupt)
+    monkeypatch.setattr("cascadesim.studies.run.simulate", interrupt)
     assert cli("run", INCIDENT) == (130, "", "cascadesim: interrupted\n")
 
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, Cli
 
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.replications import MEASURES
+from cascadesim.studies.replications import MEASURES
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 

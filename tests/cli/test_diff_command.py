@@ -15,7 +15,7 @@ from conftest import Cli
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.compare import compare
+from cascadesim.studies.compare import compare
 
 Git = Callable[..., str]
 
@@ -121,7 +121,7 @@ def test_nothing_is_simulated_where_nothing_changed(
     def simulate(*_: object, **__: object) -> None:
         raise AssertionError("nothing changed")
 
-    monkeypatch.setattr("cascadesim.experiment.run.simulate", simulate)
+    monkeypatch.setattr("cascadesim.studies.run.simulate", simulate)
     both = put("old.yaml"), put("new.yaml", **more)
     code, out, err = cli("diff", *both)
     assert (code, err) == (0, "")

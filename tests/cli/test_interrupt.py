@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from cascadesim.experiment.store import Store
+from cascadesim.studies.store import Store
 
 SWEEP = [
     *(sys.executable, "-m", "cascadesim", "sweep", str(ROOT / "scenarios" / "incident-60s")),

@@ -30,8 +30,8 @@ from cascadesim.cli.watch import (
     sparkline,
     watch_run,
 )
-from cascadesim.compile import compile_plan
 from cascadesim.engine import watch
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.trace import IN_FLIGHT, Snapshot
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"

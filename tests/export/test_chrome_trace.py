@@ -13,7 +13,7 @@ from strategies import Data, scenarios
 
 import cascadesim
 from cascadesim.export import chrome_trace
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.outcome import Outcome
 
 Event = dict[str, Any]
 

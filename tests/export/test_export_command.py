@@ -56,7 +56,7 @@ def test_what_cannot_be_exported_is_one_line_and_2(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exports: list[str], says: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cascadesim.experiment.run.simulate", None)  # it is found out before a run
+    monkeypatch.setattr("cascadesim.studies.run.simulate", None)  # it is found out before a run
     options = [word for each in exports for word in ("--export", each)]
     code, out, err = cli("run", INCIDENT, *options)
     assert (code, out, len(err.splitlines())) == (2, "", 1)

@@ -16,7 +16,7 @@ from cascadesim.lint.values import (
     shown,
     unit_of,
 )
-from cascadesim.scenario.units import SECONDS, parse_duration, parse_rate
+from cascadesim.values.units import SECONDS, parse_duration, parse_rate
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
-from cascadesim.model.arrivals import Gaps, Piece, Rates, Recorded
+from cascadesim.plan.arrivals import Gaps, Piece, Rates, Recorded
 from cascadesim.randomness import BLOCK, Distribution
 
 POISSON, EVEN = Distribution("exponential", (1.0,)), Distribution("constant", (1.0,))

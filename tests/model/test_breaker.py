@@ -2,8 +2,8 @@ from math import inf
 
 import pytest
 
-from cascadesim.model.breaker import BreakerPlan, CircuitBreaker, State, WindowBreaker
-from cascadesim.model.window import WindowPlan
+from cascadesim.engine.simpy.breaker import BreakerPlan, CircuitBreaker, State, WindowBreaker
+from cascadesim.engine.simpy.window import WindowPlan
 
 C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 

@@ -7,9 +7,9 @@ from math import inf, nextafter
 
 import pytest
 
-from cascadesim.model.breaker import BreakerPlan, CircuitBreaker, State
-from cascadesim.model.breaker_presets import breaker_of
-from cascadesim.model.window import WindowPlan
+from cascadesim.engine.simpy.breaker import BreakerPlan, CircuitBreaker, State
+from cascadesim.engine.simpy.breaker_presets import breaker_of
+from cascadesim.engine.simpy.window import WindowPlan
 
 C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 

@@ -2,10 +2,10 @@ from collections.abc import Callable
 
 import pytest
 
-from cascadesim.model.deadline import AbandoningDeadline, Deadline, Expired, Timer, Timers
-from cascadesim.model.kernel import Alarm, Call, Cancelled, Kernel, Task
-from cascadesim.model.outcome import Outcome
-from cascadesim.model.request import Layer, Request
+from cascadesim.engine.simpy.deadline import AbandoningDeadline, Deadline, Expired, Timer, Timers
+from cascadesim.engine.simpy.kernel import Alarm, Call, Cancelled, Kernel, Task
+from cascadesim.engine.simpy.request import Layer, Request
+from cascadesim.plan.outcome import Outcome
 
 Wrap = Callable[[Layer, Kernel, float], Layer]
 BOTH = pytest.mark.parametrize("wrap", [Deadline, AbandoningDeadline])

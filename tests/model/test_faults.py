@@ -1,5 +1,5 @@
-from cascadesim.model.faults import FaultPlan, Timeline
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.faults import FaultPlan, Timeline
+from cascadesim.plan.outcome import Outcome
 
 
 def test_outage_fails_calls_that_start_in_it_and_calls_that_run_into_it() -> None:

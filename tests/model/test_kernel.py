@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascadesim.model.kernel import (
+from cascadesim.engine.simpy.kernel import (
     ARRIVES,
     ENDS,
     EXPIRES,
@@ -16,8 +16,8 @@ from cascadesim.model.kernel import (
     Waiter,
     WaitQueue,
 )
-from cascadesim.model.outcome import Outcome
-from cascadesim.model.request import Request
+from cascadesim.engine.simpy.request import Request
+from cascadesim.plan.outcome import Outcome
 
 
 class Bench:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascadesim.model.pool import GONE, Pool, PoolPlan, ServerFull, StaticPool
+from cascadesim.engine.simpy.pool import GONE, Pool, PoolPlan, ServerFull, StaticPool
 from cascadesim.randomness import Distribution
 
 CONNECT = Distribution("constant", (0.04,))

@@ -9,11 +9,11 @@ from matplotlib.colors import to_hex, to_rgb
 import cascadesim
 from cascadesim.analysis.composition import composition
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.compare import Comparison
-from cascadesim.model.outcome import CAUSES
+from cascadesim.plan.outcome import CAUSES
 from cascadesim.plots.attribution import attribution
 from cascadesim.plots.style import CAUSE_LOOKS, WAITS
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.studies.compare import Comparison
+from cascadesim.values.errors import ScenarioError
 
 VARIANTS = ("before", "after", "recommended")
 

@@ -16,7 +16,7 @@ import cascadesim
 from cascadesim import Result
 from cascadesim.plots.breakers import breaker_paths, breakers, state_spans
 from cascadesim.plots.style import STATE_LOOKS
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 
 @pytest.fixture(scope="module")

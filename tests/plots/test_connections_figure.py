@@ -12,7 +12,7 @@ from cascadesim import Result, Scenario
 from cascadesim.plots.connections import connections, states
 from cascadesim.plots.style import MOST
 from cascadesim.plots.thin import PIXELS
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 # All handshakes take 2 s. The server restarts from 10 s to 15 s; the clients come back 3 s after
 # that and after each failure, at 13 s in vain and at 16 s.

@@ -4,8 +4,8 @@ from matplotlib.figure import Figure
 
 import cascadesim
 from cascadesim import Execution
-from cascadesim.experiment.sweep import Sweep, sweep
 from cascadesim.plots.style import COLOURS, MARKERS, MOST
+from cascadesim.studies.sweep import Sweep, sweep
 
 QUICK = {"horizon": "6min", "drain": "1min"}
 

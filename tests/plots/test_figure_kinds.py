@@ -16,7 +16,7 @@ import cascadesim
 from cascadesim import Result
 from cascadesim.plots.files import save_figure
 from cascadesim.plots.kinds import KINDS, draw
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 NAME = "x$_{a}^$\n<script>" * 9
 STAGE = "s$^{_" * 18

@@ -5,10 +5,10 @@ import pytest
 from matplotlib.collections import PathCollection
 
 import cascadesim
-from cascadesim.experiment.execution import Execution
-from cascadesim.experiment.optimization import Optimization
-from cascadesim.experiment.optimize import optimize
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.studies.execution import Execution
+from cascadesim.studies.optimization import Optimization
+from cascadesim.studies.optimize import optimize
+from cascadesim.values.errors import ScenarioError
 
 SCENARIO = {
     "name": "costs $1 and $2",

@@ -12,10 +12,10 @@ from matplotlib.colors import to_hex
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.experiment.compare import Comparison
 from cascadesim.plots.files import save_figure
 from cascadesim.plots.percentiles import percentiles
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.studies.compare import Comparison
+from cascadesim.values.errors import ScenarioError
 
 SCENARIO = """\
 name: {name}

@@ -11,8 +11,8 @@ import cascadesim
 from cascadesim import Result
 from cascadesim.plots.pool import pool
 from cascadesim.plots.thin import PIXELS
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.trace import Level
+from cascadesim.values.errors import ScenarioError
 
 QUEUE = {"kind": "queue", "connect_time": "20ms", "size": 2, "max_overflow": 2, "timeout": "9s"}
 NULL = {"kind": "null", "connect_time": "20ms", "max_connections": 6}

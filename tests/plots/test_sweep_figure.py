@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 import cascadesim
 from cascadesim import Execution
-from cascadesim.experiment.sweep import Sweep, sweep
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.studies.sweep import Sweep, sweep
+from cascadesim.values.errors import ScenarioError
 
 
 def swept(*vary: str) -> Sweep:

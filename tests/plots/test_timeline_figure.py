@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 
 import cascadesim
 from cascadesim import Result
-from cascadesim.model.outcome import CAUSES
+from cascadesim.plan.outcome import CAUSES
 from cascadesim.plots.style import CAUSE_LOOKS, STATE_LOOKS
 from cascadesim.plots.timeline import timeline
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError
 
 
 @pytest.fixture(scope="module")

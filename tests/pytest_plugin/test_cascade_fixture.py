@@ -312,7 +312,7 @@ def test_an_error_of_the_user_shows_their_line_and_one_of_ours(
 ) -> None:
     """And it is said before anything is simulated, but where another check went before."""
     if "cascade.check(cascade.run(Q))" not in body:
-        monkeypatch.delattr("cascadesim.experiment.replicated.simulate")
+        monkeypatch.delattr("cascadesim.studies.replicated.simulate")
     result = run(fill(pytester, body))
     result.assert_outcomes(failed=1)
     text = result.stdout.str().partition("short test summary")[0]
@@ -453,7 +453,7 @@ def test_what_passes_says_how_much_worse_would_have_been_seen(pytester: pytest.P
         """,
     )
     now, then = (
-        cascadesim.experiment.replicated.Replicated(
+        cascadesim.studies.replicated.Replicated(
             cascadesim.load(pytester.path / "scenarios" / "queue.yaml").override({"horizon": h}),
             seed,
             8,

@@ -73,7 +73,7 @@ def test_help_lists_options_mark_and_fixture(pytester: pytest.Pytester) -> None:
 
 def test_ten_assertions_simulate_once(pytester: pytest.Pytester) -> None:
     body = """
-from cascadesim.experiment import replicated
+from cascadesim.studies import replicated
 simulated = []
 simulate = replicated.simulate
 replicated.simulate = lambda *a: simulated.append(a[1:]) or simulate(*a)
@@ -146,7 +146,8 @@ import pytest
 class Last:
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self):
-        heavy = ["numpy", "simpy", "pydantic", "scipy", "pandas", "ruamel", "cascadesim.engine"]
+        heavy = ["numpy", "simpy", "pydantic", "scipy", "pandas", "ruamel"]
+        heavy.append("cascadesim.engine.simpy")
         print("imported", [name for name in heavy if name in sys.modules])
         print("ours", sorted(name for name in sys.modules if name.startswith("cascadesim")))
 

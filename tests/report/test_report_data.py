@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from reports import CONSTANT, incident, report_of
 
 import cascadesim
-from cascadesim.experiment.check import check
 from cascadesim.report import tables
 from cascadesim.report.marks import marked_values, scenario_text
 from cascadesim.report.timeline import LEFT, RIGHT, WIDTH, chosen
+from cascadesim.studies.check import check
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 

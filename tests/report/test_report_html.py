@@ -14,9 +14,9 @@ from conftest import ROOT, Cli
 from reports import BREAKER, CONSTANT, HOSTILE, NAME, STAGE, VARIANT, Page, incident, report_of
 
 import cascadesim
-from cascadesim.experiment.execution import Execution
-from cascadesim.model.outcome import CAUSES, Outcome
+from cascadesim.plan.outcome import CAUSES, Outcome
 from cascadesim.report.data import Report, report
+from cascadesim.studies.execution import Execution
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 LOADING = {"src", "href", "srcset", "action", "data", "poster", "formaction", "xlink:href"}

@@ -7,12 +7,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from strategies import Data, plan_of
 
-from cascadesim.compile import compile_plan
-from cascadesim.model.breaker import BreakerPlan
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.json_schema import json_schema
 from cascadesim.scenario.load import Scenario, loads
 from cascadesim.scenario.schema.breakers import PRESETS
+from cascadesim.values.errors import ScenarioError
 
 VALIDATOR = Draft202012Validator(json_schema())
 

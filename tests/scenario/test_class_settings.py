@@ -3,8 +3,8 @@
 import pytest
 from everything import APART, CLASSES, swap
 
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.load import loads
+from cascadesim.values.errors import ScenarioError
 
 AT = "workload.classes"
 

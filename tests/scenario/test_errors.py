@@ -10,8 +10,8 @@ from everything import EVERYTHING, swap
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cascadesim.scenario.errors import Mark, ScenarioError, one_line, show, suggest
 from cascadesim.scenario.load import Scenario, load, loads
+from cascadesim.values.errors import Mark, ScenarioError, one_line, show, suggest
 
 CASES = [
     case.splitlines()

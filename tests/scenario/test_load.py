@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from everything import EVERYTHING, swap
 
-from cascadesim.compile import compile_plan
 from cascadesim.engine import simulate
-from cascadesim.scenario.errors import Mark, ScenarioError
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario, load, loads, parse_settings
 from cascadesim.scenario.source import flow, parse
+from cascadesim.values.errors import Mark, ScenarioError
 
 
 @pytest.fixture(scope="module")

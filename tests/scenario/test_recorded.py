@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cascadesim.compile import compile_plan, distribution
-from cascadesim.experiment.replications import Variant
-from cascadesim.experiment.store import digest
 from cascadesim.randomness import Distribution
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.compile import compile_plan, distribution
 from cascadesim.scenario.load import Scenario, load
-from cascadesim.scenario.schema.work import MOST_SAMPLES
+from cascadesim.studies.replications import Variant
+from cascadesim.studies.store import digest
+from cascadesim.values.distributions import MOST_SAMPLES
+from cascadesim.values.errors import ScenarioError
 
 TEXT = """\
 name: recorded

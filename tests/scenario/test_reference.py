@@ -10,8 +10,8 @@ from conftest import ROOT, Cli
 from cascadesim.scenario.json_schema import json_schema
 from cascadesim.scenario.places import parts
 from cascadesim.scenario.reference import VALUES, page
-from cascadesim.scenario.schema.base import Strict
 from cascadesim.scenario.schema.breakers import PRESETS
+from cascadesim.values.strict import Strict
 
 SCHEMA = json_schema()
 PAGE = page()

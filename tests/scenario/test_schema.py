@@ -7,12 +7,12 @@ import pytest
 from everything import ALL, swap
 from jsonschema import Draft202012Validator
 
-from cascadesim.scenario.errors import ScenarioError
 from cascadesim.scenario.json_schema import json_schema
 from cascadesim.scenario.load import loads
-from cascadesim.scenario.schema.base import Choice
 from cascadesim.scenario.schema.workload import Workload
 from cascadesim.scenario.source import parse
+from cascadesim.values.errors import ScenarioError
+from cascadesim.values.strict import Choice
 
 SCHEMA = json_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -7,9 +7,9 @@ from everything import EVERYTHING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascadesim.scenario.errors import Mark
 from cascadesim.scenario.load import loads
 from cascadesim.scenario.source import Document, parse, write
+from cascadesim.values.errors import Mark
 
 TRICKY = [
     "23:29:00", "null", "~", "1e3", "1_000", "0x10", "0o17", "yes", "no", "on", "true", "60s",

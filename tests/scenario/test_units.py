@@ -1,6 +1,6 @@
 import pytest
 
-from cascadesim.scenario.units import (
+from cascadesim.values.units import (
     clock_text,
     parse_clock,
     parse_duration,

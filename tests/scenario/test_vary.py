@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cascadesim
-from cascadesim.scenario.errors import ScenarioError
-from cascadesim.scenario.units import parse_duration, parse_rate, parse_share
 from cascadesim.scenario.vary import parse_vary, quantity
+from cascadesim.values.errors import ScenarioError
+from cascadesim.values.units import parse_duration, parse_rate, parse_share
 
 PARSERS = {"s": parse_duration, "/s": parse_rate, "%": lambda text: 100 * parse_share(text)}
 

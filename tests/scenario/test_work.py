@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from strategies import Data
 
-from cascadesim.compile import distribution
 from cascadesim.randomness import Distribution
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.compile import distribution
 from cascadesim.scenario.load import Scenario, loads
+from cascadesim.values.errors import ScenarioError
 
 MIXTURE = {
     "hit": {"weight": "90%", "constant": "1ms"},

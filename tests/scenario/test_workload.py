@@ -9,10 +9,10 @@ import pytest
 from strategies import Data
 
 import cascadesim
-from cascadesim.compile import compile_plan
-from cascadesim.experiment.check import check
-from cascadesim.scenario.errors import ScenarioError
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario, load, loads
+from cascadesim.studies.check import check
+from cascadesim.values.errors import ScenarioError
 
 RATES = [
     {"from": "0s", "rate": "4/s"},

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from purgatory.domain import model as purgatory_model
 from strategies import plan_of
 
-from cascadesim.model.breaker import BreakerPlan
-from cascadesim.model.breaker_presets import PybreakerBreaker, breaker_of
+from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.engine.simpy.breaker_presets import PybreakerBreaker, breaker_of
 
 SEQUENCES = 2000
 EPOCH = datetime(2000, 1, 1)

@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from strategies import plan_of
 
 from cascadesim.analysis.intervals import p_value
-from cascadesim.experiment.replications import Job, Replication, Variant, interval, replicate
+from cascadesim.studies.replications import Job, Replication, Variant, interval, replicate
 
 REPLICATIONS = 8
 RATE = 10 - 5  # of the time in the system, per second

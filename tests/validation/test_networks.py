@@ -13,8 +13,8 @@ import pytest
 from strategies import Data, plan_of
 
 from cascadesim.engine import simulate
-from cascadesim.model.outcome import Outcome
-from cascadesim.plan import Plan, walk
+from cascadesim.plan.outcome import Outcome
+from cascadesim.plan.plan import Plan, walk
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
 

@@ -17,8 +17,8 @@ from scipy import integrate, special, stats
 from strategies import plan_of
 
 from cascadesim.engine import simulate
-from cascadesim.model.outcome import Outcome
-from cascadesim.plan import Plan
+from cascadesim.plan.outcome import Outcome
+from cascadesim.plan.plan import Plan
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
 

@@ -16,8 +16,8 @@ from scipy import stats
 from strategies import Data, plan_of
 
 from cascadesim.engine import simulate
-from cascadesim.model.faults import FaultPlan, Renewal, Timeline
-from cascadesim.model.outcome import Outcome
+from cascadesim.plan.faults import FaultPlan, Renewal, Timeline
+from cascadesim.plan.outcome import Outcome
 
 CONFIDENCE = 0.999
 

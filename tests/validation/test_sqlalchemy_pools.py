@@ -24,14 +24,14 @@ from sqlalchemy.pool import StaticPool as LibraryStaticPool
 from sqlalchemy.pool.base import _AsyncConnDialect
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from cascadesim.model.connector import Connector, DoubtingConnector
-from cascadesim.model.deadline import Expired, Timer, Timers
-from cascadesim.model.faults import FaultPlan, Timeline
-from cascadesim.model.kernel import ARRIVES, Call, Cancelled, Kernel, Task
-from cascadesim.model.outcome import Outcome
-from cascadesim.model.pool import GONE, Pool, PoolPlan, SessionPlan, StaticPool
-from cascadesim.model.request import Layer, Request
-from cascadesim.model.session import SessionLayer
+from cascadesim.engine.simpy.connector import Connector, DoubtingConnector
+from cascadesim.engine.simpy.deadline import Expired, Timer, Timers
+from cascadesim.engine.simpy.kernel import ARRIVES, Call, Cancelled, Kernel, Task
+from cascadesim.engine.simpy.pool import GONE, Pool, PoolPlan, SessionPlan, StaticPool
+from cascadesim.engine.simpy.request import Layer, Request
+from cascadesim.engine.simpy.session import SessionLayer
+from cascadesim.plan.faults import FaultPlan, Timeline
+from cascadesim.plan.outcome import Outcome
 from cascadesim.randomness import Distribution, Stream
 
 SCHEDULES = 600

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cascadesim.scenario.errors import closest, show
-from cascadesim.scenario.schema import sources
-from cascadesim.scenario.schema.base import Strict, problem
-from cascadesim.scenario.schema.sources import follows
-from cascadesim.scenario.units import Count, PositiveDuration, Share
+from cascadesim.values import sources
+from cascadesim.values.errors import closest, show
+from cascadesim.values.sources import follows
+from cascadesim.values.strict import Strict, problem
+from cascadesim.values.units import Count, PositiveDuration, Share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic.config import JsonDict
 
-    from cascadesim.scenario.schema.sources import Source
+    from cascadesim.values.sources import Source
 
 _MOST = 10**9
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.errors import show, suggest
 from cascadesim.scenario.objectives import parse_objective
-from cascadesim.scenario.schema.base import problem
+from cascadesim.values.errors import show, suggest
+from cascadesim.values.strict import problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
-from cascadesim.scenario.schema.base import Strict
-from cascadesim.scenario.units import Text
+from cascadesim.values.strict import Strict
+from cascadesim.values.units import Text
 
 
 class Column(Strict):

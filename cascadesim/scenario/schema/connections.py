@@ -6,13 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cascadesim.scenario.schema import sources
-from cascadesim.scenario.schema.base import NO_OTHERS, Name, Strict, problem
 from cascadesim.scenario.schema.policies import Backoff
-from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.stages import Stage
-from cascadesim.scenario.schema.work import Work
-from cascadesim.scenario.units import Count, Duration, PositiveDuration
+from cascadesim.values import sources
+from cascadesim.values.distributions import Work
+from cascadesim.values.sources import follows
+from cascadesim.values.strict import NO_OTHERS, Name, Strict, problem
+from cascadesim.values.units import Count, Duration, PositiveDuration
 
 
 class Handshake(Strict):
@@ -111,7 +111,7 @@ class Connections(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        from cascadesim.compile import distribution  # which imports the schema
+        from cascadesim.scenario.compile import distribution  # which imports the schema
 
         if self.lifetime is not None and not distribution(self.lifetime).mean:
             raise problem("must take some time, or clients would connect without end", "lifetime")

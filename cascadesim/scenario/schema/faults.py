@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from cascadesim.scenario.errors import show
-from cascadesim.scenario.schema import sources
-from cascadesim.scenario.schema.base import Choice, Strict, one_kind, problem
-from cascadesim.scenario.schema.sources import follows
-from cascadesim.scenario.units import Duration, Instant, Number, PositiveDuration, Share
+from cascadesim.values import sources
+from cascadesim.values.errors import show
+from cascadesim.values.sources import follows
+from cascadesim.values.strict import Choice, Strict, one_kind, problem
+from cascadesim.values.units import Duration, Instant, Number, PositiveDuration, Share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from cascadesim.scenario.schema import sources
-from cascadesim.scenario.schema.base import Choice, Name, Strict, problem
 from cascadesim.scenario.schema.breakers import (
     PRESETS,
     Permits,
@@ -16,9 +14,11 @@ from cascadesim.scenario.schema.breakers import (
     check_window,
     with_preset,
 )
-from cascadesim.scenario.schema.sources import follows
-from cascadesim.scenario.schema.work import Work
-from cascadesim.scenario.units import (
+from cascadesim.values import sources
+from cascadesim.values.distributions import Work
+from cascadesim.values.sources import follows
+from cascadesim.values.strict import Choice, Name, Strict, problem
+from cascadesim.values.units import (
     Count,
     Duration,
     Number,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.errors import show
-from cascadesim.scenario.schema.base import problem
+from cascadesim.values.errors import show
+from cascadesim.values.strict import problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

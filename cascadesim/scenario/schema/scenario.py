@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from cascadesim.model.connections import CONNECTIONS
-from cascadesim.scenario.errors import show, suggest
+from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.samples import SampleText
-from cascadesim.scenario.schema import sources
-from cascadesim.scenario.schema.base import DOTTED_PATTERN, NO_OTHERS, Name, Strict, problem
 from cascadesim.scenario.schema.classes import (
     check_objectives,
     check_observed,
@@ -20,10 +17,13 @@ from cascadesim.scenario.schema.classes import (
 )
 from cascadesim.scenario.schema.faults import Fault
 from cascadesim.scenario.schema.rows import check_path_rows, check_row
-from cascadesim.scenario.schema.sources import follows
 from cascadesim.scenario.schema.stages import Stage
 from cascadesim.scenario.schema.workload import Arrivals, Clients, Piecewise, Workload
-from cascadesim.scenario.units import (
+from cascadesim.values import sources
+from cascadesim.values.errors import show, suggest
+from cascadesim.values.sources import follows
+from cascadesim.values.strict import DOTTED_PATTERN, NO_OTHERS, Name, Strict, problem
+from cascadesim.values.units import (
     Clock,
     Count,
     Duration,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from pydantic.config import JsonDict
 
-    from cascadesim.model.arrivals import Rates
+    from cascadesim.plan.arrivals import Rates
     from cascadesim.scenario.schema.connections import Connections
     from cascadesim.scenario.schema.workload import RequestClass
 
@@ -203,7 +203,7 @@ class ScenarioModel(Strict):
                 yield ("workload", "classes", name, "arrivals"), each.arrivals
 
     def _check_clients(self, closed: Clients) -> None:
-        from cascadesim.compile import distribution  # which imports the schema
+        from cascadesim.scenario.compile import distribution  # which imports the schema
 
         think = distribution(closed.think).mean
         if not think:
@@ -213,7 +213,7 @@ class ScenarioModel(Strict):
         self._check_number(f"up to {requests:.3g}", requests, "workload", "closed", "clients")
 
     def _check_messages(self, connections: Connections) -> None:
-        from cascadesim.compile import distribution  # which imports the schema
+        from cascadesim.scenario.compile import distribution  # which imports the schema
 
         at = ("workload", "connections")
         gap = distribution(connections.messages).mean

@@ -13,13 +13,13 @@ from pydantic import (
 )
 from pydantic_core.core_schema import no_info_before_validator_function
 
-from cascadesim.scenario.schema import sources
-from cascadesim.scenario.schema.base import NO_OTHERS, Name, Strict, problem
 from cascadesim.scenario.schema.policies import Codel, PolicyChoice
 from cascadesim.scenario.schema.rows import check_parallel, check_row
-from cascadesim.scenario.schema.sources import follows
-from cascadesim.scenario.schema.work import Work
-from cascadesim.scenario.units import (
+from cascadesim.values import sources
+from cascadesim.values.distributions import Work
+from cascadesim.values.sources import follows
+from cascadesim.values.strict import NO_OTHERS, Name, Strict, problem
+from cascadesim.values.units import (
     Count,
     Duration,
     PositiveDuration,

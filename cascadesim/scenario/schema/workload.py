@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 
-from cascadesim.model.arrivals import Piece, Rates
+from cascadesim.plan.arrivals import Piece, Rates
 from cascadesim.randomness import Distribution
 from cascadesim.scenario.columns import bad_value, numbers, read_column
-from cascadesim.scenario.errors import show
 from cascadesim.scenario.objectives import ObjectiveText
-from cascadesim.scenario.schema import sources
-from cascadesim.scenario.schema.base import NO_OTHERS, Choice, Name, Strict, one_kind, problem
 from cascadesim.scenario.schema.columns import Column
 from cascadesim.scenario.schema.connections import Connections  # noqa: TC001 - a field
-from cascadesim.scenario.schema.sources import follows
-from cascadesim.scenario.schema.work import Work
-from cascadesim.scenario.units import (
+from cascadesim.values import sources
+from cascadesim.values.distributions import Work
+from cascadesim.values.errors import show
+from cascadesim.values.sources import follows
+from cascadesim.values.strict import NO_OTHERS, Choice, Name, Strict, one_kind, problem
+from cascadesim.values.units import (
     SECONDS,
     Count,
     Instant,

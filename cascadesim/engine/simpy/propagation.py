@@ -1,0 +1,150 @@
+"""Deadlines that what is inside is told of, so that zombies end at their next step.
+
+They follow gRPC ("Deadlines", sections "Deadline Propagation" and "Deadlines on the Server",
+grpc.io/docs/guides/deadlines, and "Cancellation": the library has no means to interrupt a handler,
+which must look itself) and Go's context package (pkg.go.dev/context), whose errors go up the stack:
+
+- Work, a connect, a ping, a backoff or a degraded answer that is under way runs on to its end.
+- Nothing begins once the deadline has passed, and the instant of the deadline is past it: no work
+  of a stage, no checkout of a connection, no queueing, no attempt, no degraded answer.
+- Waits end at the deadline: for a place, a connection, a start-up, a breaker's recovery, and for
+  the answer of a call that is silent. Those that are ended run before the caller who gave up.
+- A backoff that would end at the deadline or later does not begin: the last attempt's outcome is
+  that of the retry, at once (so stops the `backOffContext` of cenkalti/backoff 3).
+- A deadline inside ends with the one around it, where it would end later (context.WithDeadline: "If
+  the parent's deadline is already earlier than d, WithDeadline(parent, d) is semantically
+  equivalent to parent"). One that cancels then cancels its work.
+
+Only the deadline is known inside: a caller that goes earlier, as it is cancelled, is not missed.
+The whole call inside ends where it stops, freeing what it holds. Breakers on the way see it
+cancelled, and branches beside it end as by any error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cascadesim.engine.simpy.deadline import (
+    AbandoningDeadline,
+    Deadline,
+    DeadlinePlan,
+    Expired,
+    Timer,
+)
+from cascadesim.engine.simpy.kernel import Call, Kernel, Task, Waiter
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cascadesim.engine.simpy.request import Layer, Request
+
+
+class Context(Timer):
+    """The deadline that calls inside are told of: when it passes, and who waits until then."""
+
+    __slots__ = ("_awaited", "_over", "_waiting", "end")
+
+    def __init__(self, task: Task, expires: float, end: int) -> None:
+        super().__init__(task, expires)
+        self.end = end  # what has ended a call that stops for it, by index
+        self._awaited = True  # by its caller
+        self._over = False
+        self._waiting: dict[Waiter, None] = {}  # in the order in which they came
+
+    def enter(self, waiter: Waiter) -> None:
+        """Let a call wait until the deadline; raises Expired where that has passed."""
+        if self._over:
+            raise Expired(self)
+        self._waiting[waiter] = None
+
+    def leave(self, waiter: Waiter) -> None:
+        """Let a call wait no longer."""
+        del self._waiting[waiter]
+
+    def expire(self) -> None:
+        """Raise Expired where calls inside wait, then where the caller does."""
+        self._over = True
+        for waiter in tuple(self._waiting):
+            if waiter in self._waiting:
+                waiter.task.cancel(Expired(self))
+        if self._awaited:
+            super().expire()
+
+    def give_up(self) -> None:
+        """Take note that the caller waits no longer; calls inside still do."""
+        self._awaited = False
+
+
+def too_late(request: Request, instant: float) -> bool:
+    """Return whether the request is told of a deadline that has passed by then."""
+    return request.context is not None and instant >= request.context.expires
+
+
+def unanswered(request: Request, seconds: float | None) -> Generator[float | None, None, None]:
+    """Wait for an answer that does not come, for so long, or for ever."""
+    if request.context is None:
+        yield seconds
+        return
+    waiter = Waiter(request.task)
+    request.context.enter(waiter)
+    try:
+        yield seconds
+    finally:
+        request.context.leave(waiter)
+
+
+class PropagatingDeadline(AbandoningDeadline):
+    """Gives the call inside up when its time is up, and tells it when that is."""
+
+    def _fork(self, request: Request) -> tuple[Request, Timer]:
+        twin = request.fork()
+        own = Context(request.task, self._timers.expiry, self._end)
+        if twin.context is None or own.expires < twin.context.expires:
+            twin.context = own
+        return twin, own
+
+
+class EndsWithContext:
+    """Ends the call inside, a deadline's, at the deadline that it is told of."""
+
+    def __init__(self, inner: Layer) -> None:
+        self._inner = inner
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through."""
+        context = request.context
+        assert context is not None
+        waiter = Waiter(request.task)
+        context.enter(waiter)
+        try:
+            return (yield from self._inner.call(request))
+        finally:
+            context.leave(waiter)
+
+
+class InTime:
+    """Begins the call inside only while the deadline that it is told of has not passed."""
+
+    def __init__(self, inner: Layer, kernel: Kernel) -> None:
+        self._inner = inner
+        self._kernel = kernel
+
+    def call(self, request: Request) -> Call:
+        """Carry the request through, or raise Expired."""
+        context = request.context
+        assert context is not None
+        if self._kernel.env.now >= context.expires:
+            raise Expired(context)
+        return (yield from self._inner.call(request))
+
+
+def propagates(policy: object) -> bool:
+    """Return whether what is inside a policy of this plan is told of a deadline."""
+    return isinstance(policy, DeadlinePlan) and policy.propagate
+
+
+def deadline_of(plan: DeadlinePlan) -> type[Deadline | AbandoningDeadline]:
+    """Return what callers of the plan's deadline meet."""
+    if plan.propagate:
+        return PropagatingDeadline
+    return AbandoningDeadline if plan.abandon else Deadline

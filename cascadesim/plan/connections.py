@@ -1,0 +1,58 @@
+"""What clients with a WebSocket connection are: the settings, and the states that they are in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cascadesim.engine.simpy.retry import RetryPlan
+    from cascadesim.engine.simpy.stage import StagePlan
+    from cascadesim.plan.faults import FaultPlan, Spans
+    from cascadesim.randomness import Distribution
+
+CONNECTIONS = "connections"  # what faults, records and tables call them all
+CONNECTED, CONNECTING, WAITING, GONE = "connected", "connecting", "waiting", "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakePlan:
+    """What a connection begins with; `abandon` lets the server go on with one that is given up."""
+
+    stages: tuple[StagePlan, ...] = ()
+    timeout: float = 10.0  # seconds
+    abandon: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsPlan:
+    """Clients with a connection each, times in seconds."""
+
+    clients: int
+    messages: Distribution  # seconds from one message of a client to the next
+    reconnect: RetryPlan  # its waits alone count
+    handshake: HandshakePlan
+    attempts: float = math.inf  # handshakes that fail in a row before a client gives up
+    connect_over: float = 0.0  # the time over which clients connect first
+    in_order: bool = True
+    ping_interval: float = math.inf
+    ping_timeout: float = math.inf
+    idle_timeout: float = math.inf
+    limit: float = math.inf  # connections that the server holds
+    reply_timeout: float = math.inf
+    lifetime: Distribution | None = None  # after which a client closes its connection
+    faults: tuple[FaultPlan, ...] = ()
+
+    def spans(self, kind: str, spans_of: Callable[[FaultPlan], Spans]) -> list[tuple[float, float]]:
+        """Return when faults of a kind are active, in order and without overlap."""
+        found = sorted(span for f in self.faults if f.kind == kind for span in spans_of(f))
+        apart: list[tuple[float, float]] = []
+        for start, end in found:
+            if apart and start <= apart[-1][1]:
+                apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+            else:
+                apart.append((start, end))
+        return apart

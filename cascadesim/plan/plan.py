@@ -1,0 +1,142 @@
+"""The plan: what an engine needs to know of a scenario, frozen, in seconds and numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cascadesim.plan.arrivals import Closed
+from cascadesim.plan.connections import CONNECTIONS, ConnectionsPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.engine.simpy.stage import PolicyPlan, StagePlan
+    from cascadesim.plan.arrivals import Arrivals
+    from cascadesim.plan.classes import ClassPlan
+    from cascadesim.plan.faults import FaultPlan
+
+    Around = tuple[tuple[str, PolicyPlan], ...]  # dotted paths and policies
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedPlan:
+    """A recorded request that is sent among the background traffic.
+
+    `work` holds the seconds of its own work that are given and not drawn, by stage index;
+    `request_class` is the position of its class, where there are any.
+    """
+
+    arrival: float
+    work: tuple[tuple[int, float], ...] = ()
+    request_class: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One variant of a scenario, ready to be simulated. Times in seconds from t = 0."""
+
+    horizon: float
+    warmup: float
+    arrivals: Arrivals | ConnectionsPlan  # of the background traffic
+    stages: tuple[StagePlan, ...]
+    observed: tuple[ObservedPlan, ...] = ()
+    drain: float = 0.0  # after the horizon requests under way are followed, and none arrive
+    classes: tuple[ClassPlan, ...] = ()  # of the requests, none where all go the same way
+
+    @property
+    def end(self) -> float:
+        """Return when the run ends."""
+        return self.horizon + self.drain
+
+    @property
+    def mean_gap(self) -> float:
+        """Return the mean seconds between arrivals of the background traffic.
+
+        Of clients it is the least, where they wait for nothing but work.
+        """
+        if isinstance(self.arrivals, ConnectionsPlan):
+            return self.arrivals.messages.mean / self.arrivals.clients
+        if not isinstance(self.arrivals, Closed):
+            return self.arrivals.mean_gap(self.horizon)
+        shares = self.shares
+        work = math.fsum(
+            shares[stage.name] * seconds for stage in self.stages for seconds in stage.longest_work
+        )
+        return (self.arrivals.think.mean + work) / self.arrivals.clients
+
+    def path(self, request_class: str | None) -> tuple[StagePlan, ...]:
+        """Return the top-level stages that a class of requests passes, in that order.
+
+        All of them for None, which is the class of requests that all go the same way.
+        """
+        if request_class is None:
+            return self.stages
+        (chosen,) = (each for each in self.classes if each.name == request_class)
+        return tuple(self.stages[i] for i in chosen.path)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return the share of requests that are sent through each stage, by its name."""
+        if not self.classes:
+            return {stage.name: 1.0 for stage in self.walk()}
+        return {
+            stage.name: math.fsum(each.share for each in self.classes if i in each.path)
+            for i, outer in enumerate(self.stages)
+            for stage in walk((outer,))
+        }
+
+    def faults_in(self, seed: int, replication: int = 0) -> list[tuple[FaultPlan, list[str]]]:
+        """Return the faults that begin within a run, by start, with the stages each befalls.
+
+        Random ones are there as often as they come, each with the start and end that is drawn.
+        """
+        found: dict[FaultPlan, dict[str, None]] = {}
+        for name, faults in self.befallen():
+            for fault in faults:
+                for each in fault.drawn(seed, replication, self.end):
+                    found.setdefault(each, {})[name] = None
+        by_start = sorted(found.items(), key=lambda item: item[0].start)
+        return [(fault, list(stages)) for fault, stages in by_start]
+
+    @property
+    def connections(self) -> ConnectionsPlan | None:
+        """Return the connections that messages come over, if they do."""
+        return self.arrivals if isinstance(self.arrivals, ConnectionsPlan) else None
+
+    def befallen(self) -> Iterator[tuple[str, tuple[FaultPlan, ...]]]:
+        """Yield what has faults: stages, and the connections, with them."""
+        for stage in self.walk():
+            yield stage.name, stage.faults
+        if self.connections is not None:
+            yield CONNECTIONS, self.connections.faults
+
+    def walk(self) -> Iterator[StagePlan]:
+        """Yield every stage, outer ones before the ones inside; the order is the stage index.
+
+        Those of a handshake come last.
+        """
+        yield from walk(self.stages)
+        if self.connections is not None:
+            yield from walk(self.connections.handshake.stages)
+
+    def walk_policies(self) -> Iterator[tuple[StagePlan, Around, Around]]:
+        """Yield every stage with the policies around it, and its own; outermost first."""
+        yield from _walk_policies(self.stages, ())
+
+
+def walk(stages: tuple[StagePlan, ...]) -> Iterator[StagePlan]:
+    """Yield stages and those inside them, outer ones first."""
+    for stage in stages:
+        yield stage
+        yield from walk(stage.stages)
+
+
+def _walk_policies(
+    stages: tuple[StagePlan, ...], outer: Around
+) -> Iterator[tuple[StagePlan, Around, Around]]:
+    for stage in stages:
+        own = tuple((f"{stage.name}.{policy.name}", policy) for policy in stage.policies)
+        yield stage, outer, own
+        yield from _walk_policies(stage.stages, outer + own)

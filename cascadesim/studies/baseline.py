@@ -1,0 +1,281 @@
+"""Baselines: what a scenario came to once, in a file that people read, and what has changed since.
+
+The file holds each replication's percentiles, so that later ones of the same seed are paired with
+them. pytest-regressions and syrupy compare what they store number by number or letter by letter,
+and write a missing file by themselves; here an interval decides, and nobody writes unasked.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from io import StringIO
+from math import inf
+from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
+
+from cascadesim import __version__
+from cascadesim.analysis.composition import difference
+from cascadesim.analysis.intervals import LEVEL, Interval
+from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.scenario.source import read
+from cascadesim.scenario.validate import validated
+from cascadesim.studies.run import write_files
+from cascadesim.studies.thresholds import (
+    FEWEST,
+    Change,
+    Tolerance,
+    bounded,
+    bounds_of,
+    paired_interval,
+    welch_interval,
+)
+from cascadesim.values.errors import ScenarioError, show
+from cascadesim.values.strict import Strict
+from cascadesim.values.units import Count, Seed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cascadesim.studies.replicated import Replicated
+    from cascadesim.studies.thresholds import Compare
+
+DIGITS = 6  # significant ones that a file holds
+ROUNDING = 10 ** (1 - DIGITS)  # what a value may differ by from that, as a share
+
+
+class StoredPercentile(Strict):
+    """A percentile in seconds: over replications, in each of them, and by cause."""
+
+    mean_s: float
+    low_s: float | None = None
+    high_s: float | None = None
+    at_least: bool = False
+    by_cause_s: dict[str, float]
+    replications_s: list[float]
+
+
+class Baseline(Strict):
+    """What a file holds. `settings` is a digest of all that could change a result but the seed."""
+
+    test: str
+    scenario: str
+    variant: str | None = None
+    seed: Seed
+    replications: Count
+    settings: str
+    cascadesim: str
+    percentiles: dict[str, StoredPercentile]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What has changed since a baseline: each percentile, and by cause what it is made of.
+
+    `now` has the replications that were compared; `paired` is the number of those that were so one
+    by one, 0 where none could be. `same` says that settings and seed are those of the baseline, so
+    that nothing may change at all: what does is brought by another version of cascadesim, or of
+    what it rests on.
+    """
+
+    baseline: Baseline
+    now: Replicated
+    changes: dict[str, Change]
+    paired: int
+    same: bool
+
+    @property
+    def failing(self) -> list[str]:
+        """Return the percentiles that fail."""
+        return [name for name in self.changes if self.verdict(name)]
+
+    def verdict(self, name: str) -> str:
+        """Return why a percentile fails, "" where it does not.
+
+        It is "other" than the same settings gave before, or "worse", or "unfinished" requests hide
+        whether it is. Where they did so in the baseline too, nothing was lost that was known.
+        """
+        one = self.changes[name]
+        was_open = self.baseline.percentiles[name].at_least
+        if self.same:
+            if abs(one.after - one.before) > one.tolerated:
+                return "other"
+            return "unfinished" if self.now.at_least(name) and not was_open else ""
+        if one.worse:
+            return "worse"
+        return "unfinished" if one.unknown and (one.looks_worse or not was_open) else ""
+
+    @property
+    def better(self) -> list[str]:
+        """Return the percentiles that are better beyond doubt."""
+        return [name for name, one in self.changes.items() if one.better and not self.same]
+
+    @property
+    def unknown(self) -> list[str]:
+        """Return the percentiles that pass as the baseline did not know them either."""
+        hidden = (name for name, one in self.changes.items() if one.unknown and not self.same)
+        return [name for name in hidden if not self.verdict(name)]
+
+    @property
+    def outdated(self) -> bool:
+        """Return whether the settings are other ones than the baseline's."""
+        return self.now.settings != self.baseline.settings
+
+    def by_cause(self, name: str) -> dict[str, float]:
+        """Return by how many seconds each cause of a percentile grew; adds up to its change.
+
+        A file holds causes as means of all its replications, so where fewer were compared they are
+        scaled to what those came to.
+        """
+        one = self.changes[name]
+        then, now = self.baseline.percentiles[name].by_cause_s, self.now.composition(name).by_cause
+        return difference(_scaled(then, one.before), _scaled(now, one.after))
+
+
+def _scaled(amounts: dict[str, float], total: float) -> dict[str, float]:
+    """Return amounts that add up to a total, in the same proportions."""
+    now = sum(amounts.values())
+    return {name: amount * (total / now if now else 0.0) for name, amount in amounts.items()}
+
+
+def baseline_of(now: Replicated, test: str) -> Baseline:
+    """Return the baseline that a run makes; figures are rounded to DIGITS. Raises ScenarioError."""
+    _check_measured(now)
+    return Baseline(
+        test=test,
+        scenario=now.given.name,
+        variant=now.given.variant,
+        seed=now.seed,
+        replications=now.count,
+        settings=now.settings,
+        cascadesim=__version__,
+        percentiles={name: _stored(now, name) for name in PERCENTILES},
+    )
+
+
+def _stored(now: Replicated, name: str) -> StoredPercentile:
+    interval = now.measure(name)
+    bounds = {"low_s": interval.low, "high_s": interval.high} if now.count >= FEWEST else {}
+    made = now.composition(name).by_cause
+    return StoredPercentile(
+        mean_s=rounded(interval.estimate),
+        **{key: rounded(value) for key, value in bounds.items()},
+        at_least=now.at_least(name),
+        by_cause_s={cause: rounded(value) for cause, value in made.items() if value},
+        replications_s=[rounded(value) for value in now.values(name)],
+    )
+
+
+def _check_measured(now: Replicated) -> None:
+    if not all(each.requests for each in now.replications):
+        message = "no request arrives between warm-up and horizon"
+        raise ScenarioError(message, now.given.document.source)
+
+
+def rounded(value: float) -> float:
+    """Return a number with DIGITS significant digits."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def check_same(baseline: Baseline, now: Replicated, source: str) -> None:
+    """Raise a ScenarioError where the baseline in a file is that of something else."""
+    then, given = (baseline.scenario, baseline.variant), (now.given.name, now.given.variant)
+    if then != given:
+        message = f"is of {_titled(*then)}, and the test runs {_titled(*given)}; if that is meant, "
+        message += "`pytest --cascade-update` writes it anew"
+        raise ScenarioError(message, source)
+
+
+def _titled(name: str, variant: str | None) -> str:
+    return show(name) + (f" at the variant {show(variant)}" if variant else "")
+
+
+def drift(baseline: Baseline, now: Replicated, tolerance: Tolerance | None = None) -> Drift:
+    """Return what has changed since a baseline.
+
+    Replications of the same seed are compared in pairs, as far as both have them; others by Welch's
+    interval. The intervals of all percentiles hold together with 95 %, so that six looks are no
+    more likely to see a ghost than one. With a `tolerance` the means decide and no interval does.
+    Raises ScenarioError where neither can.
+    """
+    _check_measured(now)
+    same = baseline.settings == now.settings and baseline.seed == now.seed
+    fewest = min(baseline.replications, now.count)
+    paired = fewest if baseline.seed == now.seed else 0
+    if tolerance is None and not same and fewest < FEWEST:
+        message = (
+            f"needs {FEWEST} replications or more to tell a change from noise, then and now, and "
+            f'has {baseline.replications} and {now.count}; or say what is allowed: relative="2%"'
+        )
+        raise ScenarioError(message, f"baseline of {baseline.test}")
+    now = replace(now, number=paired or now.count)
+    level = 1 - (1 - LEVEL) / len(baseline.percentiles)
+    compare: Compare = partial(paired_interval if paired else welch_interval, level=level)
+    if same or tolerance is not None:
+        compare = _means
+    changes = {
+        name: _change(name, stored, now, paired, compare, tolerance or Tolerance())
+        for name, stored in baseline.percentiles.items()
+    }
+    return Drift(baseline, now, changes, paired, same and tolerance is None)
+
+
+def _change(
+    name: str,
+    stored: StoredPercentile,
+    now: Replicated,
+    paired: int,
+    compare: Compare,
+    tolerance: Tolerance,
+) -> Change:
+    values = stored.replications_s[: paired or None]
+    before = [(value, inf if stored.at_least else value) for value in values]
+    allowed = Tolerance(tolerance.share + ROUNDING, tolerance.amount)
+    return bounded(name, before, bounds_of(now, name), allowed, compare)
+
+
+def _means(before: Sequence[float], after: Sequence[float]) -> Interval:
+    """Return the difference of means as if there were no noise, so that they decide alone."""
+    by = sum(after) / len(after) - sum(before) / len(before)
+    return Interval(by, by, by)
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Return the baseline in a file. Raises ScenarioError with file, line and column."""
+    document = read(path)
+    found = validated(document, Baseline)
+    for name, stored in found.percentiles.items():
+        at = ("percentiles", name)
+        if name not in PERCENTILES:
+            message = f"expected one of {', '.join(PERCENTILES)}"
+            raise ScenarioError(message, document.mark(at, key=True), ".".join(at))
+        if len(stored.replications_s) != found.replications:
+            message = f"expected {found.replications} values, one a replication"
+            place = document.mark((*at, "replications_s"))
+            raise ScenarioError(message, place, ".".join((*at, "replications_s")))
+    for name in PERCENTILES:
+        if name not in found.percentiles:
+            message = f"{name} is missing; `pytest --cascade-update` writes all of them"
+            raise ScenarioError(message, document.mark(("percentiles",), key=True), "percentiles")
+    return found
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """Write a baseline into a file. Raises ScenarioError where that is not possible."""
+    text = baseline_text(baseline)
+    write_files(path.parent, {path.name: lambda file: file.write_text(text, "utf-8")})
+
+
+def baseline_text(baseline: Baseline) -> str:
+    """Return a baseline as YAML, the innermost lists and mappings in one line each."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = sys.maxsize
+    stream = StringIO("# Written by `pytest --cascade-update`, which rewrites it.\n")
+    stream.seek(0, 2)
+    yaml.dump(baseline.model_dump(exclude_defaults=True), stream)
+    return stream.getvalue()

@@ -1,0 +1,286 @@
+"""Single changes of the settings that a request meets: what else each of them could be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticCustomError
+
+from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.plan.connections import CONNECTIONS
+from cascadesim.plan.plan import walk
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.scenario.paths import locate
+from cascadesim.scenario.schema.breakers import PRESETS
+from cascadesim.scenario.schema.policies import Breaker
+from cascadesim.scenario.vary import Vary, is_fixed, parse_vary, quantity
+from cascadesim.values.errors import ScenarioError, show
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from pydantic.fields import FieldInfo
+
+    from cascadesim.plan.plan import Plan
+    from cascadesim.records import Records
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.schema.connections import Connections
+    from cascadesim.scenario.schema.scenario import ScenarioModel
+    from cascadesim.scenario.schema.stages import Stage
+
+# What makes the requests, or says which are measured: another value, and they are others.
+_REQUESTS = ("workload", "horizon", "warmup", "drain")
+_WHERE = f"workload.{CONNECTIONS}"
+_SENDS = ("clients", "messages", "connect_over")  # of them
+# What to change: a text such as "agent.concurrency=5,10" or several, or values by dotted path.
+Changes = str | Sequence[str] | Mapping[str, Any]
+# What is no choice of who runs the service, and what is a name.
+_WORLD = ("work", "leak", "connect_time", "ping_time", "outcomes", "name")
+# What says nothing of a breaker that stays closed.
+_WHEN_OPEN = (
+    *("recovery_timeout", "half_open_permits", "successes_to_close", "when_open"),
+    *("max_recoveries", "max_recovery_timeout", "interval"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A setting by its dotted path, what it is today and what it could be, as both are written.
+
+    `today` is the default where nothing is written. `plan` is that of the changed scenario.
+    """
+
+    path: str
+    today: Any
+    value: Any
+    plan: Plan
+
+
+def candidates(scenario: Scenario, plan: Plan, records: Records, row: int) -> list[Candidate]:
+    """Return single changes of settings that a request has met, in a run of the scenario's plan.
+
+    What variants of the scenario say; numbers halved and doubled, none of it and no limit, where
+    the schema allows that; the other words that a setting can be; policies switched on and off.
+    What would change nothing is left out: the same plan, and how long a breaker that never opened
+    would have been open.
+    """
+    opened = {transition.breaker for transition in records.transitions}
+    closed = {
+        f"{stage.name}.{policy.name}"
+        for stage in plan.walk()
+        for policy in stage.policies
+        if isinstance(policy, BreakerPlan)
+    } - opened
+    seen = {plan}
+    found = []
+    for possible in allowed(scenario, _possible(scenario, met(plan, records, row))):
+        where, _, key = possible.path.rpartition(".")
+        if possible.plan not in seen and not (where in closed and key in _WHEN_OPEN):
+            seen.add(possible.plan)
+            found.append(possible)
+    return found
+
+
+def allowed(scenario: Scenario, changes: Iterable[tuple[str, Any]]) -> Iterator[Candidate]:
+    """Yield changes of a scenario, each alone, but those that it refuses."""
+    for path, value in changes:
+        with suppress(ScenarioError):
+            yield _candidate(scenario, path, value)
+
+
+def fallbacks(scenario: Scenario) -> set[str]:
+    """Return the dotted paths that switch fallbacks on and off."""
+    return {
+        f"{name}.{policy.name}.enabled"
+        for name, stage in _stages(scenario.model.stages)
+        for policy in stage.policies
+        if policy.kind == "fallback"
+    }
+
+
+def given(scenario: Scenario, changes: Changes) -> list[Candidate]:
+    """Return the changes that a user names, each value alone; raises ScenarioError."""
+    named = _named(changes)
+    for each in named:
+        if is_fixed(each.path) or _makes_requests(each.path):
+            message = "makes other requests, or says what is measured; it cannot be changed here"
+            raise ScenarioError(message, f"--change {each.path}")
+    return [_candidate(scenario, each.path, value) for each in named for value in each.values]
+
+
+def _makes_requests(path: str) -> bool:
+    """Return whether a setting makes the requests, or says which are measured."""
+    if path.startswith(f"{_WHERE}."):
+        return path.split(".")[2] in _SENDS
+    return path.partition(".")[0] in _REQUESTS
+
+
+def _named(changes: Changes) -> list[Vary]:
+    texts = [changes] if isinstance(changes, str) else changes
+    if not isinstance(texts, Mapping | Sequence) or not all(isinstance(t, str) for t in texts):
+        message = 'expected texts such as "agent.deadline.timeout=5s,10s", or values by dotted path'
+        raise ScenarioError(f"{message}, got {show(changes)}", "--change")
+    if isinstance(texts, Mapping):
+        return [_of_values(path, values) for path, values in texts.items()]
+    return [_of_text(text) for text in texts]
+
+
+def _of_values(path: str, values: Any) -> Vary:
+    """Return what to change a setting to: values, a single one, or the text of a range."""
+    if isinstance(values, str) and ".." in values:
+        return _of_text(f"{path}={values}")
+    several = isinstance(values, Sequence) and not isinstance(values, str)
+    return Vary(path, tuple(values) if several else (values,))
+
+
+def _of_text(text: str) -> Vary:
+    vary = parse_vary(text, "--change")
+    if not vary.values:
+        message = 'expected values such as "5s,10s" or steps such as "5..20:5"'
+        raise ScenarioError(message, f"--change {text}")
+    return vary
+
+
+def _candidate(scenario: Scenario, path: str, value: Any) -> Candidate:
+    changed = scenario.override({path: value}, f"--change {path}")
+    return Candidate(path, written(scenario, path), value, compile_plan(changed.model))
+
+
+def met(plan: Plan, records: Records, row: int) -> list[str]:
+    """Return the stages that a request has met: all up to where it ended, with those inside.
+
+    Those inside belong to it even where it did not reach them, as they move what is around them. So
+    do all where a message waits for others of its connection, and those of the handshake where it
+    waits for a connection.
+    """
+    spent = [part for part, s in zip(records.parts, records.seconds[row], strict=True) if s > 0]
+    wheres = [part.where for part in spent]
+    if records.ended_by[row] >= 0:
+        wheres.append(records.ends[records.ended_by[row]])
+    reached = {where.partition(".")[0] for where in wheres}
+    path = plan.path(records.class_of(row))
+    inside = [[stage.name for stage in walk((outer,))] for outer in path]
+    last = max((i for i, names in enumerate(inside) if reached & {*names}), default=0)
+    waits = {part.cause for part in spent if part.where == CONNECTIONS}
+    if "head_of_line_wait" in waits:
+        last = len(path) - 1
+    found = [name for names in inside[: last + 1] for name in names]
+    connects = (
+        waits & {"handshake_wait", "retry_backoff"} or f"{_WHERE}.reconnect.attempts" in wheres
+    )
+    if plan.connections is not None and connects:
+        found += [stage.name for stage in walk(plan.connections.handshake.stages)]
+    return found
+
+
+def written(scenario: Scenario, path: str) -> Any:
+    """Return what a setting is, as it is written; its default where it is not.
+
+    None where there is nothing that it is a setting of.
+    """
+    data, model, default = scenario.document.data, scenario.model, None
+    holder: Any = model
+    for key in locate(data, path):
+        data = _get(data, key)
+        if isinstance(holder, BaseModel):
+            fields = {
+                field.alias or name: name for name, field in type(holder).model_fields.items()
+            }
+            name = fields.get(str(key), "")
+            default = type(holder).model_fields[name].default if name else None
+            if isinstance(holder, Breaker) and holder.preset is not None:
+                preset = PRESETS[holder.preset]
+                default = {**preset.fixed, **preset.settings}.get(str(key), default)
+            holder = getattr(holder, name, None)
+        else:
+            holder, default = _get(holder, key), None
+    return default if data is None else data
+
+
+def _get(holder: Any, key: str | int) -> Any:
+    try:
+        return holder[key]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _possible(scenario: Scenario, stages: Collection[str]) -> Iterator[tuple[str, Any]]:
+    for variant in scenario.variants:
+        for path, value in scenario.changed(variant).items():
+            of_connections = path.startswith(f"{_WHERE}.") and not _makes_requests(path)
+            if path.split(".")[0] in stages or of_connections:
+                yield path, value
+    for path, field in _met_settings(scenario.model, stages):
+        for value in _others(field, written(scenario, path)):
+            yield path, value
+
+
+def _met_settings(model: ScenarioModel, stages: Collection[str]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the settings of stages, and of connections where there are some, by dotted path."""
+    connections = model.workload.connections
+    if connections is not None:
+        yield from _settings_of_connections(connections)
+    handshake = {} if connections is None else connections.handshake.stages
+    for name, stage in (*_stages(model.stages), *_stages(handshake)):
+        if name in stages:
+            yield from _settings(name, stage)
+
+
+def _settings_of_connections(connections: Connections) -> Iterator[tuple[str, FieldInfo]]:
+    yield from _fields(_WHERE, connections, ("ordering", "idle_timeout", "limit", "reply_timeout"))
+    yield from _fields(f"{_WHERE}.handshake", connections.handshake, ("timeout", "on_timeout"))
+    yield from _fields(f"{_WHERE}.reconnect", connections.reconnect)
+    if connections.ping is not None:
+        yield from _fields(f"{_WHERE}.ping", connections.ping)
+
+
+def _stages(stages: dict[str, Stage]) -> Iterator[tuple[str, Stage]]:
+    for name, stage in stages.items():
+        yield name, stage
+        yield from _stages(stage.stages)
+
+
+def _settings(name: str, stage: Stage) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the settings of a stage by dotted path; of a policy that is off, only that it is."""
+    for policy in stage.policies:
+        keys = None if policy.chosen.enabled else ("enabled",)
+        yield from _fields(f"{name}.{policy.name}", policy.chosen, keys)
+    for part in ("pool", "session", "startup", "tracker", "codel"):
+        settings = getattr(stage, part)
+        if settings is not None:
+            yield from _fields(f"{name}.{part}", settings)
+    yield from _fields(name, stage, ("concurrency", "queue_limit", "queue", "codel", "when_full"))
+
+
+def _fields(
+    where: str, settings: BaseModel, keys: Collection[str] | None = None
+) -> Iterator[tuple[str, FieldInfo]]:
+    for key, field in type(settings).model_fields.items():
+        if key not in _WORLD and (keys is None or key in keys):
+            yield f"{where}.{key}", field
+
+
+def _others(field: FieldInfo, today: Any) -> Iterator[Any]:
+    """Yield what a setting could be, not all of which the schema accepts."""
+    if get_origin(field.annotation) is Literal:
+        yield from (word for word in get_args(field.annotation) if word != today)
+    elif isinstance(today, bool):
+        yield not today
+    elif today is not None:
+        yield from _numbers(today)
+        if field.default is None:
+            yield None  # no limit
+
+
+def _numbers(today: Any) -> Iterator[Any]:
+    try:
+        number, unit, whole = quantity(today)
+    except PydanticCustomError:
+        return
+    scale = Vary("", (), 0.0, math.inf, unit, whole)
+    yield from (scale.written(value) for value in (number / 2, number * 2, 0.0))

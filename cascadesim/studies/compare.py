@@ -1,0 +1,435 @@
+"""Comparison: variants, of one scenario or of several, side by side and in pairs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cascadesim import __version__
+from cascadesim.analysis.composition import Composition, mean_composition
+from cascadesim.analysis.decomposition import Decomposition
+from cascadesim.analysis.intervals import LEVEL, Interval, holm, mean_interval, p_value
+from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.shown import (
+    OVER_TIME,
+    SECONDS,
+    Shown,
+    figures,
+    lower_bound,
+    percent_plus_minus,
+    plus_minus,
+    table,
+)
+from cascadesim.sparkline import Sparkline, sparklines
+from cascadesim.studies.execution import HERE, Execution
+from cascadesim.studies.judged import Judged, judge, plain
+from cascadesim.studies.precision import MOST, Precision, parse_precision, until_precise
+from cascadesim.studies.replay import at_variants, part_of, run_each
+from cascadesim.studies.replications import (
+    HEADLINE,
+    MEASURES,
+    Job,
+    Replication,
+    Variant,
+    at_least,
+    interval,
+    measured,
+)
+from cascadesim.studies.run import seed_of
+from cascadesim.studies.warmup import settled
+from cascadesim.values.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.run import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a variant differs from the first in one percentile, in seconds, over replications.
+
+    `p_value` is that of no difference, corrected for the number of variants (Holm); it and the
+    interval are NaN for a single replication. `bound` is ">" where the difference is at least so
+    much, as the variant's percentile is a lower bound, and "<" where the first one's is.
+    """
+
+    interval: Interval
+    p_value: float
+    bound: str = ""
+
+    @property
+    def seen(self) -> bool:
+        """Return whether the replications show a difference, at the level of the interval."""
+        return self.p_value < 1 - self.interval.level
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
+    """Variants by label; the first is what the others are compared with.
+
+    `results` are the runs of replication 0, `replications` what each replication came to.
+    """
+
+    results: dict[str, Result]
+    replications: Mapping[str, tuple[Replication, ...]]
+    precision: Precision | None = None  # that was asked for
+
+    @property
+    def first(self) -> str:
+        """Return the label that the others are compared with."""
+        return next(iter(self.results))
+
+    @property
+    def count(self) -> int:
+        """Return the number of replications."""
+        return len(self.replications[self.first])
+
+    def reached(self, label: str) -> float:
+        """Return half the interval of the measure that a precision was asked of, as a share."""
+        assert self.precision is not None
+        return self.precision.reached(self.replications[label])
+
+    @property
+    def met(self) -> bool:
+        """Return whether every variant meets every objective of its scenario, see `objectives`."""
+        return all(each.met for label in self.results for each in self.objectives(label))
+
+    def objectives(self, label: str) -> list[Judged]:
+        """Return what every objective of a variant came to."""
+        judgements = zip(*(each.objectives for each in self.replications[label]), strict=True)
+        objectives = self.results[label].scenario.objectives
+        return [judge(*both) for both in zip(objectives, judgements, strict=True)]
+
+    def measures(self, label: str) -> dict[str, Interval]:
+        """Return the mean of every measure over replications, with its interval.
+
+        Percentiles and the mean latency are in seconds, goodput in replies per second, rates are
+        shares.
+        """
+        return {name: interval(self.replications[label], name) for name in MEASURES}
+
+    def percentile(self, label: str, name: str) -> Interval:
+        """Return the mean of a percentile over replications, with its interval, in seconds."""
+        return interval(self.replications[label], name)
+
+    def at_least(self, label: str, name: str) -> bool:
+        """Return whether unfinished requests could move a measure up."""
+        return at_least(self.replications[label], name)
+
+    @cached_property
+    def differences(self) -> dict[str, dict[str, Difference]]:
+        """Return the difference from the first variant, by label and percentile."""
+        others = [label for label in self.results if label != self.first]
+        found: dict[str, dict[str, Difference]] = {label: {} for label in others}
+        for name in PERCENTILES:
+            changes = {label: self._changes(label, name) for label in others}
+            corrected = holm(
+                [self._p_value(label, name, values) for label, values in changes.items()]
+            )
+            for label, p in zip(others, corrected, strict=True):
+                bound = self._bound(label, name)
+                found[label][name] = Difference(mean_interval(changes[label]), p, bound)
+        return found
+
+    def _bound(self, label: str, name: str) -> str:
+        if self.at_least(self.first, name):
+            return "<"
+        return ">" if self.at_least(label, name) else ""
+
+    def _p_value(self, label: str, name: str, changes: Sequence[float]) -> float:
+        """Return that of no difference, NaN where a lower bound leaves the difference open."""
+        change = mean_interval(changes).estimate
+        open_up, open_down = self.at_least(label, name), self.at_least(self.first, name)
+        if (open_up and change <= 0) or (open_down and change >= 0):
+            return math.nan
+        return p_value(changes)
+
+    def _changes(self, label: str, name: str) -> list[float]:
+        """Return differences by replication, NaN where they would be of two lower bounds."""
+        if self.at_least(label, name) and self.at_least(self.first, name):
+            return [math.nan] * self.count
+        return [
+            own.measures[name] - base.measures[name]
+            for own, base in zip(
+                self.replications[label], self.replications[self.first], strict=True
+            )
+        ]
+
+    @property
+    def headline(self) -> str:
+        """Return the latency that is taken apart: of the first objective of one, else the p99."""
+        return _headline(self.results[self.first].scenario)
+
+    def composition(self, label: str) -> Composition:
+        """Return what the headline is made of, as the mean over replications that have requests.
+
+        Its parts add up to the mean of the headline.
+        """
+        parts = self.results[label].records.parts
+        made = [dict(zip(parts, each.parts, strict=False)) for each in self.replications[label]]
+        return mean_composition([Composition(each) for each in made])
+
+    def decomposition(self, label: str) -> Decomposition | None:
+        """Return by what the headline changed from the first variant.
+
+        None where a replication has no requests, so that there is no mean.
+        """
+        labels, name = (self.first, label), self.headline
+        if any(math.isnan(self.measures(each)[name].estimate) for each in labels):
+            return None
+        before, after = (self.composition(each) for each in labels)
+        first_at_least, at_least = (self.at_least(each, name) for each in labels)
+        difference = self.differences.get(label, {}).get(name)
+        seen = None if self.count == 1 or difference is None else difference.seen
+        return Decomposition(name, before, after, first_at_least, at_least, seen)
+
+    def pairs(self, label: str) -> tuple[int, int] | None:
+        """Return how many requests got better and how many worse than in the first variant.
+
+        Over all replications; None where the two did not meet the same requests.
+        """
+        better = worse = 0
+        for replication in self.replications[label]:
+            if replication.better is None or replication.worse is None:
+                return None
+            better += replication.better
+            worse += replication.worse
+        return better, worse
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Return one row a variant and percentile.
+
+        Columns: variant, percentile, latency_s (the mean over replications) with low_s and high_s,
+        difference_s (from the first variant) with difference_low_s, difference_high_s and p_value,
+        at_least and first_at_least (whether unfinished requests could move the latency up, and the
+        first variant's). Intervals are of 95 %, and NaN for a single replication. A difference is
+        NaN where both latencies could move, and its p_value where that leaves open which is more.
+        """
+        import pandas as pd  # slow to import, and not every command needs it
+
+        return pd.DataFrame([self._row(*at) for at in self._cells()])
+
+    def _cells(self) -> list[tuple[str, str]]:
+        return [(label, name) for label in self.results for name in PERCENTILES]
+
+    def _row(self, label: str, name: str) -> dict[str, Any]:
+        own = self.percentile(label, name)
+        if label == self.first:
+            difference = Difference(Interval(0.0, math.nan, math.nan), math.nan)
+        else:
+            difference = self.differences[label][name]
+        return {
+            "variant": label,
+            "percentile": name,
+            "latency_s": own.estimate,
+            "low_s": own.low,
+            "high_s": own.high,
+            "difference_s": difference.interval.estimate,
+            "difference_low_s": difference.interval.low,
+            "difference_high_s": difference.interval.high,
+            "p_value": difference.p_value,
+            "at_least": self.at_least(label, name),
+            "first_at_least": self.at_least(self.first, name),
+        }
+
+    def _precision(self) -> dict[str, Any] | None:
+        if self.precision is None:
+            return None
+        reached = {label: self.reached(label) for label in self.results}
+        return {
+            "measure": self.precision.measure,
+            "share": self.precision.share,
+            "reached": {k: None if math.isinf(v) else v for k, v in reached.items()},
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain data.
+
+        Keys: cascadesim (version), percentile_definition, met, replications (their number), level
+        (of intervals), precision (what was asked for and reached, or null); variants, for each
+        label what `Result.to_dict` gives of replication 0, but `objectives` over all of them
+        (`value` is the mean; see `Judged`), and `percentiles` (the columns of `frame` by
+        percentile, null for NaN), `measures` (`mean`, `low` and `high` of each, as `measures` has
+        them), `decomposition` (see `Decomposition.to_dict`, null for the first variant), `better`
+        and `worse` (requests beside the first).
+        """
+        return {
+            "cascadesim": __version__,
+            "percentile_definition": DEFINITION,
+            "met": self.met,
+            "replications": self.count,
+            "level": LEVEL,
+            "precision": self._precision(),
+            "variants": {label: self._variant(label) for label in self.results},
+        }
+
+    def _variant(self, label: str) -> dict[str, Any]:
+        rows = {}
+        for name in PERCENTILES:
+            row = self._row(label, name)
+            del row["variant"], row["percentile"]
+            rows[name] = {
+                key: None if isinstance(value, float) and math.isnan(value) else value
+                for key, value in row.items()
+            }
+        better, worse = self.pairs(label) or (None, None)
+        made = None if label == self.first else self.decomposition(label)
+        return self.results[label].to_dict() | {
+            "objectives": [each.to_dict() for each in self.objectives(label)],
+            "percentiles": rows,
+            "measures": {name: plain("mean", each) for name, each in self.measures(label).items()},
+            "decomposition": made and made.to_dict(),
+            "better": better,
+            "worse": worse,
+        }
+
+    def plot(self, kind: str = "dumbbell", ax: Axes | None = None) -> Axes:
+        """Draw a figure of variants, such as "dumbbell", with intervals where there are any.
+
+        Raises ScenarioError where there is no such figure of variants, no requests to draw, or more
+        variants than can be told apart.
+        """
+        from cascadesim.plots.kinds import draw  # matplotlib is slow to import
+
+        return draw(kind, self, ax)
+
+    def _title(self) -> str:
+        result = self.results[self.first]
+        title = f"{result.scenario.name}, seed {result.seed}; {SECONDS}"
+        if self.count == 1:
+            return title
+        return f"{title}, means of {self.count} replications ± half their 95 % interval"
+
+    def _table(self) -> pd.DataFrame:
+        if self.count == 1:
+            return table({label: figures(each.summary) for label, each in self.results.items()})
+        return table({label: self._figures(label) for label in self.results})
+
+    def _sparklines(self) -> dict[str, Sparkline]:
+        return sparklines({label: each.records for label, each in self.results.items()})
+
+    def _sparklines_of(self) -> str:
+        return OVER_TIME if self.count == 1 else f"{OVER_TIME}, first replication"
+
+    def _figures(self, label: str) -> dict[str, str]:
+        measures = self.measures(label)
+        rows = {
+            name: lower_bound(plus_minus(measures[name]), self.at_least(label, name))
+            for name in PERCENTILES
+        }
+        rows["goodput /s"] = plus_minus(measures["goodput"])
+        rows["error rate"] = percent_plus_minus(measures["error_rate"])
+        for each in self.objectives(label):
+            often = each.met_in if each.met else self.count - each.met_in
+            verdict = "met" if each.met else "missed"
+            rows[each.objective.text] = f"{verdict} in {often} of {self.count}"
+        return rows
+
+
+def compare(
+    *scenarios: Scenario,
+    variants: Sequence[str] = (),
+    seed: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    replications: int | None = None,
+    precision: Precision | str | None = None,
+    execution: Execution = HERE,
+) -> Comparison:
+    """Run variants (all of them if none is named) of one or more scenarios.
+
+    `settings` are applied to every variant, by dotted path. Labels are variant names, with the
+    scenario's name before where there are several scenarios, and its number where names are alike.
+    `replications` is their number (1 if not given), or with a `precision` (such as "p99=2%") the
+    most that it may take; `execution` is where they run. Raises ScenarioError for a variant that is
+    in none of the scenarios, and for replications of scenarios whose seeds differ.
+    """
+    if isinstance(precision, str):
+        precision = parse_precision(precision)
+    if not scenarios:
+        raise ScenarioError("give a scenario", "cascadesim.compare")
+    if replications is not None and replications < 1:
+        raise ScenarioError("expected a number from 1", f"--replications {replications}")
+    number = replications or 1
+    steps = 2 if precision is not None else number  # of which the results are one
+    progress = progress or (lambda _: None)
+    chosen = _chosen(scenarios, variants, settings)
+    if steps == 1:
+        results = run_each(settled(chosen, seed), seed, progress)
+        return Comparison(results, _by_label(results, [_alone(results, _variants(results))]))
+    seeds = {seed_of(each, seed) for each in chosen.values()}
+    if len(seeds) > 1:
+        message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
+        raise ScenarioError(message, scenarios[0].document.source)
+    (seed,) = seeds
+    with execution.open() as runner:
+        results = run_each(settled(chosen, seed, runner.run), seed, part_of(progress, 0, steps))
+        plans = _variants(results)
+        alone = _alone(results, plans)
+        if precision is None:
+            jobs = [Job(plans, seed, i) for i in range(1, number)]
+            replicated = [alone, *runner.run(jobs, _after_first(progress, number))]
+        else:
+            rest, most = part_of(progress, 1, steps), replications or MOST
+            replicated = until_precise(plans, seed, precision, runner, [alone], most, rest)
+    return Comparison(results, _by_label(results, replicated), precision)
+
+
+def _variants(results: Mapping[str, Result]) -> tuple[Variant, ...]:
+    scenarios = [result.scenario for result in results.values()]
+    name = _headline(scenarios[0])
+    return tuple(Variant(compile_plan(each.model), each.objectives, name) for each in scenarios)
+
+
+def _headline(scenario: Scenario) -> str:
+    # What is taken apart is of all requests.
+    own = (each for each in scenario.objectives if each.request_class is None)
+    latencies = (each.metric for each in own if each.is_latency)
+    return next(latencies, HEADLINE)
+
+
+def _alone(results: Mapping[str, Result], variants: Sequence[Variant]) -> list[Replication]:
+    """Return what the results, of replication 0, came to."""
+    records = [result.records for result in results.values()]
+    return [measured(*both, records[0]) for both in zip(variants, records, strict=True)]
+
+
+def _by_label(
+    results: Mapping[str, Result], replicated: Sequence[Sequence[Replication]]
+) -> dict[str, tuple[Replication, ...]]:
+    return dict(zip(results, zip(*replicated, strict=True), strict=True))
+
+
+def _after_first(progress: Callable[[float], None], number: int) -> Callable[[float], None]:
+    return lambda share: progress((1 + share * (number - 1)) / number)
+
+
+def _chosen(
+    scenarios: Sequence[Scenario], variants: Sequence[str], settings: Mapping[str, Any] | None
+) -> dict[str, Scenario]:
+    """Return the scenarios at their variants, by label; see `compare`."""
+    if isinstance(variants, str):
+        variants = [variants]
+    known = [name for scenario in scenarios for name in scenario.variants]
+    for name in variants:
+        if name not in known:
+            scenarios[0].at(name)  # raises, with what it may have meant
+    chosen: dict[str, Scenario] = {}
+    alike = len({scenario.name for scenario in scenarios}) < len(scenarios)
+    for i, scenario in enumerate(scenarios):
+        names = [name for name in variants if name in scenario.variants]
+        if variants and scenario.variants and not names:
+            continue
+        prefix = f"{i + 1}-{scenario.name}" if alike else scenario.name
+        for name, each in at_variants(scenario, names, settings).items():
+            chosen[name if len(scenarios) == 1 else f"{prefix}:{name}"] = each
+    return chosen

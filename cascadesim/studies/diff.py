@@ -1,0 +1,364 @@
+"""Diff: what changed between two versions of a scenario, and what that does to it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cascadesim import __version__
+from cascadesim.analysis.intervals import LEVEL, mean_interval, p_value
+from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.scenario.objectives import RATES
+from cascadesim.studies.changes import SettingChange, setting_changes
+from cascadesim.studies.compare import Comparison, Difference, compare
+from cascadesim.studies.execution import HERE, Execution
+from cascadesim.studies.judged import Judged, plain
+from cascadesim.studies.replay import part_of
+from cascadesim.studies.replications import MEASURES, at_least, bounds
+from cascadesim.studies.thresholds import (
+    FEWEST,
+    Change,
+    Tolerance,
+    bounded,
+    paired_interval,
+    parse_tolerance,
+)
+from cascadesim.values.errors import ScenarioError, show, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cascadesim.analysis.intervals import Interval
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.replications import Replication
+
+    Pairs = list[tuple[str | None, Scenario, Scenario]]  # by variant
+
+REPLICATIONS = 8
+_ALWAYS = (*PERCENTILES, "goodput", "error_rate")  # measures that are shown also where they are 0
+_OTHERS = tuple(rate for rate in RATES if rate not in ("ok_rate", *_ALWAYS))
+_NO_EFFECT = {"name", "summary", "seed", "variants", "sweep"}  # on a run, seeds being the same
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One measure, old and new, and the paired difference; lower bounds are said to be so."""
+
+    measure: str
+    old: Interval
+    new: Interval
+    difference: Difference
+    at_least: tuple[bool, bool]  # old and new
+
+    @property
+    def seen(self) -> bool | None:
+        """Return whether there is a difference; None where nobody can tell."""
+        change = self.difference.interval.estimate
+        old_open, new_open = self.at_least
+        hidden = (new_open and change <= 0) or (old_open and change >= 0)
+        if hidden or math.isnan(self.difference.p_value):
+            return None
+        return self.difference.seen
+
+
+@dataclass(frozen=True, slots=True)
+class MovedObjective:
+    """An objective of the new scenario, and of the old one, where that limits the same metric."""
+
+    old: Judged | None
+    new: Judged
+
+    @property
+    def verdict(self) -> str:
+        """Return "met", "newly met", "newly missed" or "still missed"."""
+        if self.old is not None and not self.old.met:
+            return "newly met" if self.new.met else "still missed"
+        return "met" if self.new.met else "newly missed"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A variant in both scenarios, None for a scenario as it stands, in the same worlds.
+
+    `allowed` is how much worse measures may get.
+    """
+
+    variant: str | None
+    comparison: Comparison
+    allowed: Mapping[str, Tolerance]
+
+    @property
+    def _labels(self) -> tuple[str, str]:
+        old, new = self.comparison.results
+        return old, new
+
+    @property
+    def _both(self) -> tuple[Sequence[Replication], Sequence[Replication]]:
+        old, new = self._labels
+        return self.comparison.replications[old], self.comparison.replications[new]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the variant."""
+        return self.variant or "scenario"
+
+    @property
+    def requests(self) -> tuple[int, int] | None:
+        """Return how many requests got better and how many worse, see `Comparison.pairs`."""
+        return self.comparison.pairs(self._labels[1])
+
+    @property
+    def too_short(self) -> bool:
+        """Return whether the warm-up is a guess."""
+        return any(each.scenario.too_short for each in self.comparison.results.values())
+
+    @cached_property
+    def moved(self) -> dict[str, Moved]:
+        """Return what moved, by measure; rates but the error rate only where there are any."""
+        values = {
+            name: [each.measures[name] for both in self._both for each in both] for name in _OTHERS
+        }
+        names = (*_ALWAYS, *(name for name, own in values.items() if any(v > 0 for v in own)))
+        return {name: self._moved(name) for name in names}
+
+    def _moved(self, measure: str) -> Moved:
+        old, new = ([each.measures[measure] for each in both] for both in self._both)
+        change = [b - a for a, b in zip(old, new, strict=True)]
+        bounds = tuple(at_least(both, measure) for both in self._both)
+        difference = Difference(mean_interval(change), p_value(change))
+        return Moved(
+            measure, mean_interval(old), mean_interval(new), difference, (bounds[0], bounds[1])
+        )
+
+    @cached_property
+    def objectives(self) -> list[MovedObjective]:
+        """Return the new scenario's objectives, each with what it was before."""
+        old, new = (self.comparison.objectives(label) for label in self._labels)
+        before = {_limit(each): each for each in old}
+        return [MovedObjective(before.get(_limit(each)), each) for each in new]
+
+    @property
+    def newly_missed(self) -> list[MovedObjective]:
+        """Return the objectives that only the new scenario misses."""
+        return [each for each in self.objectives if each.verdict == "newly missed"]
+
+    @property
+    def worse(self) -> list[Change]:
+        """Return the measures that got worse by more than is allowed, beyond doubt."""
+        return [change for change in self._limited if change.worse]
+
+    @property
+    def unknown(self) -> list[str]:
+        """Return the limited measures that unfinished requests, or none at all, leave open."""
+        return [
+            each.measure
+            for each in self._limited
+            if each.unknown or not math.isfinite(each.difference.estimate)
+        ]
+
+    @cached_property
+    def _limited(self) -> list[Change]:
+        found = []
+        for name, tolerance in self.allowed.items():
+            old, new = ([bounds(each, name) for each in both] for both in self._both)
+            found.append(bounded(name, old, new, tolerance, paired_interval))
+        return found
+
+    @property
+    def passed(self) -> bool:
+        """Return whether no objective is newly missed, and nothing is worse than is allowed."""
+        return not (self.newly_missed or self.worse or self.unknown)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the pair as plain data; see `to_dict` of diffs."""
+        better, worse = self.requests or (None, None)
+        return {
+            "variant": self.variant,
+            "passed": self.passed,
+            "measures": {
+                name: {
+                    "old": plain("mean", each.old) | {"at_least": each.at_least[0]},
+                    "new": plain("mean", each.new) | {"at_least": each.at_least[1]},
+                    "difference": plain("mean", each.difference.interval),
+                    "seen": each.seen,
+                }
+                for name, each in self.moved.items()
+            },
+            "objectives": [
+                {
+                    "verdict": each.verdict,
+                    "old": each.old and each.old.to_dict(),
+                    "new": each.new.to_dict(),
+                }
+                for each in self.objectives
+            ],
+            "worse_than_allowed": [change.measure for change in self.worse],
+            "unknown": self.unknown,
+            "requests_better": better,
+            "requests_worse": worse,
+        }
+
+
+def _limit(each: Judged) -> tuple[str, str]:
+    return each.objective.measure, each.objective.relation
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Two versions of a scenario: the changed settings, and each variant that they change.
+
+    `old` is None for a scenario that is new, `new` for one that is gone; there are no pairs where
+    nothing changed that a run could see.
+    """
+
+    old: Scenario | None
+    new: Scenario | None
+    changes: list[SettingChange]
+    pairs: list[Pair]
+    left_out: tuple[str, ...] = ()  # variants that changed too, and were not asked for
+
+    @property
+    def name(self) -> str:
+        """Return the name of the scenario, the new one if it has another."""
+        scenario = self.new or self.old
+        assert scenario is not None
+        return scenario.name
+
+    @property
+    def status(self) -> str:
+        """Return "added", "removed" or "changed"; "same" where all settings are."""
+        if self.old is None or self.new is None:
+            return "added" if self.old is None else "removed"
+        return "changed" if self.changes else "same"
+
+    @property
+    def passed(self) -> bool:
+        """Return whether every pair has passed."""
+        return all(pair.passed for pair in self.pairs)
+
+    @property
+    def seed(self) -> int | None:
+        """Return the seed of the runs."""
+        return next((r.seed for p in self.pairs for r in p.comparison.results.values()), None)
+
+    @property
+    def replications(self) -> int | None:
+        """Return the number of replications."""
+        return next((pair.comparison.count for pair in self.pairs), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the diff as plain data."""
+        return {
+            "scenario": self.name,
+            "status": self.status,
+            "passed": self.passed,
+            "old": self.old and self.old.document.source,
+            "new": self.new and self.new.document.source,
+            "seed": self.seed,
+            "replications": self.replications,
+            "changes": [change.to_dict() for change in self.changes],
+            "left_out": list(self.left_out),
+            "variants": [pair.to_dict() for pair in self.pairs],
+        }
+
+
+def to_dict(diffs: Sequence[Diff]) -> dict[str, Any]:
+    """Return diffs as plain data.
+
+    Keys: cascadesim (version), level (of intervals), passed; scenarios, a list with `status`
+    (added, removed, changed or same), `changes` of settings (kind, path, old, new) and variants:
+    `measures` with `old`, `new` (and whether they are lower bounds, `at_least`) and the paired
+    `difference` (`mean`, `low`, `high`), `seen` (null where nobody can tell), and
+    objectives with a `verdict`.
+    """
+    return {
+        "cascadesim": __version__,
+        "level": LEVEL,
+        "passed": all(each.passed for each in diffs),
+        "scenarios": [each.to_dict() for each in diffs],
+    }
+
+
+def diff(
+    old: Scenario | None,
+    new: Scenario | None,
+    variants: Sequence[str] = (),
+    seed: int | None = None,
+    replications: int = REPLICATIONS,
+    allowed: Mapping[str, Tolerance] | None = None,
+    execution: Execution = HERE,
+    progress: Callable[[float], None] | None = None,
+) -> Diff:
+    """Find the settings that changed, and run in the same worlds what they change.
+
+    That is each variant that both have, or of these those that are named, and the scenarios as they
+    stand where they share none. Raises ScenarioError where seeds differ and none is given.
+    """
+    if old is None or new is None:
+        return Diff(old, new, [], [])
+    changes = setting_changes(old.document.data, new.document.data)
+    changed = [each for each in _pairs(old, new) if _differ(each[1], each[2])]
+    chosen = [each for each in changed if not variants or each[0] in (None, *variants)]
+    left_out = tuple(str(name) for name, *_ in changed if name not in [each[0] for each in chosen])
+    pairs = []
+    for i, (name, before, after) in enumerate(chosen):
+        _check_seeds(before, after, seed)
+        comparison = compare(
+            before.resolved(),
+            after.resolved(),
+            seed=seed,
+            progress=None if progress is None else part_of(progress, i, len(chosen)),
+            replications=replications,
+            execution=execution,
+        )
+        pairs.append(Pair(name, comparison, allowed or {}))
+    return Diff(old, new, changes, pairs, left_out)
+
+
+def _pairs(old: Scenario, new: Scenario) -> Pairs:
+    common = [name for name in new.variants if name in old.variants]
+    return [(name, old.at(name), new.at(name)) for name in common] or [(None, old, new)]
+
+
+def check_variants(old: Scenario, new: Scenario, variants: Sequence[str]) -> None:
+    """Raise a ScenarioError for the first variant that is not in both."""
+    for name in variants:
+        for scenario in (old, new):
+            if name not in scenario.variants:
+                message = f"no variant {show(name)}; {suggest(name, list(scenario.variants))}"
+                raise ScenarioError(message, scenario.document.source)
+
+
+def _differ(old: Scenario, new: Scenario) -> bool:
+    """Return whether a run could tell the two apart, or an objective does."""
+    before, after = (repr(each.model.model_dump(exclude=_NO_EFFECT)) for each in (old, new))
+    return before != after  # as texts, which differ too where stages are in another order
+
+
+def _check_seeds(old: Scenario, new: Scenario, seed: int | None) -> None:
+    if seed is None and old.model.seed != new.model.seed:
+        message = f"has seed {new.model.seed}, and {old.document.source} has {old.model.seed}"
+        where = new.document.source
+        raise ScenarioError(f"{message}, so nothing pairs them; give one with --seed", where)
+
+
+def parse_allowed_worse(texts: Sequence[str], replications: int) -> dict[str, Tolerance]:
+    """Return how much worse measures may get, from texts such as "p99=2%".
+
+    Raises ScenarioError saying what would be right.
+    """
+    option = "--fail-on-worse"
+    allowed = {}
+    for text in texts:
+        measure, equals, tolerance = (part.strip() for part in text.partition("="))
+        if not equals or measure not in MEASURES:
+            known = f"measures: {', '.join(MEASURES)}"
+            message = f'expected MEASURE=TOLERANCE such as "p99=2%", got {show(text)}; {known}'
+            raise ScenarioError(message, option)
+        allowed[measure] = parse_tolerance(tolerance, measure, f"{option} {measure}")
+    if allowed and replications < FEWEST:
+        message = f"needs --replications {FEWEST} or more, to tell a change from noise"
+        raise ScenarioError(message, option)
+    return allowed

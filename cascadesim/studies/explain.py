@@ -1,0 +1,471 @@
+"""Explanation of one request: where its time went, and what single change would have helped it.
+
+Each change is tried in the world of the request itself: the same seed, and all other requests the
+same, as no draw depends on the order of events.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cascadesim import __version__
+from cascadesim.analysis.decomposition import decimals, seconds, units_of
+from cascadesim.analysis.percentiles import PERCENTILES, share
+from cascadesim.analysis.summary import latency_limit
+from cascadesim.analysis.timeline import Step, timeline
+from cascadesim.engine import trace
+from cascadesim.plan.outcome import ERRORS, Outcome
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.scenario.load import Scenario
+from cascadesim.shown import SECONDS, Shown, lower_bound, number, seconds_text, table
+from cascadesim.studies.candidates import allowed, candidates, fallbacks, given
+from cascadesim.studies.counterfactual import (
+    NOWHERE,
+    Counterfactual,
+    World,
+    counterfactual,
+    order,
+    world_of,
+    worlds,
+)
+from cascadesim.studies.execution import HERE, Execution
+from cascadesim.studies.run import seed_of
+from cascadesim.studies.warmup import settled
+from cascadesim.values.errors import ScenarioError, show
+from cascadesim.values.units import clock_text, parse_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import pandas as pd
+
+    from cascadesim.records import Records
+    from cascadesim.studies.candidates import Candidate, Changes
+
+SHOWN = 10  # changes
+TOGETHER = 3  # settings that are changed together, at most
+_MORE = 0.9  # the share of a latency below which another is said to be less
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation(Shown):
+    """One request, by its row of the records: where its time went, and what would have helped it.
+
+    `chosen` says why this one; `arrival` is in seconds from t = 0; `observed` is the latency in
+    seconds of the observation that it replays, None where it replays none; the seconds of `steps`
+    add up to its own latency. `changes` are single changes, best first: what ends within the first
+    latency objective by its outcome (an answer is better than a degraded one, and that is better
+    than an error), then by latency, then by what they do to all requests. `together` are changes,
+    each on top of those before, that help more than any single one, or than any that hurts no
+    others.
+    """
+
+    scenario: Scenario
+    seed: int
+    request: int
+    chosen: str
+    arrival: float
+    observed: float | None
+    steps: tuple[Step, ...]
+    today: World
+    changes: tuple[Counterfactual, ...]
+    together: tuple[Counterfactual, ...] = ()
+    request_class: str | None = None  # its name, where there are classes
+
+    @property
+    def named(self) -> str:
+        """Return which request it is, such as "request 3634 (observation 0)", and its class."""
+        name = f"request {self.request}"
+        why = [] if self.chosen == name else [self.chosen]
+        if self.request_class is not None:
+            why.append(f"class {self.request_class}")
+        return f"{name} ({', '.join(why)})" if why else name
+
+    @property
+    def helping(self) -> tuple[Counterfactual, ...]:
+        """Return the changes that would have helped the request, best first."""
+        return tuple(change for change in self.changes if change.helps)
+
+    @property
+    def best(self) -> Counterfactual | None:
+        """Return the change that would have helped it most of those that hurt nobody else."""
+        return next((change for change in self.helping if not change.hurts), None)
+
+    @property
+    def sentence(self) -> str:
+        """Return which single change would have helped it most, in words."""
+        return " ".join(self.sentences)
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return which single change would have helped it most, at what price, and what more."""
+        return [*self._singly(), *self._together()]
+
+    def _singly(self) -> Iterator[str]:
+        if not self.helping:
+            yield from self._no_help()
+            return
+        most, best = self.helping[0], self.best
+        hardly = "" if _is_less(most.world, self.today) else ", and hardly"
+        said = f"{most.path} {most.change} would have helped it most{hardly}: {self.moved(most)}"
+        if most is best:
+            yield f"{said}."
+            return
+        yield f"{said}, but {' and '.join(self._worse(most))}."
+        if best is not None:
+            yield f"Of those that hurt no others, {best.path} {best.change}: {self.moved(best)}."
+        elif len(self.helping) > 1:
+            worse = "the p99, the error rate or the degraded rate"
+            yield f"Every other change that helps it makes {worse} worse, too."
+
+    def _no_help(self) -> Iterator[str]:
+        today, tried = self.today, len(self.changes)
+        if tried > 1:
+            yield f"No single change of the {tried} that were tried would have helped it."
+        elif tried:
+            yield "The one change that was tried would not have helped it."
+        else:
+            yield "No other value of a setting on its way was tried."
+        if today.mostly is not None:
+            most = "Most" if today.mostly_for >= today.latency / 2 else "The largest part"
+            spent = _short(today.mostly_for)
+            yield f"{most} of its time, {spent}, is governed by {today.mostly}."
+
+    def _worse(self, change: Counterfactual) -> Iterator[str]:
+        if change.world.p99_worse(self.today):
+            yield f"the p99 of all goes {self.moved_p99(change)}"
+        if change.world.errors_worse(self.today):
+            yield f"the error rate of all goes {self.moved_errors(change)}"
+        if change.world.degraded_worse(self.today):
+            yield f"the degraded rate of all goes {self.moved_degraded(change)}"
+
+    def _together(self) -> Iterator[str]:
+        if self.together:
+            last = self.together[-1]
+            settings = " and ".join(f"{each.path} {each.change}" for each in self.together)
+            p99, errors = self.moved_p99(last), self.moved_errors(last)
+            more = f"{self.moved(last)}; of all, the p99 {p99}, the error rate {errors}"
+            if last.world.degraded_worse(self.today):
+                more += f", the degraded rate {self.moved_degraded(last)}"
+            yield f"Together, {settings} would have helped more: {more}."
+
+    def moved(self, change: Counterfactual) -> str:
+        """Return what becomes of the request, such as "60.3 s → 10.4 s"."""
+        ends = [self.today, change.world]
+        told = {each.outcome for each in ends} != {Outcome.OK}
+        return " → ".join(
+            lower_bound(_short(each.latency), each.at_least)
+            + (f" ({each.outcome.word.replace('_', ' ')})" if told else "")
+            for each in ends
+        )
+
+    def moved_p99(self, change: Counterfactual) -> str:
+        """Return what becomes of the p99 of all requests."""
+        ends = [each.p99 for each in (self.today, change.world)]
+        return " → ".join(lower_bound(_short(p.seconds), p.at_least) for p in ends)
+
+    def moved_errors(self, change: Counterfactual) -> str:
+        """Return what becomes of the error rate of all requests."""
+        return f"{self.today.errors_text} → {change.world.errors_text}"
+
+    def moved_degraded(self, change: Counterfactual) -> str:
+        """Return what becomes of the degraded rate of all requests."""
+        return f"{self.today.degraded_text} → {change.world.degraded_text}"
+
+    def clock(self, at: float) -> str:
+        """Return an instant as the scenario's clock has it, else in seconds."""
+        zero = self.scenario.model.clock
+        return clock_text((parse_clock(zero) or 0.0) + at) if zero else f"{at:.3f} s"
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Return one row a change, best first.
+
+        Columns: setting (dotted path), today and changed_to (values as they are written),
+        difference_s (in the request's latency, from today's), helps (the request ends better, or as
+        well and in less time; see `World.rank`), hurts (the p99 of all grows by more than 1 %, or
+        their error rate or degraded rate by more than 0.1 %, whatever unfinished requests come to;
+        degraded replies in place of errors are no harm); latency_s of the request and at_least (it
+        is unfinished, and the latency its age), outcome, in_time (within the first latency
+        objective), ended_by (the setting that made an error of it, or brought it to its fallback),
+        mostly and mostly_s (the setting that governs the largest part of its time, and that part);
+        of all requests that are measured p99_s and p99_at_least (unfinished requests could move
+        it), error_rate and degraded_rate (shares), error_rate_at_least and degraded_rate_at_least.
+        """
+        import pandas as pd  # slow to import, and not every command needs it
+
+        columns = pd.Index(list(_NONE.row()))
+        return pd.DataFrame([change.row() for change in self.changes], columns=columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the explanation as plain data.
+
+        Keys: scenario, variant, overrides, seed, cascadesim (version), request (its row, from 0),
+        chosen (why this one), class (where there are any), arrival_s, at (its arrival by the
+        scenario's clock), observed_s (the latency of the observation that it replays, null where it
+        replays none), steps (at_s, duration_s, words and parts of each), today and changes, best
+        first (their columns as in `frame`, null for NaN), together (changes on top of each other,
+        where they help more than single ones), sentence.
+        """
+        return {
+            "scenario": self.scenario.name,
+            "variant": self.scenario.variant,
+            "overrides": self.scenario.overrides,
+            "seed": self.seed,
+            "cascadesim": __version__,
+            "request": self.request,
+            "chosen": self.chosen,
+            **({} if self.request_class is None else {"class": self.request_class}),
+            "arrival_s": self.arrival,
+            "at": self.clock(self.arrival),
+            "observed_s": self.observed,
+            "steps": [step.to_dict() for step in self.steps],
+            "today": _plain(self.today.row()),
+            "changes": [_plain(change.row()) for change in self.changes],
+            "together": [_plain(change.row()) for change in self.together],
+            "sentence": self.sentence,
+        }
+
+    def _title(self) -> str:
+        at = f", variant {self.scenario.variant}" if self.scenario.variant else ""
+        outcome = self.today.outcome.word.replace("_", " ")
+        took = f"{lower_bound(_short(self.today.latency), self.today.at_least)}, {outcome}"
+        which = f"{self.scenario.name}{at}, seed {self.seed}, {self.named}"
+        return f"{which}: {took}. {self.sentences[0]} ({SECONDS})"
+
+    def _table(self) -> pd.DataFrame:
+        rows = [("as it is", self.today, 0.0)]
+        shown = self.helping[:SHOWN]
+        rows += [(f"{c.path} {c.change}", c.world, c.difference) for c in shown]
+        columns: dict[str, dict[str, str]] = {
+            "latency": {k: lower_bound(number(w.latency), w.at_least) for k, w, _ in rows},
+            "difference": {key: number(by, "+") for key, _, by in rows},
+            "outcome": {key: world.outcome.word for key, world, _ in rows},
+            "p99 of all": {key: seconds_text(world.p99) for key, world, _ in rows},
+            "error rate of all": {key: world.errors_text for key, world, _ in rows},
+            "degraded rate of all": {key: world.degraded_text for key, world, _ in rows},
+        }
+        return table(columns)
+
+
+_NONE = Counterfactual("", None, None, NOWHERE, math.nan, helps=False, hurts=False)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+
+
+def _short(value: float) -> str:
+    digits = decimals(value)
+    return seconds(units_of(value, digits), digits)
+
+
+def explain(
+    scenario: Scenario,
+    request: int | None = None,
+    *,
+    observation: int | None = None,
+    percentile: str | None = None,
+    changes: Changes | None = None,
+    seed: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    execution: Execution = HERE,
+) -> Explanation:
+    """Say where the time of one request went, and which single change would have helped it most.
+
+    `request` is its row in `Result.frame`, `observation` that of the scenario's observations which
+    it replays, both from 0, and `percentile` the latency that it has, such as "p99"; give one of
+    them. Without any it is the first observation, or the p99 where there is none. `changes` are
+    dotted paths with the values to try, or texts such as "agent.deadline.timeout=5s,10s", in place
+    of those that the settings on its way suggest: of other variants, halved, doubled, none, the
+    other word, switched on or off. The worlds are run in `execution.jobs` processes, and not kept;
+    those in which its client does not send it are left out.
+    Raises ScenarioError.
+    """
+    progress = progress or (lambda _: None)
+    request, observation = _whole(request, "request"), _whole(observation, "observation")
+    _check(scenario, request, observation, percentile)  # before a long run
+    seed = seed_of(scenario, seed)
+    (scenario,) = settled({"": scenario}, seed).values()
+    tried = None if changes is None else given(scenario, changes)
+    plan = compile_plan(scenario.model)
+    traced = trace(plan, seed)
+    records = traced.records
+    row, chosen = _choose(scenario, records, request, observation, percentile)
+    if tried is None:
+        tried = candidates(scenario, plan, records, row)
+    request_class = records.class_of(row)
+    limit = limit_of(scenario, request_class) or math.inf
+    number, today = records.number_of(row), world_of(records, row, limit)
+    run = _Worlds(seed, number, limit, execution.workers, today)
+    steps = 1 + len(tried)
+    progress(1 / steps)
+    found = run(tried, lambda share: progress((1 + share * (steps - 1)) / steps))
+    found.sort(key=order)
+    return Explanation(
+        scenario,
+        seed,
+        row,
+        chosen,
+        float(records.arrival[row]),
+        _observed(scenario, records, row),
+        timeline(traced, row),
+        run.today,
+        tuple(found),
+        tuple(_together(scenario, found, run)),
+        request_class,
+    )
+
+
+def limit_of(scenario: Scenario, request_class: str | None) -> float | None:
+    """Return the first latency objective of a class of requests, or else of all, in seconds."""
+    own = latency_limit(scenario.objectives, request_class)
+    return latency_limit(scenario.objectives) if own is None else own
+
+
+@dataclass(frozen=True, slots=True)
+class _Worlds:
+    """Runs changed worlds, and sets those in which the request is sent beside today's."""
+
+    seed: int
+    number: int
+    limit: float
+    workers: int
+    today: World
+
+    def __call__(
+        self, tried: Iterable[Candidate], progress: Callable[[float], None] = lambda _: None
+    ) -> list[Counterfactual]:
+        tried = list(tried)
+        plans = [each.plan for each in tried]
+        found: list[Counterfactual] = []
+        made = worlds(plans, self.seed, self.number, self.limit, self.workers)
+        for i, world in enumerate(made):
+            if world is not None:
+                found.append(counterfactual(tried[i], world, self.today))
+            progress((i + 1) / len(tried))
+        return found
+
+
+def _together(
+    scenario: Scenario, changes: Sequence[Counterfactual], run: _Worlds
+) -> list[Counterfactual]:
+    """Return changes on top of each other that help more than single ones, where there are any.
+
+    A request that no longer waits for one thing often waits for the next instead, and one that is
+    refused at once needs another answer: so that no single change helps. `changes` are single ones,
+    best first. What begins is the best of them, or what governs most of the time today.
+    """
+    starts = [*changes[:1], *[each for each in changes if each.path == run.today.mostly][:1]]
+    chains = [_chain(scenario, start, changes, run) for start in starts]
+    worth = [chain for chain in chains if len(chain) > 1 and _is_worth(chain[-1], changes)]
+    return min(worth, key=lambda chain: (chain[-1].hurts, order(chain[-1])), default=[])
+
+
+def _is_worth(last: Counterfactual, changes: Sequence[Counterfactual]) -> bool:
+    """Return whether a chain beats every single change, or every one that hurts no others."""
+    rivals = changes if last.hurts else [each for each in changes if not each.hurts]
+    return last.helps and all(_is_less(last.world, each.world) for each in rivals[:1])
+
+
+def _chain(
+    scenario: Scenario, start: Counterfactual, changes: Sequence[Counterfactual], run: _Worlds
+) -> list[Counterfactual]:
+    """Return a change and those on top of it that go on helping.
+
+    Each is of what governs most of the time thereafter or, after an error, switches a fallback on.
+    """
+    chain = [start]
+    while len(chain) < TOGETHER:
+        last = chain[-1]
+        scenario = scenario.override({last.path: last.value})
+        paths = {last.world.mostly, *(fallbacks(scenario) if last.world.outcome in ERRORS else ())}
+        paths -= {each.path for each in chain}
+        found = run(allowed(scenario, ((c.path, c.value) for c in changes if c.path in paths)))
+        best = min(found, key=order, default=last)
+        if not best.world.better_than(last.world):
+            break
+        chain.append(best)
+    return chain
+
+
+def _is_less(world: World, other: World) -> bool:
+    """Return whether a request ended better, or as well and in much less time."""
+    if world.rank != other.rank:
+        return world.rank < other.rank
+    return world.latency < other.latency * _MORE
+
+
+def _choose(
+    scenario: Scenario,
+    records: Records,
+    request: int | None,
+    observation: int | None,
+    percentile: str | None,
+) -> tuple[int, str]:
+    """Return the row of the request that is asked for, and what it is."""
+    source = scenario.document.source
+    if request is not None:
+        _check_number(request, len(records.arrival), "request")
+        return request, f"request {request}"
+    if percentile is None and scenario.model.observations:
+        number = observation or 0
+        return int(np.flatnonzero(records.observation == number)[0]), f"observation {number}"
+    name = percentile or "p99"
+    return _at(records, name, source), "the slowest" if name == "max" else f"the {name}"
+
+
+def _check(
+    scenario: Scenario, request: int | None, observation: int | None, percentile: str | None
+) -> None:
+    """Raise a ScenarioError for what asks for no one request, as far as a scenario can tell."""
+    if not isinstance(scenario, Scenario):
+        raise ScenarioError("expected a scenario, such as cascadesim.load gives", show(scenario))
+    if sum(each is not None for each in (request, observation, percentile)) > 1:
+        message = "give only one of --request, --observation and --percentile"
+        raise ScenarioError(message, scenario.document.source)
+    if observation is not None:
+        _check_number(observation, len(scenario.model.observations), "observation")
+    if percentile is not None and percentile not in PERCENTILES:
+        known = ", ".join(PERCENTILES)
+        raise ScenarioError(f"expected one of {known}", f"--percentile {percentile}")
+
+
+def _whole(number: Any, what: str) -> int | None:
+    """Return a number that is given as Python's own; raises a ScenarioError where it is none."""
+    if number is None:
+        return None
+    with suppress(TypeError):
+        if not isinstance(number, bool):
+            return index(number)
+    raise ScenarioError("expected a whole number from 0", f"--{what} {show(number)}")
+
+
+def _check_number(number: int, count: int, what: str) -> None:
+    if not 0 <= number < count:
+        there = f"there are {what}s 0 to {count - 1}" if count else f"there is no {what}"
+        raise ScenarioError(there, f"--{what} {number}")
+
+
+def _observed(scenario: Scenario, records: Records, row: int) -> float | None:
+    """Return the observed latency of what the request in a row replays, if it replays any."""
+    replayed = int(records.observation[row])
+    return scenario.model.observations[replayed].latency if replayed >= 0 else None
+
+
+def _at(records: Records, name: str, source: str) -> int:
+    """Return the row of the request that has a percentile as its latency."""
+    rows = np.flatnonzero(records.measured)
+    if not len(rows):
+        message = "no request arrives between warm-up and horizon; a longer horizon has more"
+        raise ScenarioError(message, source)
+    latency = records.latency[rows]
+    wanted = np.quantile(latency, share(name), method="inverted_cdf")
+    return int(rows[np.flatnonzero(latency == wanted)[0]])

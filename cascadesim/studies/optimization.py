@@ -1,0 +1,375 @@
+"""What an optimization has found: settings, and what they came to in fresh worlds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cascadesim import MOST_SEED, __version__
+from cascadesim.analysis.intervals import Interval, holm, mean_interval, p_value
+from cascadesim.scenario.beside import moved
+from cascadesim.scenario.objectives import RATES, Objective
+from cascadesim.scenario.source import flow, write
+from cascadesim.shown import (
+    Shown,
+    lower_bound,
+    number,
+    percent,
+    percent_plus_minus,
+    plus_minus,
+    table,
+)
+from cascadesim.studies.aims import Aims, Goal, Trial, seen
+from cascadesim.studies.compare import Comparison, Difference
+from cascadesim.studies.judged import plain
+from cascadesim.studies.replications import MEASURES, at_least, interval
+from cascadesim.studies.run import write_files
+from cascadesim.studies.search import Tunable
+from cascadesim.values.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.vary import Vary
+
+TODAY, OPTIMIZED = "today", "optimized"  # variants
+# Shown whatever the goals are: a service is not better for being fast and of no use.
+OUTCOMES = (Goal("error_rate"), Goal("degraded_rate"), Goal("goodput", maximize=True))
+
+
+@dataclass(frozen=True, repr=False)
+class Optimization(Shown):
+    """What a search for better settings has found, and what it came to in fresh worlds.
+
+    `scenario` is what was searched, at today's settings, and `trials` are in the order in which
+    they were tried, today's first. `chosen` is the best of them, or with several goals their Pareto
+    front; `finalists` are those of the best that met more worlds to see whether they keep the
+    constraints, with all that they met. `proposals` are those that were confirmed, by the name of
+    their variant; none where today's settings are the best. `proposed` is the scenario with today
+    and the proposals as variants, and `confirmation` their comparison in fresh worlds; both are
+    None where no settings keep the constraints.
+    """
+
+    scenario: Scenario
+    seed: int
+    tune: tuple[Vary, ...]
+    aims: Aims
+    trials: list[Trial]
+    chosen: list[Trial]
+    finalists: list[Trial]
+    proposals: dict[str, Trial] = field(default_factory=dict)
+    left_out: int = 0  # points of the Pareto front that were not confirmed
+    proposed: Scenario | None = None
+    confirmation: Comparison | None = None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Return the measures of the goals."""
+        return tuple(goal.measure for goal in self.aims.goals)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Return the measures of the goals, and of OUTCOMES, that are shown of each variant."""
+        return tuple(dict.fromkeys([*self.measures, *(each.measure for each in OUTCOMES)]))
+
+    @property
+    def labels(self) -> list[str]:
+        """Return today and the proposals."""
+        return [TODAY, *self.proposals]
+
+    @property
+    def replications(self) -> int:
+        """Return how many worlds each trial met."""
+        return len(self.trials[0].replications)
+
+    def changed(self, trial: Trial) -> dict[str, Any]:
+        """Return the settings of a trial that differ from today's."""
+        if trial.number == 0:
+            return {}
+        return _changed(self.scenario, self.tune, trial)
+
+    def value(self, trial: Trial, measure: str) -> float:
+        """Return the mean of a measure, or of the metric of a constraint, over replications."""
+        if not trial.replications:
+            return math.nan
+        if measure in MEASURES:
+            return interval(trial.replications, measure).estimate
+        i = next(i for i, each in enumerate(self.aims.constraints) if each.measure == measure)
+        return mean_interval([each.objectives[i].value for each in trial.replications]).estimate
+
+    def confirmed(self, label: str, measure: str) -> Interval:
+        """Return the mean of a goal's measure in fresh worlds, with its interval."""
+        assert self.confirmation is not None
+        return interval(self.confirmation.replications[label], measure)
+
+    def at_least(self, label: str, measure: str) -> bool:
+        """Return whether unfinished requests could move a measure up in fresh worlds."""
+        assert self.confirmation is not None
+        return at_least(self.confirmation.replications[label], measure)
+
+    def differences(self, measure: str) -> dict[str, Difference]:
+        """Return how each proposal differs from today in a measure, in fresh worlds.
+
+        p-values are corrected for the number of proposals (Holm).
+        """
+        assert self.confirmation is not None
+        runs = self.confirmation.replications
+        changes = {
+            label: [
+                own.measures[measure] - today.measures[measure]
+                for own, today in zip(runs[label], runs[TODAY], strict=True)
+            ]
+            for label in self.proposals
+        }
+        corrected = holm([p_value(values) for values in changes.values()])
+        return {
+            label: Difference(mean_interval(changes[label]), p)
+            for label, p in zip(changes, corrected, strict=True)
+        }
+
+    def missed(self, label: str) -> list[str]:
+        """Return the constraints that a variant misses in fresh worlds."""
+        assert self.confirmation is not None
+        wanted = set(map(threshold, self.aims.constraints))
+        judged = self.confirmation.objectives(label)
+        return [
+            each.objective.text
+            for each in judged
+            if threshold(each.objective) in wanted and not each.met
+        ]
+
+    @cached_property
+    def on_front(self) -> dict[str, bool | None]:
+        """Return whether each confirmed variant is seen on the Pareto front, see `Aims.on_front`.
+
+        None where it is not seen. Variants that miss a constraint in fresh worlds are not on it,
+        and not compared with.
+        """
+        assert self.confirmation is not None
+        runs = self.confirmation.replications
+        keep = {label: runs[label] for label in self.labels if not self.missed(label)}
+        return dict.fromkeys(self.labels, False) | self.aims.on_front(keep)
+
+    @cached_property
+    def worse(self) -> dict[str, list[str]]:
+        """Return which OUTCOMES of each proposal are seen worse than today's, goals left aside.
+
+        Differences are paired by replication, and seen at 5 % after Holm's correction for the
+        number of proposals and outcomes, whatever unfinished requests come to.
+        """
+        assert self.confirmation is not None
+        runs = self.confirmation.replications
+        today = seen(OUTCOMES, [(runs[TODAY], runs[label]) for label in self.proposals])
+        return {
+            label: [
+                each.measure
+                for each, sign in zip(OUTCOMES, signs, strict=True)
+                if sign < 0 and each.measure not in self.measures
+            ]
+            for label, signs in zip(self.proposals, today, strict=True)
+        }
+
+    @property
+    def met(self) -> bool:
+        """Return whether what is proposed keeps every constraint in fresh worlds.
+
+        Where several settings are proposed, one that does is enough; where none is better than
+        today's, it is they that must.
+        """
+        if self.confirmation is None:
+            return False
+        return any(not self.missed(label) for label in self.proposals or [TODAY])
+
+    @property
+    def verdict(self) -> str:
+        """Return what to make of it, in a sentence or two."""
+        from cascadesim.studies.verdict import verdict
+
+        return verdict(self)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Return one row a trial.
+
+        Columns: trial (0 is today's settings), one for each tuned path, one for each measure of a
+        goal or a constraint (means over replications; latencies in seconds end in _s), at_least
+        (whether unfinished requests could move one of the goals' measures up), feasible (whether
+        the constraints are kept, as far as is known), and best, or on_front with several goals.
+        """
+        import pandas as pd  # slow to import, and not every command needs it
+
+        chosen = {trial.number for trial in self.chosen}
+        found = "on_front" if len(self.aims.goals) > 1 else "best"
+        metrics = dict.fromkeys([*self.measures, *(each.measure for each in self.aims.constraints)])
+        return pd.DataFrame(
+            [
+                {
+                    "trial": trial.number,
+                    **trial.settings,
+                    **{column(name): self.value(trial, name) for name in metrics},
+                    "at_least": any(map(trial.at_least, self.measures)),
+                    "feasible": self.aims.feasible(trial),
+                    found: trial.number in chosen,
+                }
+                for trial in self.trials
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the optimization as plain data.
+
+        Keys: cascadesim (version), scenario, variant, seed, replications; goals and constraints;
+        trials (the rows of `frame`, null for NaN), left_out; proposals (for each confirmed variant,
+        today first, its changed `settings`, the `missed` constraints, `on_front` (null where it
+        is not seen), which outcomes are seen `worse` than today's, and its `measures` in fresh
+        worlds, those of goals and of OUTCOMES, with the difference from today), confirmation (its
+        seed and number of replications); met and verdict.
+        """
+        frame = self.frame
+        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        confirmation = None
+        if self.confirmation is not None:
+            seed = fresh_seed(self.seed)
+            confirmation = {"seed": seed, "replications": self.confirmation.count}
+        return {
+            "cascadesim": __version__,
+            "scenario": self.scenario.name,
+            "variant": self.scenario.variant,
+            "seed": self.seed,
+            "replications": self.replications,
+            "goals": [
+                {"measure": goal.measure, "maximize": goal.maximize} for goal in self.aims.goals
+            ],
+            "constraints": [each.text for each in self.aims.constraints],
+            "trials": rows,
+            "left_out": self.left_out,
+            "confirmation": confirmation,
+            "proposals": {} if self.confirmation is None else self._proposals(),
+            "met": self.met,
+            "verdict": self.verdict,
+        }
+
+    def _proposals(self) -> dict[str, Any]:
+        differences = {name: self.differences(name) for name in self.shown}
+        found: dict[str, Any] = {}
+        for label in self.labels:
+            measures: dict[str, dict[str, Any]] = {}
+            for name in self.shown:
+                own: dict[str, Any] = plain("value", self.confirmed(label, name))
+                measures[column(name)] = own | {"at_least": self.at_least(label, name)}
+                if label in self.proposals:
+                    change = differences[name][label]
+                    beside = {"p_value": None if math.isnan(change.p_value) else change.p_value}
+                    measures[column(name)]["difference"] = plain("value", change.interval) | beside
+            found[label] = {
+                "settings": self.changed(self.proposals.get(label, self.trials[0])),
+                "missed": self.missed(label),
+                "on_front": self.on_front[label],
+                "worse": self.worse.get(label, []),
+                "measures": measures,
+            }
+        return found
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the search: over its trials, or with two goals one against the other."""
+        from cascadesim.plots.optimize import optimization
+
+        return optimization(self, ax)
+
+    def save(self, path: str | Path, command: str = "cascadesim.optimize") -> None:
+        """Write the scenario with today's settings and the proposed ones as variants.
+
+        `command` is what its comment says has made it. Raises ScenarioError where the file cannot
+        be written, and where there is nothing to propose.
+        """
+        if self.proposed is None or self.confirmation is None:
+            raise ScenarioError("is not written: no settings keep the constraints", str(path))
+        file = Path(path)
+        again = f"--seed {fresh_seed(self.seed)} --replications {self.confirmation.count}"
+        comment = (
+            f"Written by cascadesim {__version__}; these variants were compared by\n"
+            f"`cascadesim compare` on this file with {again}, after\n{command}"
+        )
+        document = moved(self.proposed.document, file.parent)
+        write_files(
+            file.parent, {file.name: lambda at: at.write_text(write(document, comment), "utf-8")}
+        )
+
+    def _title(self) -> str:
+        variant = f", variant {self.scenario.variant}" if self.scenario.variant else ""
+        tried = f"{len(self.trials)} settings tried"
+        return f"{self.scenario.name}{variant}: {tried}. {self.verdict}"
+
+    def _table(self) -> pd.DataFrame:
+        if self.confirmation is None:
+            return table({})
+        return table({label: self._column(label) for label in self.labels})
+
+    def _column(self, label: str) -> dict[str, str]:
+        changed = self.changed(self.proposals.get(label, self.trials[0]))
+        paths = [p for t in self.proposals.values() for p in self.changed(t)]
+        today = self.trials[0].settings
+        rows = {path: setting_text(changed.get(path, today[path])) for path in paths}
+        rows |= {heading(name): self.confirmed_text(label, name) for name in self.shown}
+        missed = set(self.missed(label))
+        constraints = [each.text for each in self.aims.constraints]
+        return rows | {text: "missed" if text in missed else "met" for text in constraints}
+
+    def confirmed_text(self, label: str, measure: str) -> str:
+        """Return a measure in fresh worlds with its interval, as people read it."""
+        text = mean_text(measure, self.confirmed(label, measure))
+        return lower_bound(text, self.at_least(label, measure))
+
+
+def _changed(scenario: Scenario, tune: Sequence[Vary], trial: Trial) -> dict[str, Any]:
+    tried = scenario.override(trial.settings)
+    tunables = [Tunable(vary, scenario) for vary in tune]
+    return {t.path: trial.settings[t.path] for t in tunables if not t.is_today(tried)}
+
+
+def column(measure: str) -> str:
+    """Return the column of a measure, with its unit."""
+    if measure == "goodput":
+        return "goodput_per_s"
+    return measure if measure in RATES else f"{measure}_s"
+
+
+def heading(measure: str) -> str:
+    """Return a measure with its unit, as people read it."""
+    if measure == "goodput":
+        return "goodput /s"
+    return measure.replace("_", " ") if measure in RATES else f"{measure} in seconds"
+
+
+def value_text(measure: str, value: float) -> str:
+    """Return a value of a measure with its unit."""
+    if measure in RATES:
+        return percent(value)
+    return f"{number(value)}{' replies/s' if measure == 'goodput' else ' s'}"
+
+
+def mean_text(measure: str, mean: Interval) -> str:
+    """Return the mean of a measure and half its interval."""
+    return percent_plus_minus(mean) if measure in RATES else plus_minus(mean)
+
+
+def setting_text(value: Any) -> str:
+    """Return a setting as people read it."""
+    return "not set" if value is None else flow(value)
+
+
+def fresh_seed(seed: int) -> int:
+    """Return the seed of worlds that a search with this seed has not met."""
+    return seed + 1 if seed < MOST_SEED else 0
+
+
+def threshold(objective: Objective) -> tuple[str, str, float]:
+    """Return what an objective asks, however it is written."""
+    return objective.measure, objective.relation, objective.bound

@@ -1,0 +1,208 @@
+"""Optimization: a search for better settings, confirmed in worlds that the search has not met."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from cascadesim.scenario.load import Scenario, loads
+from cascadesim.scenario.objectives import Objective, parse_objective
+from cascadesim.scenario.source import write
+from cascadesim.scenario.vary import Vary, check_paths, parse_vary
+from cascadesim.studies.aims import Aims, Goal, Trial
+from cascadesim.studies.compare import compare
+from cascadesim.studies.execution import HERE, Execution
+from cascadesim.studies.finals import finals
+from cascadesim.studies.judged import check_classes
+from cascadesim.studies.optimization import (
+    OPTIMIZED,
+    TODAY,
+    Optimization,
+    fresh_seed,
+    threshold,
+)
+from cascadesim.studies.replications import MEASURES
+from cascadesim.studies.run import seed_of
+from cascadesim.studies.search import Tunable, check_settings, search
+from cascadesim.studies.warmup import settled
+from cascadesim.values.errors import ScenarioError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+MOST_CONFIRMED = 8  # settings of a Pareto front, so that a reader can weigh them
+_MEASURING = ("horizon", "drain", "warmup", "sweep")  # what is measured, not how the service is set
+
+
+def parse_goals(minimize: str | Sequence[str], maximize: str | Sequence[str]) -> tuple[Goal, ...]:
+    """Return the goals that the names of measures give.
+
+    Raises ScenarioError for one that is none, or is given twice, and where there are no goals.
+    """
+    goals = [Goal(name) for name in _several(minimize)]
+    goals += [Goal(name, maximize=True) for name in _several(maximize)]
+    names = [goal.measure for goal in goals]
+    for goal in goals:
+        source = f"--{'maximize' if goal.maximize else 'minimize'} {goal.measure}"
+        if goal.measure not in MEASURES:
+            message = f"is no measure; {suggest(goal.measure, list(MEASURES))}"
+            raise ScenarioError(message, source)
+        if names.count(goal.measure) > 1:
+            raise ScenarioError("is given twice", source)
+    if not goals:
+        raise ScenarioError("give a measure, such as --minimize p99", "cascadesim optimize")
+    return tuple(goals)
+
+
+def parse_constraints(texts: str | Sequence[str]) -> tuple[Objective, ...]:
+    """Return the constraints that texts such as "error_rate<1%" state, or raise ScenarioError."""
+    found = []
+    for text in _several(texts):
+        try:
+            found.append(parse_objective(text))
+        except ValueError as error:
+            raise ScenarioError(str(error), f"--subject-to {text}") from None
+    return tuple(dict.fromkeys(found))
+
+
+def parse_tune(tune: Vary | str | Sequence[Vary | str]) -> tuple[Vary, ...]:
+    """Return what to tune.
+
+    Raises ScenarioError for what cannot be tuned, or is given twice, and where there is nothing.
+    """
+    given = [tune] if isinstance(tune, Vary) else _several(tune)
+    found = [parse_vary(each, "--tune") if isinstance(each, str) else each for each in given]
+    paths = [each.path for each in found]
+    for path in paths:
+        check_paths([path], f"--tune {path}")
+        if path.split(".")[0] in _MEASURING:
+            message = "decides what is measured, not what the service does, and cannot be tuned"
+            raise ScenarioError(message, f"--tune {path}")
+        if paths.count(path) > 1:
+            raise ScenarioError("is given twice; give its range once", f"--tune {path}")
+    if not found:
+        message = "give what to tune, such as --tune agent.deadline.timeout=1s..60s"
+        raise ScenarioError(message, "cascadesim optimize")
+    return tuple(found)
+
+
+def _several(given: str | Sequence[T]) -> Sequence[str | T]:
+    """Return one text that is given alone as the only one, or else those that are given."""
+    return [given] if isinstance(given, str) else given
+
+
+def optimize(
+    scenario: Scenario,
+    tune: Vary | str | Sequence[Vary | str],
+    minimize: str | Sequence[str] = (),
+    maximize: str | Sequence[str] = (),
+    subject_to: str | Sequence[str] = (),
+    budget: int = 100,
+    replications: int = 3,
+    confirm: int = 20,
+    seed: int | None = None,
+    execution: Execution = HERE,
+    progress: Callable[[float], None] | None = None,
+) -> Optimization:
+    """Search for settings that make measures small or large, and confirm them in fresh worlds.
+
+    `tune` is ranges or values by dotted path, as "agent.deadline.timeout=1s..60s"; `minimize` and
+    `maximize` name measures (see `replications.MEASURES`), of which several give a Pareto front;
+    `subject_to` is objectives to keep, as "error_rate < 1%". A text alone is the only one of its
+    kind. `seed` is from 0 to 10^18. `budget` settings are tried, today's
+    among them, each in the same `replications` worlds. The best meet `confirm` fresh worlds, beside
+    today's; before that, where a single goal has constraints, they meet as many more of the
+    search's, see `finals`. The result is the same for the same seed with any `execution`.
+    `progress` is called with the share that is done. Raises ScenarioError for what cannot be tuned,
+    and where Optuna is needed, since not all combinations are tried, and is not installed.
+    """
+    goals, constraints = parse_goals(minimize, maximize), parse_constraints(subject_to)
+    aims, varies = Aims(goals, constraints), parse_tune(tune)
+    for name, least, count in (
+        ("budget", 1, budget),
+        ("replications", 1, replications),
+        ("confirm", 2, confirm),
+    ):
+        if count < least:
+            raise ScenarioError(f"expected a number from {least}", f"--{name} {count}")
+    for each in constraints:
+        check_classes([each], scenario, f"--subject-to {each.text}")
+    seed = seed_of(scenario, seed)
+    tunables = [Tunable(vary, scenario) for vary in varies]
+    check_settings(scenario, tunables)
+    done = progress or (lambda _: None)
+    searching, total = budget * replications, runs(budget, replications, confirm)
+    with execution.open() as runner:
+        (today,) = settled({"": scenario}, seed, runner.run).values()
+        trials = search(
+            today,
+            tunables,
+            aims,
+            budget,
+            replications,
+            seed,
+            runner,
+            lambda count: done(count * replications / total),
+        )
+        finalists: list[Trial] = []
+        chosen = aims.front(trials)
+        if len(goals) == 1:
+            best, finalists = finals(today, aims, trials, confirm, seed, runner)
+            chosen = [] if best is None else [best]
+    found = Optimization(today, seed, varies, aims, trials, chosen, finalists)
+    return _confirmed(
+        found, confirm, execution, lambda share: done((searching + share * confirm) / total)
+    )
+
+
+def runs(budget: int, replications: int, confirm: int) -> int:
+    """Return how many runs an optimization takes, a confirmation of all settings counted once."""
+    return budget * replications + confirm
+
+
+def _confirmed(
+    found: Optimization, confirm: int, execution: Execution, progress: Callable[[float], None]
+) -> Optimization:
+    """Return what was found with the best of it compared with today's settings in fresh worlds."""
+    if not found.chosen:
+        return found
+    better = [trial for trial in found.chosen if trial.number]
+    kept = _spread(better, MOST_CONFIRMED)
+    one = len(found.aims.goals) == 1
+    names = [OPTIMIZED] if one else [f"pareto-{i + 1}" for i in range(len(kept))]
+    proposals = dict(zip(names, kept, strict=False))  # no trial where today's settings are best
+    found = replace(found, proposals=proposals, left_out=len(better) - len(kept))
+    proposed = _proposed(found)
+    confirmation = compare(
+        proposed,
+        seed=fresh_seed(found.seed),
+        replications=confirm,
+        execution=execution,
+        progress=progress,
+    )
+    return replace(found, proposed=proposed, confirmation=confirmation)
+
+
+def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
+    """Return at most so many of the trials, the ends among them, evenly spread in their order."""
+    n = len(trials)
+    if n <= most:
+        return list(trials)
+    return [trials[round(i * (n - 1) / (most - 1))] for i in range(most)]
+
+
+def _proposed(found: Optimization) -> Scenario:
+    """Return the scenario with today's settings and the proposals as variants.
+
+    It is read from the text that would be saved, so that a file of it gives the same figures.
+    """
+    scenario = found.scenario.resolved()
+    known = set(map(threshold, scenario.objectives))
+    added = [each.text for each in found.aims.constraints if threshold(each) not in known]
+    variants = {label: found.changed(trial) for label, trial in found.proposals.items()}
+    data = scenario.document.data | {
+        "objectives": [*scenario.model.objectives, *added],
+        "variants": {TODAY: {}} | variants,
+    }
+    return loads(write(replace(scenario.document, data=data), ""), scenario.document.source)

@@ -1,0 +1,163 @@
+"""Positions of a slider: the values that a setting may have, and which of them is today's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import PydanticCustomError
+
+from cascadesim.scenario.listing import setting
+from cascadesim.scenario.source import flow
+from cascadesim.scenario.vary import Vary, check_paths, is_fixed, parse_vary, quantity, varied
+from cascadesim.studies.search import Tunable
+from cascadesim.values.errors import ScenarioError, cut, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cascadesim.scenario.load import Scenario
+
+MOST = 100  # steps of a range that has none of its own
+_LONGEST = 40  # characters of a value
+_SOURCE = "cascadesim.explore"
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """A setting by dotted path, its values as they are written, and the place of today's."""
+
+    path: str
+    values: tuple[Any, ...]
+    today: int
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the values as short texts."""
+        return [
+            "none" if value is None else cut(one_line(flow(value)), _LONGEST)
+            for value in self.values
+        ]
+
+    def marked(self, place: int) -> str:
+        """Return the label at a place, and today's beside it."""
+        label, today = self.labels[place], self.labels[self.today]
+        return f"{label} (today)" if place == self.today else f"{label} (today: {today})"
+
+
+def chosen(scenario: Scenario, vary: Sequence[Vary | str]) -> list[Vary]:
+    """Return what to vary, or else what the sweep varies, or else what variants change.
+
+    Raises ScenarioError where there is nothing, and for what cannot be varied.
+    """
+    if vary:
+        given = [parse_vary(each, _SOURCE) if isinstance(each, str) else each for each in vary]
+        for i, each in enumerate(given):
+            check_paths([other.path for other in given[: i + 1]], f"{_SOURCE} {each.path}")
+        return given
+    if scenario.model.sweep is not None:
+        return varied(scenario.document, scenario.model.sweep.vary)
+    found = _of_variants(scenario)
+    if not found:
+        message = (
+            "has no sweep, and no variant changes a setting, so say what to explore: "
+            'explore(scenario, "agent.deadline.timeout=1s..60s")'
+        )
+        raise ScenarioError(message, scenario.document.source)
+    return found
+
+
+def _of_variants(scenario: Scenario) -> list[Vary]:
+    """Return what variants change, from the least of their values to the greatest.
+
+    Without what only other changes make possible.
+    """
+    values: dict[str, list[Any]] = {}
+    for name in scenario.variants:
+        for path, value in scenario.changed(name).items():
+            if not is_fixed(path):
+                values.setdefault(path, [setting(scenario.document.data, path)]).append(value)
+    return [
+        _spanned(path, [value for value in each if value is not None])
+        for path, each in values.items()
+        if not _refused(scenario, path, each[1:])
+    ]
+
+
+def _spanned(path: str, values: list[Any]) -> Vary:
+    """Return a range over values if they are numbers of one kind, or else the list of them."""
+    quantities = [_quantity(value) for value in values]
+    numbers = [each for each in quantities if each is not None]
+    units = {unit for _, unit in numbers}
+    low, high = min(numbers, default=(0.0, ""))[0], max(numbers, default=(0.0, ""))[0]
+    if len(numbers) < len(values) or len(units) > 1 or low == high:
+        return Vary(path, tuple({flow(value): value for value in values}.values()))
+    whole = all(isinstance(value, int) for value in values)
+    return Vary(path, (), low, high, units.pop(), whole)
+
+
+def positions(scenario: Scenario, vary: Vary) -> Positions:
+    """Return the positions of a setting, today's value among them.
+
+    Raises ScenarioError where the scenario has no such setting, or refuses all its values.
+    """
+    try:
+        tunable = Tunable(vary, scenario)
+    except ScenarioError as error:
+        raise ScenarioError(error.problem, f"{_SOURCE} {vary.path}") from None
+    values = list(vary.values) or _steps(vary)
+    if refused := _refused(scenario, vary.path, [values[0], values[-1]]):
+        raise refused
+    today = tunable.standing
+    place = _index(values, today) if not vary.values else tunable.today(scenario)
+    if place is not None:
+        return Positions(vary.path, tuple(values), int(place))
+    at = _place(values, today)
+    return Positions(vary.path, (*values[:at], today, *values[at:]), at)
+
+
+def _refused(scenario: Scenario, path: str, values: list[Any]) -> ScenarioError | None:
+    """Return the first error if every one of the values is refused."""
+    errors = []
+    for value in values:
+        try:
+            scenario.override({path: value}, _SOURCE)
+        except ScenarioError as error:
+            errors.append(error)
+    return errors[0] if len(errors) == len(values) else None
+
+
+def _steps(vary: Vary) -> list[Any]:
+    """Return the ends of a range and round values between them, MOST steps or fewer."""
+    span = vary.high - vary.low
+    magnitude = 10.0 ** math.floor(math.log10(span / MOST))
+    step = next(magnitude * k for k in (1, 2, 5, 10) if magnitude * k * MOST >= span * (1 - 1e-9))
+    step = max(step, 1.0) if vary.whole else step
+    first = math.floor(vary.low / step) + 1
+    inside = range(first, math.ceil(vary.high / step))
+    numbers = [vary.low, *(i * step for i in inside), vary.high]
+    return list(dict.fromkeys(vary.written(each) for each in numbers))
+
+
+def _index(values: list[Any], today: Any) -> int | None:
+    """Return where today's value is among numbers."""
+    return next((i for i, each in enumerate(values) if _quantity(each) == _quantity(today)), None)
+
+
+def _place(values: list[Any], today: Any) -> int:
+    """Return where today's value belongs among others: in order, or else first."""
+    number = _quantity(today)
+    quantities = [_quantity(value) for value in values]
+    known = [each for each in quantities if each is not None]
+    if number is None or len(known) < len(values) or {unit for _, unit in known} != {number[1]}:
+        return 0
+    return sum(each < number for each in known)
+
+
+def _quantity(value: Any) -> tuple[float, str] | None:
+    try:
+        number, unit, _ = quantity(value)
+    except PydanticCustomError:
+        return None
+    return number, unit

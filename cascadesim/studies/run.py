@@ -1,0 +1,247 @@
+"""One run of a scenario, and the files it leaves."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shlex
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from operator import index
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from cascadesim import MOST_SEED, __version__
+from cascadesim.analysis.composition import composition
+from cascadesim.analysis.percentiles import DEFINITION
+from cascadesim.analysis.summary import Summary, summarize
+from cascadesim.engine import simulate
+from cascadesim.engine import trace as run_traced
+from cascadesim.scenario.beside import with_data
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.scenario.load import without_variants
+from cascadesim.scenario.source import flow, write
+from cascadesim.shown import SECONDS, Shown, figures, table
+from cascadesim.sparkline import Sparkline, sparklines
+from cascadesim.studies.warmup import settled
+from cascadesim.values.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from cascadesim.analysis.composition import Composition
+    from cascadesim.records import Records
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.source import Document
+    from cascadesim.trace import Trace
+
+FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  # of a saved run
+
+
+@dataclass(frozen=True, repr=False)
+class Result(Shown):
+    """A scenario, the seed it ran with, and its records."""
+
+    scenario: Scenario
+    seed: int
+    records: Records
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Return percentiles, outcomes, goodput and verdicts."""
+        return summarize(self.records, self.scenario.objectives)
+
+    def composition(self, name: str = "p99") -> Composition:
+        """Return what a percentile, or the mean, is made of, by stage and cause."""
+        return composition(self.records, name)
+
+    @property
+    def connections(self) -> dict[str, Any]:
+        """Return what became of connections as plain data under that name, {} without any."""
+        counts = self.records.connections
+        return {} if counts is None else {"connections": asdict(counts)}
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Return when each request was where, and levels; see `Trace`. It is simulated again."""
+        return run_traced(compile_plan(self.scenario.model), self.seed)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Return one row a request; see `Records.frame` for the columns."""
+        return self.records.frame()
+
+    def _title(self) -> str:
+        at = f", variant {self.scenario.variant}" if self.scenario.variant else ""
+        given = ", ".join(f"{k}={flow(v)}" for k, v in self.scenario.overrides.items())
+        return f"{self.scenario.name}{at}{given and f', {given}'}, seed {self.seed}; {SECONDS}"
+
+    def _table(self) -> pd.DataFrame:
+        return table({self._label: figures(self.summary)})
+
+    def _sparklines(self) -> dict[str, Sparkline]:
+        return sparklines({self._label: self.records})
+
+    @property
+    def _label(self) -> str:
+        return self.scenario.variant or self.scenario.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as plain data.
+
+        Keys: scenario, variant, overrides (settings given beside it, by dotted path), seed,
+        cascadesim (version), percentile_definition, what `Summary.to_dict` gives, and connections
+        (what became of them, as in ConnectionCounts) where messages come over some.
+        """
+        return {
+            "scenario": self.scenario.name,
+            "variant": self.scenario.variant,
+            "overrides": self.scenario.overrides,
+            "seed": self.seed,
+            "cascadesim": __version__,
+            "percentile_definition": DEFINITION,
+            **self.summary.to_dict(),
+            **self.connections,
+        }
+
+    def save(self, folder: str | Path) -> None:
+        """Write requests.parquet, requests.csv, summary.json and scenario.yaml into a folder.
+
+        The scenario is the one that ran, variant, overrides and seed applied, so that `cascadesim
+        run FOLDER` repeats the run; the comment at its top is the command that made it. To a
+        repeat it is a scenario like any other: its summary has the same figures, but names no
+        variant and no overrides, and its scenario names this one as its origin. What the scenario
+        has read from files stands beside it in data-1.csv, …. Raises ScenarioError where the folder
+        cannot be written; then nothing in it has changed.
+        """
+        comment = (
+            f"Written by cascadesim {__version__}; `cascadesim run` on this file repeats\n"
+            f"{self._command()}"
+        )
+        document, texts = self._repeatable()
+        writers: tuple[Callable[[Path], object], ...] = (
+            lambda path: self.frame.to_parquet(path, index=False),
+            lambda path: self.frame.to_csv(path, index=False),
+            lambda path: path.write_text(json_text(self.to_dict()), "utf-8"),
+            lambda path: path.write_text(write(document, comment), "utf-8"),
+        )
+        data: dict[str, Callable[[Path], object]] = {
+            name: partial(Path.write_text, data=text, encoding="utf-8")
+            for name, text in texts.items()
+        }
+        write_files(Path(folder), data | dict(zip(FILES, writers, strict=True)))
+
+    def plot(self, kind: str = "latency", ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw one of the figures of `cascadesim.plots.kinds.KINDS`.
+
+        `options` are those of the figure: `request` of a timeline, `name` of a pool. Raises
+        ScenarioError where there is no such figure, or nothing to draw.
+        """
+        from cascadesim.plots.kinds import draw  # matplotlib is slow to import
+
+        return draw(kind, self, ax, **options)
+
+    def export(self, kind: str, path: str | Path) -> None:
+        """Write every request as a trace: `kind` is "otlp-json" or "chrome-trace".
+
+        Raises ScenarioError for another kind, and where the file cannot be written.
+        """
+        from cascadesim.export import export  # which writes files by this module
+
+        export(self, kind, path)
+
+    def _command(self) -> str:
+        words = ["cascadesim", "run", self.scenario.document.source]
+        if self.scenario.variant is not None:
+            words += ["--variant", self.scenario.variant]
+        for path, value in self.scenario.overrides.items():
+            words += ["--set", f"{path}={flow(value)}"]
+        return shlex.join([*words, "--seed", str(self.seed)])
+
+    def _repeatable(self) -> tuple[Document, dict[str, str]]:
+        """Return the document of what ran, and the texts of its data files by name."""
+        document, texts = with_data(self.scenario)
+        document = without_variants(document)
+        return replace(document, data=document.data | {"seed": self.seed}), texts
+
+
+def run(
+    scenario: Scenario, seed: int | None = None, progress: Callable[[float], None] | None = None
+) -> Result:
+    """Simulate a scenario once, by its own seed unless one is given.
+
+    A warm-up of `auto` is found first; the result's scenario has it in seconds.
+    `progress` is called with the share of simulated time that is done.
+    """
+    seed = seed_of(scenario, seed)
+    (scenario,) = settled({"": scenario}, seed).values()
+    records = simulate(compile_plan(scenario.model), seed, progress=progress)
+    return Result(scenario, seed, records)
+
+
+def seed_of(scenario: Scenario, seed: int | None) -> int:
+    """Return the seed that is given, or else the scenario's.
+
+    Raises ScenarioError for what is no whole number from 0 to MOST_SEED.
+    """
+    if seed is None:
+        return scenario.model.seed
+    if isinstance(seed, bool) or not isinstance(seed, SupportsIndex) or not 0 <= seed <= MOST_SEED:
+        raise ScenarioError("expected a whole number from 0 to 10^18", f"--seed {seed}")
+    return index(seed)
+
+
+def json_text(data: Any) -> str:
+    """Return data as indented JSON, refusing what JSON cannot say (NaN, infinity)."""
+    return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def write_files(folder: Path, writers: dict[str, Callable[[Path], object]]) -> None:
+    """Write files into a folder: all of them beside it first, then renamed into place.
+
+    Raises ScenarioError where that is not possible; then nothing in the folder has changed.
+    """
+    with _beside(folder, writers) as beside:
+        for name, writer in writers.items():
+            writer(beside / name)
+        for name in writers:
+            # What a link points to is written, and not the link.
+            (beside / name).replace((folder / name).resolve())
+
+
+def check_writable(folder: Path, names: Iterable[str] = FILES) -> None:
+    """Raise the ScenarioError that writing files of these names would, and leave no trace."""
+    with _beside(folder, names):
+        pass
+
+
+@contextmanager
+def _beside(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Give a new folder, inside `folder`, in which to prepare files of these names.
+
+    Folders made for it that stay empty are removed again.
+    """
+    made: list[Path] = []
+    try:
+        made += [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            if (folder / name).is_dir():
+                raise OSError(errno.EISDIR, f"{name} is a folder")
+            if (folder / name).exists() and not (folder / name).is_file():
+                raise OSError(errno.EINVAL, f"{name} is no file that can be replaced")
+        with tempfile.TemporaryDirectory(prefix=".cascadesim-", dir=folder) as beside:
+            yield Path(beside)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ScenarioError(f"cannot be written: {reason}", os.fspath(folder)) from None
+    finally:
+        for path in made:
+            with suppress(OSError):  # it holds something, or was not made
+                path.rmdir()

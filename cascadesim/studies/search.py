@@ -1,0 +1,313 @@
+"""Search: which settings to try next, and what those that were tried came to.
+
+Optuna's TPE proposes settings from what the tried ones came to (Bergstra et al., "Algorithms for
+Hyper-Parameter Optimization", 2011). Where there are few enough of them, all are tried instead.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.scenario.paths import UnknownPath, locate
+from cascadesim.scenario.source import flow
+from cascadesim.scenario.vary import quantity
+from cascadesim.studies.aims import Trial
+from cascadesim.studies.replications import Job, Variant
+from cascadesim.values.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.vary import Vary
+    from cascadesim.studies.aims import Aims, Settings
+    from cascadesim.studies.execution import Runner
+
+# How many settings are asked for before any of them is told: always as many, or what is proposed
+# would depend on the number of cores. It keeps some busy, and does not propose blindly for long.
+BATCH = 8
+_MOST_ASKED = 3  # times the budget, as repeated settings cost none of it
+_LARGE_RATIO = 10  # of the ends of a range, from which on its orders of magnitude count
+
+
+class Tunable:
+    """A setting to tune, where it stands today, and the values that it may have."""
+
+    def __init__(self, vary: Vary, scenario: Scenario) -> None:
+        self.vary = vary
+        self.path = vary.path
+        self._location = _locate(scenario, vary.path)
+        self._today = _of_model(scenario, self._location)
+        self.standing = self._written_today(scenario)
+
+    def _written_today(self, scenario: Scenario) -> Any:
+        """Return today's value as it is written, or else its default, None for none."""
+        here = scenario.document.data
+        for key in self._location:
+            try:
+                here = here[key]
+            except (KeyError, IndexError, TypeError):
+                return self._default()
+        return here
+
+    def _default(self) -> Any:
+        unit, value = self.vary.unit, self._today
+        if not unit or not isinstance(value, int | float):
+            return value
+        return f"{value * 100:g}%" if unit == "%" else f"{value:g}{unit}"
+
+    def is_today(self, scenario: Scenario) -> bool:
+        """Return whether the setting has today's value in a scenario."""
+        return bool(_of_model(scenario, self._location) == self._today)
+
+    def choices(self) -> Sequence[Any] | None:
+        """Return every value as it is written, None for a range of real numbers."""
+        if self.vary.values:
+            return self.vary.values
+        if self.vary.whole:
+            return range(int(self.vary.low), int(self.vary.high) + 1)
+        return None
+
+    def ends(self) -> list[Any]:
+        """Return the values to check: all of a list, and the ends of a range."""
+        if self._is_list:
+            return list(self.vary.values)
+        first, *others = self.vary.values or map(self.vary.written, (self.vary.low, self.vary.high))
+        return [first, *others[-1:]]
+
+    @property
+    def _is_list(self) -> bool:
+        """Return whether values are given one by one, and not as a range with a step."""
+        return bool(self.vary.values) and self.vary.low == self.vary.high
+
+    def today(self, scenario: Scenario) -> float | None:
+        """Return today's value as a number that Optuna would propose, None where it could not."""
+        if self._is_list:
+            return next((i for i, v in enumerate(self.vary.values) if self._is(scenario, v)), None)
+        if isinstance(self._today, bool) or not isinstance(self._today, int | float):
+            return None
+        number = self._today * (100 if self.vary.unit == "%" else 1)
+        if self.vary.values:
+            steps = (quantity(value)[0] for value in self.vary.values)
+            return next((i for i, step in enumerate(steps) if step == number), None)
+        return number if self.vary.low <= number <= self.vary.high else None
+
+    def _is(self, scenario: Scenario, value: Any) -> bool:
+        try:
+            return self.is_today(scenario.override({self.path: value}))
+        except ScenarioError:  # that needs others to be different, too
+            return False
+
+    def written(self, number: float) -> Any:
+        """Return a number that Optuna proposes as it is written."""
+        return self.vary.values[int(number)] if self.vary.values else self.vary.written(number)
+
+    def suggest(self, trial: Any) -> Any:
+        """Return the value that an Optuna trial proposes, as it is written."""
+        low, high = self.vary.low, self.vary.high
+        log = low > 0 and high >= _LARGE_RATIO * low
+        if self._is_list:
+            number = trial.suggest_categorical(self.path, [*range(len(self.vary.values))])
+        elif self.vary.values:
+            number = trial.suggest_int(self.path, 0, len(self.vary.values) - 1)
+        elif self.vary.whole:
+            number = trial.suggest_int(self.path, int(low), int(high), log=log)
+        else:
+            number = trial.suggest_float(self.path, low, high, log=log)
+        return self.written(number)
+
+
+def _locate(scenario: Scenario, path: str) -> tuple[str | int, ...]:
+    try:
+        return locate(scenario.document.data, path)
+    except UnknownPath as error:
+        raise ScenarioError(str(error), f"--tune {path}") from None
+
+
+def _of_model(scenario: Scenario, location: Sequence[str | int]) -> Any:
+    """Return a setting as the model has it, in seconds and shares, also where it is a default."""
+    here: Any = scenario.model
+    for key in location:
+        if isinstance(here, dict):
+            here = here.get(key)
+        elif isinstance(here, list | tuple):
+            here = here[int(key)]
+        else:
+            fields = type(here).model_fields if hasattr(here, "model_fields_set") else {}
+            names = {field.alias or name: name for name, field in fields.items()}
+            here = getattr(here, names.get(str(key), ""), None)
+    return here
+
+
+def check_settings(scenario: Scenario, tunables: Sequence[Tunable]) -> None:
+    """Raise the ScenarioError of a value that the scenario refuses whatever the others are.
+
+    The ends of a range and every value of a list are tried, each alone and with the ends of the
+    others.
+    """
+    lowest, highest = ({each.path: each.ends()[end] for each in tunables} for end in (0, -1))
+    for each in tunables:
+        for value in each.ends():
+            errors = []
+            for others in ({}, lowest, highest):
+                try:
+                    scenario.override(others | {each.path: value}, "--tune")
+                except ScenarioError as error:
+                    errors.append(error)
+            if len(errors) == 3:
+                raise errors[0]
+
+
+class _Tried:
+    """Runs settings, each once."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        aims: Aims,
+        replications: int,
+        seed: int,
+        runner: Runner,
+        progress: Callable[[float], None],
+    ) -> None:
+        self.trials: list[Trial] = []
+        self._scenario = scenario
+        self._aims = aims
+        self._worlds = range(replications)
+        self._seed = seed
+        self._runner = runner
+        self._progress = progress
+        self._known: dict[str, Trial] = {}
+
+    def today(self, standing: Settings, proposed: Settings | None) -> None:
+        """Run the scenario as it is; `proposed` is how a search would write its settings."""
+        self._run([({}, standing)])
+        if proposed is not None:
+            self._known[flow(proposed)] = self.trials[0]
+
+    def __call__(self, batch: Sequence[Settings]) -> list[Trial]:
+        """Return the trials of settings, in order; those that are known are not run again."""
+        new = {flow(settings): settings for settings in batch}
+        self._run([(each, each) for key, each in new.items() if key not in self._known])
+        return [self._known[flow(settings)] for settings in batch]
+
+    def _run(self, batch: Sequence[tuple[Settings, Settings]]) -> None:
+        variants = [variant_of(self._scenario, changes, self._aims) for changes, _ in batch]
+        jobs = [
+            Job((variant,), self._seed, number)
+            for variant in variants
+            if variant is not None
+            for number in self._worlds
+        ]
+        done, n = len(self.trials), len(batch)
+        found = iter(self._runner.run(jobs, lambda share: self._progress(done + share * n)))
+        for variant, (_, settings) in zip(variants, batch, strict=True):
+            runs = () if variant is None else tuple(next(found)[0] for _ in self._worlds)
+            trial = Trial(len(self.trials), settings, runs)
+            self.trials.append(trial)
+            self._known.setdefault(flow(settings), trial)
+
+
+def variant_of(scenario: Scenario, changes: Settings, aims: Aims) -> Variant | None:
+    """Return what to run for settings, None where the scenario refuses them."""
+    try:
+        changed = scenario.override(changes, "--tune")
+    except ScenarioError:  # values that do not go together, each of which is fine
+        return None
+    return Variant(compile_plan(changed.model), aims.constraints)
+
+
+def search(
+    scenario: Scenario,
+    tunables: Sequence[Tunable],
+    aims: Aims,
+    budget: int,
+    replications: int,
+    seed: int,
+    runner: Runner,
+    progress: Callable[[float], None],
+) -> list[Trial]:
+    """Try settings, `budget` of them at most, each in the same worlds; today's are the first.
+
+    The trials are the same for the same seed with any runner. `progress` is called with the number
+    of settings that are done.
+    """
+    tried = _Tried(scenario, aims, replications, seed, runner, progress)
+    numbers = {each.path: each.today(scenario) for each in tunables}
+    today = {path: number for path, number in numbers.items() if number is not None}
+    inside = len(today) == len(numbers)
+    combinations = _combinations(tunables, budget - (not inside))
+    optuna = None if combinations is not None else _import_optuna()
+    proposed = {each.path: each.written(today[each.path]) for each in tunables} if inside else None
+    tried.today({each.path: each.standing for each in tunables}, proposed)
+    if combinations is None:
+        _propose(optuna, tried, tunables, aims, budget, seed, today if inside else None)
+    else:
+        while batch := list(itertools.islice(combinations, BATCH)):
+            tried(batch)
+    return tried.trials
+
+
+def _combinations(tunables: Sequence[Tunable], most: int) -> Iterator[Settings] | None:
+    """Return every combination of values, None where there are more than `most`."""
+    choices = [each.choices() for each in tunables]
+    known = [values for values in choices if values is not None]
+    if len(known) < len(choices) or math.prod(map(len, known)) > most:
+        return None
+    paths = [each.path for each in tunables]
+    return (dict(zip(paths, values, strict=True)) for values in itertools.product(*known))
+
+
+def _propose(
+    optuna: Any,
+    tried: _Tried,
+    tunables: Sequence[Tunable],
+    aims: Aims,
+    budget: int,
+    seed: int,
+    today: Mapping[str, float] | None,
+) -> None:
+    # Optuna logs a line for every trial.
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(logging.WARNING)
+    try:
+        sampler = optuna.samplers.TPESampler(
+            seed=seed % 2**32, multivariate=True, constant_liar=True
+        )
+        directions = ["minimize"] * len(aims.goals)
+        study = optuna.create_study(directions=directions, sampler=sampler)
+        if today is not None:
+            study.enqueue_trial(dict(today))
+        asked = 0
+        while len(tried.trials) < budget and asked < _MOST_ASKED * budget:
+            asks = [study.ask() for _ in range(min(BATCH, budget - len(tried.trials)))]
+            asked += len(asks)
+            settings = [{each.path: each.suggest(ask) for each in tunables} for ask in asks]
+            for ask, trial in zip(asks, tried(settings), strict=True):
+                _tell(study, ask, trial, aims)
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _tell(study: Any, ask: Any, trial: Trial, aims: Aims) -> None:
+    ask.set_constraint("excess", aims.excess(trial.replications))
+    costs = aims.costs(trial.replications)
+    if any(map(math.isnan, costs)):
+        from optuna.trial import TrialState
+
+        study.tell(ask, state=TrialState.PRUNED)
+    else:
+        study.tell(ask, list(costs))
+
+
+def _import_optuna() -> Any:
+    try:
+        import optuna  # optional, and slow to import
+    except ImportError:
+        message = "needs Optuna; install it by: pip install 'cascadesim[search]'"
+        raise ScenarioError(message, "cascadesim optimize") from None
+    return optuna

@@ -1,0 +1,338 @@
+"""Sweep: many settings, each replicated in the same worlds, as one tidy table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cascadesim.analysis.effects import Effects, Level, main_effects
+from cascadesim.analysis.effects import effects as find_effects
+from cascadesim.analysis.percentiles import PERCENTILES, too_few
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.shown import Shown, lower_bound, number, percent, plus_minus
+from cascadesim.studies.design import Design, design, settings_text
+from cascadesim.studies.execution import HERE, Execution
+from cascadesim.studies.judged import Judged, judge
+from cascadesim.studies.replications import (
+    MEASURES,
+    Job,
+    Replication,
+    Variant,
+    at_least,
+    interval,
+)
+from cascadesim.studies.run import seed_of, write_files
+from cascadesim.studies.warmup import settled
+from cascadesim.values.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.design import Varying
+
+FILES = ("sweep.parquet", "sweep.csv", "effects.csv")  # of a saved sweep
+SHOWN = 20  # settings that a table of the best ones has
+
+
+@dataclass(frozen=True, repr=False)
+class Sweep(Shown):
+    """What every setting of a design came to, over replications in the same worlds."""
+
+    scenario: Scenario
+    seed: int
+    design: Design
+    replications: list[tuple[Replication, ...]]  # of each setting
+    too_short: bool = False  # whether a run was too short to tell where its warm-up ends
+
+    @property
+    def vary(self) -> tuple[str, ...]:
+        """Return the dotted paths that are varied."""
+        return self.design.paths
+
+    @property
+    def settings(self) -> list[dict[str, Any]]:
+        """Return the settings, by dotted path."""
+        return self.design.settings
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Return one row for each setting and percentile.
+
+        Columns: setting (its number), one for each varied path, percentile, latency_s (the mean
+        over replications) with low_s and high_s (95 %, NaN for a single replication), at_least
+        (whether unfinished requests could move it up); and the same for every percentile of a
+        setting: goodput_per_s and error_rate (means), and met (whether it meets every objective).
+        """
+        import pandas as pd  # slow to import, and not every command needs it
+
+        rows = []
+        for place, (settings, runs) in enumerate(
+            zip(self.settings, self.replications, strict=True)
+        ):
+            others = {
+                "goodput_per_s": interval(runs, "goodput").estimate,
+                "error_rate": interval(runs, "error_rate").estimate,
+                "met": all(each.met for each in self.objectives(place)),
+            }
+            for name in PERCENTILES:
+                found = interval(runs, name)
+                latency = {
+                    "latency_s": found.estimate,
+                    "low_s": found.low,
+                    "high_s": found.high,
+                    "at_least": at_least(runs, name),
+                }
+                rows.append({"setting": place, **settings, "percentile": name, **latency, **others})
+        return pd.DataFrame(rows)
+
+    def objectives(self, place: int) -> list[Judged]:
+        """Return what every objective came to with the setting at a place."""
+        judgements = zip(*(run.objectives for run in self.replications[place]), strict=True)
+        return [judge(*both) for both in zip(self.scenario.objectives, judgements, strict=True)]
+
+    def ranked(self, percentile: str = "p99") -> list[int]:
+        """Return the places of the settings, lowest percentile first.
+
+        Those whose percentile is a lower bound come after all whose is known, however low it is,
+        and settings without measured requests last.
+        """
+        values = [interval(runs, percentile).estimate for runs in self.replications]
+        bounds = self.at_least(percentile)
+        return sorted(
+            range(len(values)), key=lambda i: (math.isnan(values[i]), bounds[i], values[i])
+        )
+
+    def at_least(self, measure: str) -> list[bool]:
+        """Return for each setting whether unfinished requests could move a measure up."""
+        return [at_least(runs, measure) for runs in self.replications]
+
+    def too_few(self, measure: str = "p99") -> list[int]:
+        """Return the places of the settings with a run of fewer than FEW requests beyond it.
+
+        That is of percentiles below the maximum where a scenario plans no faults; of others there
+        are none, as an incident happens once, however long the run.
+        """
+        if measure not in PERCENTILES or self.scenario.model.has_planned_faults:
+            return []
+        return [
+            place
+            for place, runs in enumerate(self.replications)
+            if too_few(min(run.requests for run in runs), [measure])
+        ]
+
+    def row(self, place: int, percentile: str = "p99") -> dict[str, str]:
+        """Return what the setting at a place came to, as short texts."""
+        runs = self.replications[place]
+        bound = at_least(runs, percentile)
+        missed = [each.objective.text for each in self.objectives(place) if not each.met]
+        found = {
+            percentile: lower_bound(plus_minus(interval(runs, percentile)), bound),
+            "goodput /s": number(interval(runs, "goodput").estimate),
+            "error rate": lower_bound(
+                percent(interval(runs, "error_rate").estimate), at_least(runs, "error_rate")
+            ),
+        }
+        if self.scenario.objectives:
+            found["objectives missed"] = ", ".join(missed) or "none"
+        return found
+
+    def values(self, measure: str) -> Any:
+        """Return a measure as an array with a row for each setting and a column a replication."""
+        if measure not in MEASURES:
+            message = f"expected one of {', '.join(MEASURES)}"
+            raise ScenarioError(message, f"measure {measure}")
+        return np.array([[run.measures[measure] for run in runs] for runs in self.replications])
+
+    def shares(self, measure: str = "p99") -> Effects:
+        """Return what one of MEASURES depends on, and what is not known of that."""
+        design, values, bounds = self.design, self.values(measure), self.at_least(measure)
+        return find_effects(
+            measure, design.vary, design.settings, values, design.kind, self.seed, bounds
+        )
+
+    def effects(self, measure: str = "p99") -> pd.DataFrame:
+        """Return the share of each setting in the variance of a measure, most important first.
+
+        Columns: setting, first_order (what it explains alone), total_order (with others as well),
+        and the bounds of their 95 % intervals, first_order_low and so on; NaN where not known, see
+        `shares`.
+        """
+        return self.shares(measure).frame
+
+    def levels(self, measure: str = "p99") -> list[Level]:
+        """Return the mean of a measure for each value of each setting, over all the others."""
+        design = self.design
+        values, bounds = self.values(measure), self.at_least(measure)
+        return main_effects(design.vary, design.settings, values, design.kind, bounds)
+
+    def main_effects(self, measure: str = "p99") -> pd.DataFrame:
+        """Return the mean of a measure for each value of each setting, over all the others.
+
+        Columns: setting, value (a range where a sample has too many), along (how far it is along
+        the values of the setting, 0 to 1), the mean by the name that `frame` gives it, settings,
+        the number that it is of, and at_least, whether it is a lower bound.
+        """
+        import pandas as pd
+
+        names = {"goodput": "goodput_per_s", **dict.fromkeys((*PERCENTILES, "mean"), "latency_s")}
+        return pd.DataFrame(
+            [
+                (each.setting, each.value, each.along, each.mean, each.settings, each.at_least)
+                for each in self.levels(measure)
+            ],
+            columns=[
+                *("setting", "value", "along", names.get(measure, measure)),
+                *("settings", "at_least"),
+            ],
+        )
+
+    def to_dict(self, measure: str = "p99") -> dict[str, Any]:
+        """Return the sweep as plain data: scenario, variant, seed of the worlds, and `frame`.
+
+        `effects` is what a measure depends on, and `too_few` the numbers of the settings with too
+        few requests beyond it to trust it, see `too_few`. NaN is null.
+        """
+        frame = self.frame
+        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        return {
+            "scenario": self.scenario.name,
+            "variant": self.scenario.variant,
+            "seed": self.seed,
+            "replications": self.design.replications,
+            "rows": rows,
+            "effects": self.shares(measure).to_dict(),
+            "too_few": self.too_few(measure),
+        }
+
+    def plot(self, measure: str = "p99", ax: Axes | None = None) -> Axes:
+        """Draw a measure: a line over one setting, a heat map over a grid of two.
+
+        Over others it is lines of main effects: the mean along the values of each setting.
+        """
+        from cascadesim.plots.sweep import sweep
+
+        return sweep(self, measure, ax)
+
+    def save(self, folder: Path, measure: str = "p99") -> None:
+        """Write sweep.parquet, sweep.csv, and effects.csv of a measure into a folder.
+
+        Raises ScenarioError where that is not possible.
+        """
+        frame, effects = self.frame, self.effects(measure)
+        # A column of durations and numbers is text to Parquet.
+        paths = {path: frame[path].map(str) for path in self.vary}
+        writers: tuple[Callable[[Path], object], ...] = (
+            lambda file: frame.assign(**paths).to_parquet(file, index=False),
+            lambda file: frame.to_csv(file, index=False),
+            lambda file: effects.to_csv(file, index=False),
+        )
+        write_files(folder, dict(zip(FILES, writers, strict=True)))
+
+    def _title(self) -> str:
+        at = f", variant {self.scenario.variant}" if self.scenario.variant else ""
+        n, replications = len(self.settings), self.design.replications
+        worlds = f"{replications} replications each" if replications > 1 else "one run each"
+        best = f"; the {SHOWN} with the lowest p99" if n > SHOWN else ""
+        varied = ", ".join(self.vary)
+        return (
+            f"{self.scenario.name}{at}: {n} settings of {varied}, {worlds}, seed {self.seed}"
+            f"{best}, latencies in seconds"
+        )
+
+    def _table(self) -> pd.DataFrame:
+        import pandas as pd
+
+        shown = self.ranked()[:SHOWN]
+        rows = [self.row(place) for place in shown]
+        labels = [settings_text(self.settings[place]) for place in shown]
+        return pd.DataFrame(rows, index=labels)
+
+
+def sweep(
+    scenario: Scenario,
+    vary: Varying = (),
+    sample: str | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+    execution: Execution = HERE,
+    progress: Callable[[float], None] | None = None,
+) -> Sweep:
+    """Run a scenario with many settings, each in the same worlds.
+
+    What to `vary` is also taken as a text or several, see `parse_vary`, or as a mapping such as
+    {"agent.deadline.timeout": ["5s", "10s"], "agent.concurrency": "5..20:5"}, as a scenario has it;
+    without any it is what the scenario's `sweep` says. The settings are all combinations, or a
+    `sample` such as "sobol:64", and `replications` is how many worlds each meets (1 if not given);
+    both take precedence over those of the scenario's sweep. `execution` is where the runs take
+    place. Raises ScenarioError for a setting that the scenario does not accept, before anything is
+    run.
+    """
+    chosen = design(scenario, vary, sample, replications, seed)
+    return run_design(scenario, chosen, seed, execution, progress)
+
+
+def run_design(
+    scenario: Scenario,
+    design: Design,
+    seed: int | None = None,
+    execution: Execution = HERE,
+    progress: Callable[[float], None] | None = None,
+) -> Sweep:
+    """Run a scenario with the settings of a design; see `sweep`."""
+    seed = seed_of(scenario, seed)
+    done = progress or (lambda _: None)
+    number, total = design.replications, runs(scenario, design)
+    share = 1 - design.runs / total  # of the runs that find warm-ups
+    with execution.open() as runner:
+        variants, too_short = _variants(
+            scenario, design, seed, lambda jobs: runner.run(jobs, lambda x: done(x * share))
+        )
+        jobs = [Job((variant,), seed, i) for variant in variants for i in range(number)]
+        found = runner.run(jobs, lambda x: done(share + x * (1 - share)))
+    each = [replication for (replication,) in found]
+    grouped = [tuple(each[i : i + number]) for i in range(0, len(each), number)]
+    by_setting = dict(zip(design.distinct, grouped, strict=True))
+    by_place = [by_setting[str(each)] for each in design.settings]
+    return Sweep(scenario, seed, design, by_place, too_short)
+
+
+def runs(scenario: Scenario, design: Design) -> int:
+    """Return the number of runs of a design, with those that find a warm-up of `auto`."""
+    given = scenario.model.warmup
+    warmups = [settings.get("warmup", given) for settings in design.distinct.values()]
+    return design.runs + warmups.count("auto")
+
+
+def _variants(
+    scenario: Scenario,
+    design: Design,
+    seed: int,
+    run: Callable[[Sequence[Job]], list[list[Replication]]],
+) -> tuple[list[Variant], bool]:
+    """Return the plan of every distinct setting, and whether a run was too short for a warm-up.
+
+    Plans alone, as scenarios take far more memory.
+    """
+    variants: dict[str, Variant] = {}
+    unsettled: dict[str, Scenario] = {}
+    for key, settings in design.distinct.items():
+        each = scenario.override(settings, design.where)
+        if each.model.warmup == "auto":
+            unsettled[key] = each
+        variants[key] = _variant(each)
+    found = settled(unsettled, seed, run)
+    for key, each in found.items():
+        variants[key] = _variant(each)
+    return list(variants.values()), any(each.too_short for each in found.values())
+
+
+def _variant(scenario: Scenario) -> Variant:
+    return Variant(compile_plan(scenario.model), scenario.objectives)

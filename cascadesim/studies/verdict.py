@@ -1,0 +1,144 @@
+"""The verdict of an optimization: what to make of it, in a sentence or two."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cascadesim.scenario.objectives import RATES
+from cascadesim.shown import lower_bound
+from cascadesim.studies.optimization import OPTIMIZED, TODAY, setting_text, value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cascadesim.studies.optimization import Optimization
+
+
+def verdict(found: Optimization) -> str:
+    """Return the verdict of an optimization."""
+    if found.confirmation is None:
+        return _none_feasible(found)
+    if not found.proposals:
+        missed = found.missed(TODAY)
+        but = f", though they miss {_listed(missed)} in fresh worlds" if missed else ""
+        return f"No better settings found: keep today's{but}."
+    return _front(found) if len(found.aims.goals) > 1 else _best(found)
+
+
+def _none_feasible(found: Optimization) -> str:
+    nearest = found.aims.nearest(found.trials)
+    if not nearest.replications:
+        return "The scenario refuses every one of these settings."
+    if unknown := found.aims.unknown(nearest.replications):
+        text = f"requests unfinished at the end could still move the {_listed(unknown)}"
+        return f"No settings can be judged: {text}; a longer drain tells more."
+    if any(map(math.isnan, found.aims.costs(nearest.replications))):
+        return "No settings can be judged: no request arrives between warm-up and horizon."
+    metrics = {each.measure: each.metric for each in found.aims.constraints}
+    values = [
+        f"{name} {value_text(metric, found.value(nearest, name))}"
+        for name, metric in metrics.items()
+    ]
+    changed = found.changed(nearest)
+    settings = [f"{path}={setting_text(value)}" for path, value in changed.items()]
+    at = f" with {', '.join(settings)}" if settings else " with today's settings"
+    return (
+        f"No settings keep {_listed([each.text for each in found.aims.constraints])}; the nearest "
+        f"come to {_listed(values)}{at}."
+    )
+
+
+def _best(found: Optimization) -> str:
+    (goal,) = found.aims.goals
+    assert found.confirmation is not None
+    if missed := found.missed(OPTIMIZED):
+        return f"The optimized settings miss {_listed(missed)} in fresh worlds."
+    if found.aims.unknown(found.confirmation.replications[OPTIMIZED]):
+        text = f"requests unfinished at the end could still move its {goal.measure}"
+        return f"The gain of the search cannot be confirmed: {text}; a longer drain tells more."
+    difference = found.differences(goal.measure)[OPTIMIZED]
+    change = _change(found, goal.measure)
+    if missed := found.missed(TODAY):
+        moved = change if difference.seen else f"no difference of {_named(goal.measure)} is seen"
+        them = "them" if len(missed) > 1 else "it"
+        both = f"Today's settings miss {_listed(missed)}, and the optimized ones keep {them}"
+        return f"{both}: {moved}{_but(found)}."
+    if not difference.seen:
+        return "The gain of the search did not hold in fresh worlds: no difference seen."
+    if goal.cost(difference.interval.estimate) > 0:
+        return f"The gain of the search did not hold in fresh worlds: {change}."
+    return f"{change}{_but(found)}."
+
+
+def _but(found: Optimization) -> str:
+    """Return what gets worse than today, whatever the goal comes to."""
+    changes = [f"{_the(name)}{_change(found, name)}" for name in found.worse[OPTIMIZED]]
+    return f", but {_listed(changes)}" if changes else ""
+
+
+def _the(measure: str) -> str:
+    return "the " if measure in RATES else ""
+
+
+def _change(found: Optimization, measure: str) -> str:
+    today, now = (found.confirmed(label, measure).estimate for label in (TODAY, OPTIMIZED))
+    first, then = (
+        lower_bound(value_text(measure, value), found.at_least(label, measure))
+        for label, value in ((TODAY, today), (OPTIMIZED, now))
+    )
+    return f"{_named(measure)} {'falls' if now < today else 'rises'} from {first} to {then}"
+
+
+def _front(found: Optimization) -> str:
+    on_front = found.on_front
+    held = [label for label in found.proposals if on_front[label]]
+    n = len(found.proposals)
+    are = "is" if len(held) == 1 else "are"
+    front = f"{len(held)} of {n} confirmed settings {are} on the Pareto front in fresh worlds"
+    of_today = {
+        True: "today's are, too",
+        False: "today's are not",
+        None: "of today's it is unknown",
+    }
+    sentences = [f"{front}; {of_today[on_front[TODAY]]}.", *_untold(found), *_worse(found)]
+    if others := [label for label in found.proposals if found.missed(label)]:
+        sentences.append(f"Constraints are missed by {_listed(others)}.")
+    if found.left_out:
+        sentences.append(f"{found.left_out} more of the search's front were not confirmed.")
+    return " ".join(sentences)
+
+
+def _untold(found: Optimization) -> list[str]:
+    """Return sentences on the variants of which it is not seen whether they are on the front."""
+    assert found.confirmation is not None
+    runs = found.confirmation.replications
+    untold = [label for label in found.labels if found.on_front[label] is None]
+    moving = {name: found.aims.lower_bounds(runs[name]) for name in untold}
+    sentences = []
+    if bounded := [label for label in untold if moving[label]]:
+        names = _listed([*dict.fromkeys(_named(each) for name in bounded for each in moving[name])])
+        text = f"Only lower bounds are known of the {names} of {_listed(bounded)}"
+        sentences.append(f"{text}: requests are unfinished at the end; a longer drain tells more.")
+    if alike := [label for label in untold if not moving[label]]:
+        text = f"Whether {_listed(alike)} {'is' if len(alike) == 1 else 'are'} on it is not seen"
+        sentences.append(f"{text}; a larger --confirm tells more.")
+    return sentences
+
+
+def _worse(found: Optimization) -> list[str]:
+    """Return a sentence on the outcomes that are seen worse than today's."""
+    by_measure: dict[str, list[str]] = {}
+    for label, measures in found.worse.items():
+        for measure in measures:
+            by_measure.setdefault(measure, []).append(label)
+    of = [f"{_the(name)}{_named(name)} of {_listed(who)}" for name, who in by_measure.items()]
+    return [f"Seen worse than today's: {'; '.join(of)}."] if of else []
+
+
+def _named(measure: str) -> str:
+    return measure.replace("_", " ")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]

@@ -1,0 +1,57 @@
+"""Warm-up that is not given: found by MSER-5 in a first run of each variant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cascadesim.scenario.compile import compile_plan
+from cascadesim.studies.replications import Job, Variant, replicate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.replications import Replication
+
+
+def in_turn(jobs: Sequence[Job]) -> list[list[Replication]]:
+    """Return what jobs come to, run one after the other and kept nowhere."""
+    return [replicate(job) for job in jobs]
+
+
+def settled(
+    chosen: dict[str, Scenario],
+    seed: int | None,
+    run: Callable[[Sequence[Job]], list[list[Replication]]] = in_turn,
+) -> dict[str, Scenario]:
+    """Return the scenarios with a warm-up in seconds where it says `auto`.
+
+    It is the longest that one of them takes, so that all measure the same requests; of those with
+    the same horizon, as others do not meet the same requests anyway. The rule looks for the
+    transient of a stationary run, so only at requests that arrive before the first fault. Where
+    that is too short to tell, half of those requests are taken, and the scenarios say so. `run`
+    does the first runs, `Runner.run` for one.
+    """
+    unsettled = {name: each for name, each in chosen.items() if each.model.warmup == "auto"}
+    longest: dict[float, float] = {}
+    too_short: set[float] = set()
+    found = run([_first_run(each, seed) for each in unsettled.values()])
+    for each, (replication,) in zip(unsettled.values(), found, strict=True):
+        horizon = each.model.horizon
+        longest[horizon] = max(replication.transient.end, longest.get(horizon, 0.0))
+        if not replication.transient.told:
+            too_short.add(horizon)
+    return chosen | {
+        name: replace(
+            each.override({"warmup": f"{longest[each.model.horizon]}s"}),
+            too_short=each.model.horizon in too_short,
+        )
+        for name, each in unsettled.items()
+    }
+
+
+def _first_run(scenario: Scenario, seed: int | None) -> Job:
+    # Without objectives, which no warm-up depends on.
+    variant = Variant(compile_plan(scenario.model))
+    return Job((variant,), scenario.model.seed if seed is None else seed, 0)

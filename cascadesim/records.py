@@ -8,40 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from cascadesim.plan.layout import Part
 
 
 _COLUMNS = (
     *("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds"),
     *("request_class", "number"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Something that a request's time can go to.
-
-    `where` is the dotted path of the stage, policy or pool, `cause` one of CAUSES, `setting` the
-    dotted path of the setting that governs it.
-    """
-
-    where: str
-    cause: str
-    setting: str
-
-    @property
-    def stage(self) -> str:
-        """Return the stage that it belongs to."""
-        return self.where.partition(".")[0]
-
-    @property
-    def column(self) -> str:
-        """Return the name of its column, such as "agent.breaker.breaker_wait_s"."""
-        return f"{self.where}.{self.cause}_s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,10 @@ from strategies import Data, plan_of, run
 
 from cascadesim.engine import simulate
 from cascadesim.engine.simpy.senders import OBSERVED
-from cascadesim.plan.outcome import Outcome
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
-from cascadesim.scenario.compile import distribution
 from cascadesim.values.distributions import Work
+from cascadesim.values.outcome import Outcome
 
 OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, DISCONNECTED, UNFINISHED = (o.word for o in Outcome)
 
@@ -119,7 +118,7 @@ def test_work_follows_its_distribution(work: Data, law: Any) -> None:
 @pytest.mark.parametrize("spread", ["p90", "p95", "p99"])
 def test_a_lognormal_has_the_percentiles_it_is_given_by(spread: str) -> None:
     given = Work.model_validate({"lognormal": {"median": "250ms", spread: "900ms"}})
-    mu, sigma = distribution(given).parameters
+    mu, sigma = given.distribution.parameters
     law = stats.lognorm(sigma, scale=np.exp(mu))
     assert law.ppf([0.5, int(spread[1:]) / 100]) == pytest.approx([0.25, 0.9])
 

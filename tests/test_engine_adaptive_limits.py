@@ -13,7 +13,8 @@ from strategies import Data, plan_of, run
 from test_engine import ALWAYS, FAILED, OK, REJECTED, TIMED_OUT, ends, scenario, simulated, stage
 
 from cascadesim.engine import simulate, trace
-from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan, Algorithm, algorithm_of
+from cascadesim.engine.simpy.adaptive_limit import Algorithm, algorithm_of
+from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.scenario.load import loads
 from cascadesim.studies.candidates import allowed
 from cascadesim.values.errors import ScenarioError

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from strategies import Data, run
 
-from cascadesim.plan.outcome import Outcome
 from cascadesim.records import Records
+from cascadesim.values.outcome import Outcome
 
 
 def simulated(*policies: Data, n: int, work: str = "0s", faults: tuple[Data, ...] = ()) -> Records:

@@ -16,7 +16,6 @@ from cascadesim.analysis.bounds import path_bounds
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
-from cascadesim.plan.outcome import Outcome
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
 from cascadesim.scenario.load import Scenario, loads
@@ -30,6 +29,7 @@ from cascadesim.studies.gate import gate
 from cascadesim.studies.optimize import optimize
 from cascadesim.studies.run import run as run_scenario
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 AUTH = {"work": {"constant": "300ms"}, "concurrency": 1}
 AGENT = {"work": {"constant": "1s"}}

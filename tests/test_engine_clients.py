@@ -12,12 +12,12 @@ from test_engine_laws import content, draws_of
 from cascadesim.analysis.bounds import longest_bound
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.engine import simulate, trace
-from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import loads
 from cascadesim.studies.check import check
 from cascadesim.studies.replications import Job, Variant, replicate
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 STAGE = {"work": {"constant": "1s"}, "concurrency": 1}
 

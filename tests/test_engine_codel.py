@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from strategies import Data, run
 from test_engine import OK, REJECTED, TIMED_OUT, ends, scenario, simulated, spent, stage
 
-from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.load import loads
 from cascadesim.studies.candidates import allowed
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 FOLLY: Data = {"target": "600ms", "interval": "4s"}
 

@@ -17,13 +17,13 @@ from test_engine_laws import content, draws_of, with_timeouts
 
 from cascadesim.analysis.bounds import longest_bound, path_bounds
 from cascadesim.engine import simulate, trace
-from cascadesim.engine.simpy.retry import RetryPlan
 from cascadesim.engine.simpy.websocket import HANDSHAKES
-from cascadesim.plan.outcome import Outcome
+from cascadesim.policies.retry import RetryPlan
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import ConnectionCounts, Records
 from cascadesim.scenario.load import loads
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 WHERE = "workload.connections"
 
@@ -472,7 +472,7 @@ def test_no_message_and_no_handshake_share_a_draw() -> None:
         ({"ordering": "any"}, {}, 'workload.connections.ordering: expected '
          '"per_connection" or "independent", got "any"'),
         ({}, {"faults": [fault("1s", "1s", "connections", outage={})]},
-         "faults.0.on: outage befalls stages; of connections there is restart and partition"),
+         "faults.0.on: outage is for stages; connections can have partition and restart"),
         ({}, {"stages": {"connections": {"work": {"constant": "1s"}}}},
          'connections: faults call the clients "connections"; name the stage otherwise'),
         ({"handshake": login("1s") | {"stages": {"a": {"work": {"constant": "1s"}}}}}, {},

@@ -19,12 +19,12 @@ from cascadesim.cli.watch import Dashboard
 from cascadesim.engine import simulate, trace, watch
 from cascadesim.export.chrome import chrome_trace
 from cascadesim.export.otlp import otlp_json
-from cascadesim.plan.outcome import Outcome
 from cascadesim.records import Records
 from cascadesim.report.data import report
 from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
 from cascadesim.scenario.load import loads
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from cascadesim.trace import Snapshot

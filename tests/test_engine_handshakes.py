@@ -3,7 +3,7 @@
 import pytest
 from strategies import Data, run
 
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 
 def scenario(handshake: Data, partition: Data, horizon: str = "30s") -> Data:

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from strategies import HORIZON, Data, plan_of, run, scenarios, workloads, works
 
 from cascadesim.engine import simulate
-from cascadesim.engine.simpy.breaker import BreakerPlan
 from cascadesim.engine.simpy.pool import Pool
-from cascadesim.plan.outcome import CAUSES, Outcome
+from cascadesim.plan.causes import CAUSES
+from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.randomness import Stream
 from cascadesim.records import Records
+from cascadesim.values.outcome import Outcome
 
 Address = tuple[str, int, int]
 

@@ -11,8 +11,8 @@ from scipy import stats
 from strategies import Data, plan_of, run
 
 from cascadesim.analysis.bounds import worst_case
-from cascadesim.plan.outcome import Outcome
 from cascadesim.records import Records
+from cascadesim.values.outcome import Outcome
 
 OK, _, _, TIMED_OUT, FAILED, *_ = (outcome.word for outcome in Outcome)
 

@@ -11,13 +11,13 @@ from strategies import Data, plan_of, scenarios
 from test_engine_laws import content
 
 from cascadesim.engine import simulate, trace, watch
-from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
-from cascadesim.engine.simpy.bulkhead import BulkheadPlan
-from cascadesim.engine.simpy.rate_limit import RateLimitPlan
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plan.plan import Plan
+from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
+from cascadesim.policies.bulkhead import BulkheadPlan
+from cascadesim.policies.rate_limit import RateLimitPlan
 from cascadesim.records import Records
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
+from cascadesim.values.outcome import Outcome
 
 PLAIN: Data = {
     "name": "plain",

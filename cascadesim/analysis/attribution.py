@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.plan.outcome import CAUSES, Outcome
+from cascadesim.plan.causes import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from cascadesim.records import Part, Records
+    from cascadesim.plan.layout import Part
+    from cascadesim.records import Records
+    from cascadesim.values.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

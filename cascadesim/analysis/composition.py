@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cascadesim.analysis.percentiles import share
-from cascadesim.plan.outcome import CAUSES
+from cascadesim.plan.causes import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from cascadesim.plan.outcome import Outcome
-    from cascadesim.records import Part, Records
+    from cascadesim.plan.layout import Part
+    from cascadesim.records import Records
+    from cascadesim.values.outcome import Outcome
 
 
 NEAR = 0.1  # share of the percentile

@@ -1,7 +1,7 @@
-"""Settings that contradict each other, found without simulating.
+"""Settings that contradict each other, found without simulating; and what retries cost.
 
-Also what a retry costs when every call fails: its waits, and the load that it multiplies, as hedges
-do.
+What a policy or a resource knows to contradict it stands in its file. Here is what concerns
+several of them: timeouts inside of timeouts, load and capacity, connections, objectives.
 """
 
 from __future__ import annotations
@@ -11,25 +11,29 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from cascadesim.analysis.bounds import Bound, recoveries
-from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
-from cascadesim.engine.simpy.breaker import BreakerPlan
-from cascadesim.engine.simpy.bulkhead import BulkheadPlan
-from cascadesim.engine.simpy.deadline import DeadlinePlan
-from cascadesim.engine.simpy.fallback import FallbackPlan
-from cascadesim.engine.simpy.hedge import HedgePlan
-from cascadesim.engine.simpy.rate_limit import RateLimitPlan
-from cascadesim.engine.simpy.retry import BUDGET_RESERVE, RetryPlan
+from cascadesim.analysis.rules import (
+    BEYOND_OBJECTIVE,
+    HANDSHAKES_FOR_NOBODY,
+    INNER_BEYOND_OUTER,
+    LIMIT_BELOW_CLIENTS,
+    PINGS_TOO_RARE,
+    RETRIES_BEYOND_CAPACITY,
+)
 from cascadesim.plan.arrivals import Closed
 from cascadesim.plan.connections import CONNECTIONS
+from cascadesim.policies.plan import Position, Timeout, load_of, tightest
+from cascadesim.resources.pool import pool_contradictions
+from cascadesim.values.bound import Bound
+from cascadesim.values.rules import Contradiction
 from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from cascadesim.engine.simpy.stage import StagePlan
     from cascadesim.plan.connections import ConnectionsPlan
-    from cascadesim.plan.plan import Around, Plan
+    from cascadesim.plan.plan import Plan
+    from cascadesim.plan.stage import StagePlan
+    from cascadesim.policies.plan import Around
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +52,16 @@ class RetryCost:
     sustained: float
 
 
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """Settings at odds, by dotted path, and what that does."""
-
-    settings: tuple[str, ...]
-    problem: str
-
-
 def retry_costs(plan: Plan) -> list[RetryCost]:
-    """Return the cost of every retry, in the order of the plan."""
+    """Return the cost of every policy that waits and calls again, in the order of the plan."""
     costs = []
-    for stage, outer, own in plan.walk_policies():
-        for i, (path, policy) in enumerate(own):
-            if isinstance(policy, RetryPlan):
-                attempts = range(policy.attempts - 1)
-                waits = tuple((policy.shortest(k), policy.longest(k)) for k in attempts)
-                load, sustained = _load(outer + own[: i + 1])
-                costs.append(RetryCost(path, stage.name, waits, load, sustained))
+    for stage, outer, around in plan.walk_policies():
+        for i, (path, policy) in enumerate(around):
+            if policy.backoffs is None:
+                continue
+            load = load_of(outer + around[: i + 1])
+            costs.append(RetryCost(path, stage.name, policy.backoffs, load.most, load.sustained))
     return costs
-
-
-def _load(around: Around) -> tuple[int, float]:
-    load, sustained = 1, 1.0
-    for _, policy in around:
-        if isinstance(policy, RetryPlan):
-            load *= policy.attempts
-            budget = math.inf if policy.budget is None else policy.budget
-            sustained *= min(policy.attempts, 1 + budget)
-        elif isinstance(policy, HedgePlan) and policy.outcomes:
-            load *= policy.attempts
-            sustained *= 1 if policy.max_tokens else policy.attempts
-    return load, sustained
 
 
 def contradictions(
@@ -91,152 +73,115 @@ def contradictions(
     """
     found = [
         *_inner_beyond_outer(plan),
-        *_pool_beyond_caller(plan),
-        *_sessions_outlive_waiters(plan),
+        *_of_pools(plan),
         *_retries_beyond_capacity(plan),
-        *_bulkheads_never_full(plan),
-        *_hedges_never_sent(plan),
-        *_turns_never_refused(plan),
+        *_of_policies(plan),
         *_nothing_to_shed(plan),
     ]
     if plan.connections is not None:
         found += _of_connections(plan.connections)
     if limit is not None:
         found += _recoveries_beyond(plan, None, limit)
-    for name, own in of_classes.items():
-        found += _recoveries_beyond(plan, name, own)
+    for name, class_limit in of_classes.items():
+        found += _recoveries_beyond(plan, name, class_limit)
     return found
 
 
-def _tightest(around: Around, *, for_waits: bool = False) -> tuple[str, float] | None:
-    """Return path and seconds of the shortest deadline; only of those that end waits, if asked."""
-    deadlines = [
-        (f"{path}.timeout", policy.timeout)
-        for path, policy in around
-        if isinstance(policy, DeadlinePlan) and (policy.ends_waits or not for_waits)
-    ]
-    return min(deadlines, key=lambda deadline: deadline[1], default=None)
+def _of_policies(plan: Plan) -> Iterator[Contradiction]:
+    """Yield what policies know to contradict them; of two that idle because of each other, one."""
+    idle: set[tuple[str, str]] = set()
+    for stage, outer, around in plan.walk_policies():
+        for i, (path, policy) in enumerate(around):
+            position = Position(stage, path, outer + around[:i], around[i + 1 :])
+            for contradiction in policy.contradictions(position):
+                if (contradiction.code, contradiction.settings[-1]) not in idle:
+                    idle.add((contradiction.code, contradiction.settings[0]))
+                    yield contradiction
+
+
+def _of_pools(plan: Plan) -> Iterator[Contradiction]:
+    for stage, outer, around in plan.walk_policies():
+        yield from pool_contradictions(stage, outer + around)
+    if plan.connections is not None:
+        for stage in plan.connections.walk():
+            yield from pool_contradictions(stage, ())
 
 
 def _inner_beyond_outer(plan: Plan) -> Iterator[Contradiction]:
-    for stage, outer, own in plan.walk_policies():
-        # Each of the stage's timeouts, with the policies outside it.
-        timeouts = [
-            (f"{path}.timeout", policy.timeout, outer + own[:i])
-            for i, (path, policy) in enumerate(own)
-            if isinstance(policy, DeadlinePlan | BulkheadPlan)
-        ]
-        if stage.startup > 0:
-            timeouts.append((f"{stage.name}.startup.timeout", stage.startup, outer + own))
-        if stage.tracker < math.inf:
-            timeouts.append((f"{stage.name}.tracker.timeout", stage.tracker, outer + own))
-        for path, seconds, outside in timeouts:
-            tightest = _tightest(outside, for_waits=True)
-            if tightest is not None and seconds > tightest[1]:
+    for stage, outer, around in plan.walk_policies():
+        for timeout, outside in _timeouts(stage, outer, around):
+            shortest = tightest(outside, for_waits=True)
+            if shortest is not None and timeout.seconds > shortest.seconds:
                 yield Contradiction(
-                    (path, tightest[0]),
-                    f"the inner timeout of {duration_text(seconds)} never fires: the outer one "
-                    f"ends the call after {duration_text(tightest[1])}",
+                    INNER_BEYOND_OUTER,
+                    (timeout.setting, shortest.setting),
+                    f"the inner timeout of {duration_text(timeout.seconds)} never fires: the outer "
+                    f"one ends the call after {duration_text(shortest.seconds)}",
                 )
 
 
-def _pool_beyond_caller(plan: Plan) -> Iterator[Contradiction]:
-    for stage, outer, own in plan.walk_policies():
-        caller = _tightest(outer + own)
-        if stage.pool is None or stage.pool.limit == math.inf or caller is None:
-            continue
-        if stage.pool.timeout > caller[1]:
-            yield Contradiction(
-                (f"{stage.name}.pool.timeout", caller[0]),
-                f"callers give up after {duration_text(caller[1])}, before the pool's timeout of "
-                f"{duration_text(stage.pool.timeout)} tells them that it is exhausted",
-            )
-
-
-def _sessions_outlive_waiters(plan: Plan) -> Iterator[Contradiction]:
-    for stage in plan.walk():
-        pool, session = stage.pool, stage.session
-        if pool is None or pool.limit == math.inf or session.lifetime <= pool.timeout:
-            continue
-        if session.lifetime < math.inf:
-            freed = f"before the reaper frees one after {duration_text(session.lifetime)}"
-        elif session.leak or any(fault.kind == "pool_leak" for fault in stage.faults):
-            freed = "and nothing ever frees one, as sessions have no lifetime"
-        else:
-            continue  # no reaper, and nothing for it to do
-        yield Contradiction(
-            (f"{stage.name}.session.lifetime", f"{stage.name}.pool.timeout"),
-            f"with all {pool.limit:g} connections held by stuck or leaked sessions, every waiting "
-            f"caller gives up after {duration_text(pool.timeout)}, {freed}",
-        )
+def _timeouts(stage: StagePlan, outer: Around, around: Around) -> Iterator[tuple[Timeout, Around]]:
+    """Yield the timeouts of a stage, each with the policies outside it."""
+    for i, (path, policy) in enumerate(around):
+        for timeout in policy.timeouts(path):
+            yield timeout, outer + around[:i]
+    if stage.startup > 0:
+        yield Timeout(f"{stage.name}.startup.timeout", stage.startup), outer + around
+    if stage.tracker < math.inf:
+        yield Timeout(f"{stage.name}.tracker.timeout", stage.tracker), outer + around
 
 
 def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
     if isinstance(plan.arrivals, Closed):
         return  # clients that wait offer no more than is taken
     shares = plan.shares
-    for stage, outer, own in plan.walk_policies():
-        retries = [(path, p) for path, p in outer + own if isinstance(p, RetryPlan | HedgePlan)]
-        load, sustained = _load(outer + own)
+    for stage, outer, around in plan.walk_policies():
+        again = [(path, policy.load) for path, policy in outer + around if policy.load.word]
+        load = load_of(outer + around)
         work = sum(stage.longest_work)
         offered = shares[stage.name] / plan.mean_gap
-        if not retries or not work:
+        if not again or not work:
             continue
-        limits = {f"{stage.name}.concurrency": stage.concurrency}
-        if stage.pool is not None:
-            limits[f"{stage.name}.pool.size"] = stage.pool.limit
-        limit = min(limits, key=lambda path: limits[path])
-        capacity = limits[limit] / work
-        if offered > capacity or offered * sustained <= capacity:
+        setting, limit = _narrowest(stage)
+        capacity = limit / work
+        if offered > capacity or offered * load.sustained <= capacity:
             continue
-        budgets = [p.budget for _, p in retries if isinstance(p, RetryPlan)]
-        kinds = {RetryPlan: "retries", HedgePlan: "hedges"}
-        again = " and ".join(dict.fromkeys(kinds[type(p)] for _, p in retries))
+        words = " and ".join(dict.fromkeys(each.word for _, each in again))
+        reserves = [each.reserve for _, each in again if each.reserve]
         reserve = ""
-        if any(budget is not None for budget in budgets):
-            reserve = f" (up to {load} times while the reserve of {BUDGET_RESERVE:g} lasts)"
+        if reserves:
+            reserve = f" (up to {load.most} times while the reserve of {max(reserves):g} lasts)"
         yield Contradiction(
-            (*(f"{path}.attempts" for path, _ in retries), limit),
-            f"when calls fail, {again} make {sustained:g} calls of each request{reserve}: "
-            f"{offered * sustained:.3g}/s against a capacity of {capacity:.3g}/s",
+            RETRIES_BEYOND_CAPACITY,
+            (*(f"{path}.attempts" for path, _ in again), setting),
+            f"when calls fail, {words} make {load.sustained:g} calls of each request{reserve}: "
+            f"{offered * load.sustained:.3g}/s against a capacity of {capacity:.3g}/s",
         )
 
 
-def _turns_never_refused(plan: Plan) -> Iterator[Contradiction]:
-    for _, _, own in plan.walk_policies():
-        for path, policy in own:
-            if isinstance(policy, RateLimitPlan) and policy.queue_limit < math.inf:
-                longest = math.floor(policy.longest_queue + 1e-9)
-                if 0 < longest <= policy.queue_limit:
-                    yield Contradiction(
-                        (f"{path}.queue_limit", f"{path}.timeout"),
-                        f"the queue limit has no effect: no more than {longest} calls wait, as "
-                        f"another would do so for longer than {duration_text(policy.timeout)}",
-                    )
+def _narrowest(stage: StagePlan) -> tuple[str, float]:
+    """Return the setting that lets the fewest calls work at once in a stage, and their number."""
+    limits = {f"{stage.name}.concurrency": stage.concurrency}
+    if stage.pool is not None:
+        limits[f"{stage.name}.pool.size"] = stage.pool.limit
+    setting = min(limits, key=lambda path: limits[path])
+    return setting, limits[setting]
 
 
 def _nothing_to_shed(plan: Plan) -> Iterator[Contradiction]:
-    for stage, outer, own in plan.walk_policies():
-        queues = [(stage.name, stage.codel, outer + own, math.inf)]
-        queues += [
-            (path, policy.codel, outer + own[:i], policy.timeout)
-            for i, (path, policy) in enumerate(own)
-            if isinstance(policy, BulkheadPlan)
-        ]
-        for path, codel, outside, timeout in queues:
-            limits = (f"{path}.timeout", timeout), _tightest(outside, for_waits=True)
-            setting, longest = min(filter(None, limits), key=lambda limit: limit[1])
-            if codel is not None and longest <= codel.least_wait:
-                yield Contradiction(
-                    (f"{path}.codel.target", setting),
-                    f"nothing is ever shed: nobody waits for longer than {duration_text(longest)}",
-                )
+    for stage, outer, around in plan.walk_policies():
+        longest = tightest(outer + around, for_waits=True)
+        if stage.codel is None or longest is None:
+            continue
+        if longest.seconds <= stage.codel.least_wait:
+            yield stage.codel.never_sheds(stage.name, longest.setting, longest.seconds)
 
 
 def _of_connections(plan: ConnectionsPlan) -> Iterator[Contradiction]:
     where = f"workload.{CONNECTIONS}"
     if plan.idle_timeout < plan.ping_interval < math.inf:
         yield Contradiction(
+            PINGS_TOO_RARE,
             (f"{where}.ping.interval", f"{where}.idle_timeout"),
             f"pings keep no connection: a proxy cuts a quiet one after "
             f"{duration_text(plan.idle_timeout)}, before a ping after "
@@ -244,6 +189,7 @@ def _of_connections(plan: ConnectionsPlan) -> Iterator[Contradiction]:
         )
     if plan.limit < plan.clients:
         yield Contradiction(
+            LIMIT_BELOW_CLIENTS,
             (f"{where}.limit", f"{where}.clients"),
             f"no more than {plan.limit:g} of {plan.clients} clients are connected at once; the "
             "others are refused whenever they try",
@@ -262,75 +208,12 @@ def _handshakes_given_up(where: str, plan: ConnectionsPlan) -> Iterator[Contradi
     wait = queue * sum(stage.longest_work) / stage.concurrency
     if wait > timeout:
         yield Contradiction(
+            HANDSHAKES_FOR_NOBODY,
             (f"{stage.name}.queue_limit", f"{where}.handshake.timeout"),
             f"with {queue:g} handshakes waiting, the last is served after {duration_text(wait)}, "
             f"{duration_text(wait - timeout)} after its client has given it up; the server goes "
             "on with it for nobody",
         )
-
-
-def _hedges_never_sent(plan: Plan) -> Iterator[Contradiction]:
-    for _, outer, own in plan.walk_policies():
-        for i, (path, policy) in enumerate(own):
-            if not isinstance(policy, HedgePlan):
-                continue
-            tightest = _tightest(outer + own[:i] + own[i + 1 :])
-            if tightest is not None and policy.after >= tightest[1]:
-                yield Contradiction(
-                    (f"{path}.after", tightest[0]),
-                    f"no slow call is sent again: it has ended after {duration_text(tightest[1])}",
-                )
-
-
-def _bulkheads_never_full(plan: Plan) -> Iterator[Contradiction]:
-    idle: set[str] = set()  # of two that are alike, one is left
-    for stage, outer, own in plan.walk_policies():
-        for i, (path, policy) in enumerate(own):
-            if not isinstance(policy, BulkheadPlan):
-                continue
-            rooms = [_let_in(outer + own[:i]), _kept_inside(stage, own[i + 1 :])]
-            setting, room = min(rooms, key=lambda room: room[1])
-            if room <= policy.concurrency and setting not in idle:
-                idle.add(f"{path}.concurrency")
-                yield Contradiction(
-                    (f"{path}.concurrency", setting),
-                    f"the bulkhead of {policy.concurrency} has no effect: no more than {room:g} "
-                    "calls are ever inside it",
-                )
-
-
-def _let_in(outside: Around) -> tuple[str, float]:
-    """Return how many calls the bulkheads around let in, and the setting that says so."""
-    found = ("", math.inf)
-    for path, policy in reversed(outside):
-        if isinstance(policy, HedgePlan):
-            break  # of each call there are several inside
-        if isinstance(policy, DeadlinePlan) and policy.abandon:
-            break  # zombies are inside, and no longer in what is around it
-        if isinstance(policy, BulkheadPlan):
-            found = min(found, (f"{path}.concurrency", policy.concurrency), key=lambda f: f[1])
-        if isinstance(policy, AdaptiveLimitPlan):
-            found = min(found, (f"{path}.max", policy.max), key=lambda f: f[1])
-    return found
-
-
-def _kept_inside(stage: StagePlan, inside: Around) -> tuple[str, float]:
-    """Return how many calls there are room for inside, waiting included, and what says so.
-
-    Without limit where calls can also spend time outside of that room.
-    """
-    for path, policy in inside:
-        if isinstance(policy, BulkheadPlan):
-            return f"{path}.concurrency", policy.room
-        if isinstance(policy, AdaptiveLimitPlan):
-            return f"{path}.max", policy.max
-        waits = isinstance(policy, BreakerPlan) and policy.waits
-        waits |= isinstance(policy, RateLimitPlan) and policy.timeout > 0
-        if waits or isinstance(policy, RetryPlan | FallbackPlan):
-            return path, math.inf
-    elsewhere = stage.startup or stage.blocks
-    limit = math.inf if elsewhere else stage.concurrency + stage.queue_limit
-    return f"{stage.name}.concurrency", limit
 
 
 def _recoveries_beyond(
@@ -339,7 +222,7 @@ def _recoveries_beyond(
     named = [each.name for each in plan.classes]
     # An objective of all requests is one of the slowest class, too.
     classes = named if request_class is None and named else [request_class]
-    chains = [sum((_recoveries(stage) for stage in plan.path(name)), Bound()) for name in classes]
+    chains = [_added(map(_recoveries, plan.path(name))) for name in classes]
     waits = max(chains, key=lambda chain: chain.total)
     if waits.total <= limit:
         return
@@ -349,10 +232,15 @@ def _recoveries_beyond(
         of = "" if request_class is None else f" of {request_class}"
         chain = "recoveries along the chain add up to" if len(policies) > 1 else "a recovery takes"
         yield Contradiction(
+            BEYOND_OBJECTIVE,
             tuple(waits.terms),
             f"callers wait while these are open: {chain} {duration_text(waits.total)}, beyond the "
             f"objective of {duration_text(limit)}{of}",
         )
+
+
+def _added(bounds: Iterable[Bound]) -> Bound:
+    return sum(bounds, Bound())
 
 
 def _recoveries(stage: StagePlan) -> Bound:
@@ -360,11 +248,10 @@ def _recoveries(stage: StagePlan) -> Bound:
     inside = [_recoveries(inner) for inner in stage.stages]
     if stage.parallel:
         inside = [max(inside, key=lambda branch: branch.total)]
-    bound = sum(inside, Bound())
-    for policy in reversed(stage.policies):
-        where = f"{stage.name}.{policy.name}"
-        if isinstance(policy, DeadlinePlan):
-            bound = bound.capped(f"{where}.timeout", policy.timeout)
-        elif isinstance(policy, BreakerPlan) and policy.waits and policy.max_recoveries:
-            bound += recoveries(where, policy)
+    bound = _added(inside)
+    for where, policy in reversed(stage.paths):
+        cut = policy.cut(where)
+        if cut is not None:
+            bound = bound.capped(cut.setting, cut.seconds)
+        bound += policy.recoveries(where)
     return bound

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cascadesim.analysis.composition import Composition
-    from cascadesim.records import Part
+    from cascadesim.plan.layout import Part
 
 Key = TypeVar("Key")
 

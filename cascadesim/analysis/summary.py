@@ -10,8 +10,8 @@ import numpy as np
 
 from cascadesim.analysis.attribution import Blame, blame_for_outcomes, blame_for_time
 from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
-from cascadesim.plan.outcome import ERRORS, Outcome
 from cascadesim.scenario.objectives import RATES
+from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

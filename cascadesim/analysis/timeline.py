@@ -9,31 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cascadesim.analysis.decomposition import rounded
+from cascadesim.plan.causes import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cascadesim.records import Part
+    from cascadesim.plan.layout import Part
     from cascadesim.trace import Trace
 
 WORK = ("agent_execution", "service_work", "connect", "fallback")  # causes that are no wait
 _MINOR = 0.01  # the share of a latency below which steps that follow each other are one
-_WORDS = {
-    "breaker_wait": "waiting for {} to recover",
-    "pool_wait": "waiting for a connection of {}",
-    "queue_wait": "queueing for {}",
-    "startup_wait": "waiting for {} to start up",
-    "rate_limit_wait": "waiting for a token of {}",
-    "handshake_wait": "waiting for a handshake of {}",
-    "head_of_line_wait": "waiting behind earlier messages ({})",
-    "network_wait": "waiting for {} to pass through the network",
-    "connect": "opening a connection of {}",
-    "agent_execution": "execution of {}",
-    "retry_backoff": "pausing before the next attempt ({})",
-    "hedge_wait": "waiting before it is sent again ({})",
-    "service_work": "work of {}",
-    "fallback": "answer of {}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +35,7 @@ class Step:
     @property
     def words(self) -> str:
         """Return what happened meanwhile, such as "waiting for agent.breaker to recover"."""
-        return ", ".join(_WORDS[part.cause].format(part.where) for part in self.parts)
+        return ", ".join(CAUSES[part.cause].doing.format(part.where) for part in self.parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the step as plain data."""

@@ -9,13 +9,13 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.analysis.timeline import WORK, rounded_steps
 from cascadesim.cli.tables import new_console, print_table, say, words
-from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.vary import quantity
 from cascadesim.shown import lower_bound, number, seconds_text
 from cascadesim.studies.candidates import written
 from cascadesim.studies.counterfactual import setting_text
 from cascadesim.studies.explain import SHOWN, limit_of
 from cascadesim.values.errors import one_line
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from cascadesim.analysis.percentiles import DEFINITION, FEW, PERCENTILES, too_few
 from cascadesim.cli.connections_table import connection_tables
-from cascadesim.plan.outcome import CAUSES, Outcome
+from cascadesim.plan.causes import CAUSES
 from cascadesim.shown import percent, seconds_text
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ from rich.text import Text
 
 from cascadesim.analysis.percentiles import PERCENTILES, percentile
 from cascadesim.engine import watch
-from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.plan.connections import CONNECTIONS
-from cascadesim.plan.outcome import Outcome
+from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.shown import number
 from cascadesim.studies.run import Result
 from cascadesim.studies.warmup import settled
 from cascadesim.trace import IN_FLIGHT
 from cascadesim.values.errors import ScenarioError, one_line, show
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, parse_clock
 
 if TYPE_CHECKING:

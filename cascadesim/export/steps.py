@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cascadesim.engine.simpy.breaker import BreakerPlan
 from cascadesim.plan.connections import CONNECTIONS
-from cascadesim.plan.outcome import ERRORS, Outcome
+from cascadesim.policies.breaker import BreakerPlan
+from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascadesim.engine.simpy.stage import StagePlan
-    from cascadesim.plan.faults import FaultPlan
+    from cascadesim.faults.plan import FaultPlan
+    from cascadesim.plan.layout import Part
     from cascadesim.plan.plan import Plan
-    from cascadesim.records import Part, Records
+    from cascadesim.plan.stage import StagePlan
+    from cascadesim.records import Records
     from cascadesim.trace import Trace
 
 

@@ -12,8 +12,6 @@ from cascadesim.randomness import BLOCK, UNIFORM, Stream
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cascadesim.engine.simpy.kernel import Call
-    from cascadesim.engine.simpy.request import Layer, Request
 
 # Observed requests are numbered from here, so that they take no draw of the background traffic.
 OBSERVED = 1 << 40
@@ -75,15 +73,3 @@ class Classes:
         chosen = np.searchsorted(self._cuts, self._draws.block(index), side="right")
         self._blocks[index] = chosen.astype(np.uint8).tobytes()
         return self._blocks[index]
-
-
-class ByClass:
-    """Sends each request on the path of its class."""
-
-    def __init__(self, paths: Sequence[Layer], classes: Classes) -> None:
-        self._paths = paths
-        self._classes = classes
-
-    def call(self, request: Request) -> Call:
-        """Carry the request through the stages of its class."""
-        return self._paths[self._classes.of(request.number)].call(request)

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from cascadesim.plan.stage import StagePlan, walk
 
-    from cascadesim.engine.simpy.retry import RetryPlan
-    from cascadesim.engine.simpy.stage import StagePlan
-    from cascadesim.plan.faults import FaultPlan, Spans
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cascadesim.faults.plan import FaultPlan, Spans
+    from cascadesim.policies.retry import RetryPlan
     from cascadesim.randomness import Distribution
 
 CONNECTIONS = "connections"  # what faults, records and tables call them all
@@ -45,6 +46,10 @@ class ConnectionsPlan:
     reply_timeout: float = math.inf
     lifetime: Distribution | None = None  # after which a client closes its connection
     faults: tuple[FaultPlan, ...] = ()
+
+    def walk(self) -> Iterator[StagePlan]:
+        """Yield every stage of a handshake, outer ones first."""
+        return walk(self.handshake.stages)
 
     def spans(self, kind: str, spans_of: Callable[[FaultPlan], Spans]) -> list[tuple[float, float]]:
         """Return when faults of a kind are active, in order and without overlap."""

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from cascadesim.plan.arrivals import Closed
 from cascadesim.plan.connections import CONNECTIONS, ConnectionsPlan
+from cascadesim.plan.stage import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascadesim.engine.simpy.stage import PolicyPlan, StagePlan
+    from cascadesim.faults.plan import FaultPlan
     from cascadesim.plan.arrivals import Arrivals
     from cascadesim.plan.classes import ClassPlan
-    from cascadesim.plan.faults import FaultPlan
-
-    Around = tuple[tuple[str, PolicyPlan], ...]  # dotted paths and policies
+    from cascadesim.plan.stage import StagePlan
+    from cascadesim.policies.plan import Around
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +119,16 @@ class Plan:
         """
         yield from walk(self.stages)
         if self.connections is not None:
-            yield from walk(self.connections.handshake.stages)
+            yield from self.connections.walk()
 
     def walk_policies(self) -> Iterator[tuple[StagePlan, Around, Around]]:
         """Yield every stage with the policies around it, and its own; outermost first."""
         yield from _walk_policies(self.stages, ())
 
 
-def walk(stages: tuple[StagePlan, ...]) -> Iterator[StagePlan]:
-    """Yield stages and those inside them, outer ones first."""
-    for stage in stages:
-        yield stage
-        yield from walk(stage.stages)
-
-
 def _walk_policies(
     stages: tuple[StagePlan, ...], outer: Around
 ) -> Iterator[tuple[StagePlan, Around, Around]]:
     for stage in stages:
-        own = tuple((f"{stage.name}.{policy.name}", policy) for policy in stage.policies)
-        yield stage, outer, own
-        yield from _walk_policies(stage.stages, outer + own)
+        yield stage, outer, stage.paths
+        yield from _walk_policies(stage.stages, outer + stage.paths)

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cascadesim.engine.simpy.breaker import BreakerPlan
 from cascadesim.plots.style import (
     STATE_LOOKS,
     entitle,
@@ -20,6 +19,7 @@ from cascadesim.plots.style import (
 )
 from cascadesim.plots.thin import most_of_each_pixel
 from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
+from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.errors import ScenarioError
 

@@ -9,7 +9,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from cascadesim.analysis.percentiles import PERCENTILES, share
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.style import (
     COLOURS,
     MARKERS,
@@ -25,6 +24,7 @@ from cascadesim.plots.style import (
     short,
 )
 from cascadesim.plots.thin import ranks
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.style import (
     OBJECTIVE,
     OUTCOME_LOOKS,
@@ -21,6 +20,7 @@ from cascadesim.plots.style import (
 from cascadesim.plots.thin import MANY, slowest_of_each_cell
 from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,7 @@ from cascadesim.values.errors import ScenarioError, show, suggest
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.engine.simpy.pool import PoolPlan
+    from cascadesim.resources.pool import PoolPlan
     from cascadesim.studies.run import Result
 
 _WITHIN: dict[str, Any] = {"facecolor": "#56B4E9", "edgecolor": "none"}

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, LogLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
-from cascadesim.plan.outcome import Outcome
+from cascadesim.plan.causes import CAUSES
 from cascadesim.scenario.objectives import RATES
 from cascadesim.values.errors import ScenarioError, one_line
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Sized
@@ -41,24 +42,11 @@ class Look(NamedTuple):
     sign: str
 
 
-# Waits are hatched, no two alike, and work is plain, in colours that grey tells apart too.
+# Waits first, then work, as bars are drawn.
 CAUSE_LOOKS = {
-    "breaker_wait": Look("#D55E00", "////"),
-    "pool_wait": Look("#0072B2", "\\\\\\\\"),
-    "queue_wait": Look("#56B4E9", "xxxx"),
-    "startup_wait": Look("#CC79A7", "...."),
-    "rate_limit_wait": Look("#B2A04E", "oooo"),
-    "handshake_wait": Look("#882255", "***"),
-    "head_of_line_wait": Look("#999933", "||||"),
-    "network_wait": Look("#332288", "OO"),
-    "retry_backoff": Look("#E69F00", "----"),
-    "hedge_wait": Look("#C7B3E5", "++++"),
-    "connect": Look("#F0E442", ""),
-    "agent_execution": Look("#009E73", ""),
-    "service_work": Look("#A6A6A6", ""),
-    "fallback": Look("#000000", ""),
+    name: Look(CAUSES[name].colour, CAUSES[name].hatch)
+    for name in sorted(CAUSES, key=lambda name: not CAUSES[name].is_wait)
 }
-WAITS = tuple(cause for cause, look in CAUSE_LOOKS.items() if look.sign)
 OUTCOME_LOOKS = {
     Outcome.OK: Look("#0072B2", "o"),
     Outcome.DEGRADED: Look("#56B4E9", "s"),

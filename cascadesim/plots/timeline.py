@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.breakers import StateSpan, state_spans
 from cascadesim.plots.style import (
     CAUSE_LOOKS,
@@ -22,12 +21,14 @@ from cascadesim.plots.style import (
 )
 from cascadesim.plots.timeaxis import Span, faults, instant, mark_spans
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.records import Part, Records
+    from cascadesim.plan.layout import Part
+    from cascadesim.records import Records
     from cascadesim.studies.run import Result
 
 _HIGH = 0.5  # a bar, of its line

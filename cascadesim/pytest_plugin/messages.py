@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import difference
 from cascadesim.analysis.summary import objective_outcomes
-from cascadesim.plan.outcome import ERRORS, Outcome
 from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.source import flow
 from cascadesim.shown import lower_bound
 from cascadesim.studies.thresholds import FEWEST
 from cascadesim.values.errors import cut, one_line
+from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,9 +6,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.bounds import Bound, longest_bound, path_bounds
+from cascadesim.analysis.bounds import longest_bound, path_bounds
 from cascadesim.analysis.composition import Composition, composition
-from cascadesim.analysis.contradictions import Contradiction, contradictions
+from cascadesim.analysis.contradictions import contradictions
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.summary import class_limits, latency_limit
 from cascadesim.report.marks import Marked, marked_values, scenario_text
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cascadesim.plan.plan import Plan
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
+    from cascadesim.values.bound import Bound
+    from cascadesim.values.rules import Contradiction
 
 REPLICATIONS = 10
 

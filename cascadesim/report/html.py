@@ -13,7 +13,6 @@ from markupsafe import Markup, escape
 
 from cascadesim import __version__
 from cascadesim.analysis.percentiles import DEFINITION
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.style import CAUSE_LOOKS
 from cascadesim.report import figures, tables
 from cascadesim.report.bars import bars
@@ -21,6 +20,7 @@ from cascadesim.report.classes import classes
 from cascadesim.report.settings import GOVERNS, MOST_REPLICATIONS, MOVES
 from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
 from cascadesim.values.errors import one_line
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

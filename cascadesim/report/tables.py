@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.plan.outcome import CAUSES, Outcome
+from cascadesim.plan.causes import CAUSES
 from cascadesim.report.timeline import clock, spent
 from cascadesim.shown import lower_bound, number, percent, percent_plus_minus, plus_minus
 from cascadesim.studies.replications import SAME
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

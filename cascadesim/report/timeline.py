@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.engine.simpy.breaker import BreakerPlan
-from cascadesim.plan.outcome import Outcome
+from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.errors import cut
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, duration_text, parse_clock
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.schema.columns import Column
 from cascadesim.scenario.source import Document
+from cascadesim.values.column import Column
 from cascadesim.values.errors import Mark
 from cascadesim.values.strict import Strict
 

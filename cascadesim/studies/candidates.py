@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
-from cascadesim.engine.simpy.breaker import BreakerPlan
 from cascadesim.plan.connections import CONNECTIONS
-from cascadesim.plan.plan import walk
+from cascadesim.plan.stage import walk
+from cascadesim.policies.breaker import Breaker, BreakerPlan
+from cascadesim.policies.breaker_presets import PRESETS
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.paths import locate
-from cascadesim.scenario.schema.breakers import PRESETS
-from cascadesim.scenario.schema.policies import Breaker
 from cascadesim.scenario.vary import Vary, is_fixed, parse_vary, quantity
 from cascadesim.values.errors import ScenarioError, show
 

@@ -6,36 +6,36 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.bounds import Bound, path_bounds, worst_case
-from cascadesim.analysis.contradictions import (
-    Contradiction,
-    RetryCost,
-    contradictions,
-    retry_costs,
-)
+from cascadesim.analysis.bounds import path_bounds, worst_case
+from cascadesim.analysis.contradictions import RetryCost, contradictions, retry_costs
 from cascadesim.analysis.summary import class_limits, latency_limit
 from cascadesim.engine import simulate
-from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
-from cascadesim.engine.simpy.breaker import BreakerPlan
-from cascadesim.engine.simpy.bulkhead import BulkheadPlan
-from cascadesim.engine.simpy.deadline import DeadlinePlan
-from cascadesim.engine.simpy.rate_limit import RateLimitPlan
+from cascadesim.faults.outage import OutagePlan
+from cascadesim.faults.partition import PartitionPlan
 from cascadesim.plan.arrivals import Gaps
-from cascadesim.plan.faults import FaultPlan
-from cascadesim.plan.plan import walk
+from cascadesim.plan.stage import walk
+from cascadesim.policies.breaker import BreakerPlan
+from cascadesim.policies.plan import tightest
 from cascadesim.randomness import Distribution
 from cascadesim.scenario.compile import compile_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cascadesim.engine.simpy.stage import StagePlan
-    from cascadesim.plan.plan import Around, Plan
+    from cascadesim.faults.plan import FaultPlan
+    from cascadesim.plan.plan import Plan
+    from cascadesim.plan.stage import StagePlan
+    from cascadesim.policies.plan import Around
     from cascadesim.scenario.load import Scenario
+    from cascadesim.values.bound import Bound
+    from cascadesim.values.rules import Contradiction
 
-_ENDING = (DeadlinePlan, BulkheadPlan, RateLimitPlan)  # policies that end calls, by a timeout
 _MOST_REQUESTS = 200_000  # of one probe, so that a check takes seconds
-DEAD = {"refuses": "outage", "silent": "partition"}  # how a dependency can be dead, as a fault
+# How a dependency can be dead, as a fault from the beginning to the end.
+DEAD: dict[str, FaultPlan] = {
+    "refuses": OutagePlan(0.0, math.inf),
+    "silent": PartitionPlan(0.0, math.inf),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,8 @@ class Check:
                 for stage, bound in self.bounds.items()
             },
             "contradictions": [
-                {"settings": list(c.settings), "problem": c.problem} for c in self.contradictions
+                {"code": c.code, "settings": list(c.settings), "problem": c.problem}
+                for c in self.contradictions
             ],
         }
 
@@ -189,10 +190,12 @@ def _ever_ends(target: StagePlan, around: Around, i: int) -> bool:
     inside = [policy for stage in walk(target.stages) for policy in stage.policies]
     inside += [policy for _, policy in around[i + 1 :]]
     # An outer deadline that abandons its call does not end it, if it does not propagate.
-    outside = [p for _, p in around[:i] if isinstance(p, DeadlinePlan) and p.ends_waits]
+    outside = tightest(around[:i], for_waits=True)
     timeouts = [min(s.tracker, s.session.lifetime) for s in walk((target,))]
-    ends = any(isinstance(policy, (*_ENDING, AdaptiveLimitPlan)) for policy in inside)
-    return ends or bool(outside) or min(timeouts) < math.inf or any(map(_fills, walk((target,))))
+    ends = any(policy.ends_silent for policy in inside)
+    return (
+        ends or outside is not None or min(timeouts) < math.inf or any(map(_fills, walk((target,))))
+    )
 
 
 def _fills(stage: StagePlan) -> bool:
@@ -208,8 +211,7 @@ def _most_requests(plan: Plan, breaker: BreakerPlan) -> int:
     waits = [breaker.failure_threshold * gap]
     for stage in plan.walk():
         waits += [stage.tracker, stage.startup, stage.session.lifetime]
-        waits += [p.timeout for p in stage.policies if isinstance(p, _ENDING)]
-        waits += [p.recovery_timeout for p in stage.policies if isinstance(p, BreakerPlan)]
+        waits += [seconds for policy in stage.policies for seconds in policy.spans]
     several = 3 * sum(wait for wait in waits if wait < math.inf) / gap
     return int(min(_MOST_REQUESTS, max(5_000, several)))
 
@@ -228,9 +230,7 @@ def _probe(plan: Plan, target: str, dead: str) -> Plan:
         return tuple(
             replace(
                 stage,
-                faults=(FaultPlan(DEAD[dead], 0.0, math.inf),)
-                if inside or stage.name == target
-                else (),
+                faults=(DEAD[dead],) if inside or stage.name == target else (),
                 stages=changed(stage.stages, inside or stage.name == target),
             )
             for stage in stages

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from cascadesim.analysis.percentiles import Percentile
 from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
-from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.source import flow
 from cascadesim.shown import lower_bound, percent
 from cascadesim.studies.processes import in_processes
 from cascadesim.values.errors import cut, one_line
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

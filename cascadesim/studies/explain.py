@@ -21,7 +21,6 @@ from cascadesim.analysis.percentiles import PERCENTILES, share
 from cascadesim.analysis.summary import latency_limit
 from cascadesim.analysis.timeline import Step, timeline
 from cascadesim.engine import trace
-from cascadesim.plan.outcome import ERRORS, Outcome
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario
 from cascadesim.shown import SECONDS, Shown, lower_bound, number, seconds_text, table
@@ -39,6 +38,7 @@ from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.run import seed_of
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError, show
+from cascadesim.values.outcome import ERRORS, Outcome
 from cascadesim.values.units import clock_text, parse_clock
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import numpy as np
 from cascadesim import __version__
 from cascadesim.analysis.attribution import by_cause, by_part
 from cascadesim.analysis.percentiles import DEFINITION
-from cascadesim.plan.outcome import Outcome
 from cascadesim.shown import SECONDS, Shown, figures, lower_bound, number, table
 from cascadesim.sparkline import Sparkline, sparklines
 from cascadesim.studies.run import Result, run
 from cascadesim.studies.warmup import settled
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, parse_clock
 
 if TYPE_CHECKING:

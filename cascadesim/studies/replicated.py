@@ -38,12 +38,12 @@ from cascadesim.values.errors import ScenarioError, show, suggest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from cascadesim.plan.outcome import Outcome
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
     from cascadesim.studies.replications import Job
+    from cascadesim.values.outcome import Outcome
 
 LIMIT = 512 * 1024 * 1024  # bytes of records that are kept; older ones are simulated again
 _Key = tuple[str, int, int]  # digest of the settings, seed, number of the replication

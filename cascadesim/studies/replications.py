@@ -18,8 +18,8 @@ from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.analysis.transient import Transient, transient
 from cascadesim.engine import simulate
-from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.objectives import RATES
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

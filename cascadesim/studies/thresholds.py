@@ -11,11 +11,11 @@ import numpy as np
 
 from cascadesim.analysis.intervals import LEVEL, Interval, mean_interval
 from cascadesim.analysis.percentiles import PERCENTILES, percentile
-from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.objectives import RATES, Objective, parse_objective
 from cascadesim.studies.replicated import Replicated, check_measure
 from cascadesim.studies.replications import bounds
 from cascadesim.values.errors import ScenarioError, show
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import parse_duration, parse_rate, parse_share
 
 if TYPE_CHECKING:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated, Any, Self
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
-from cascadesim.scenario.columns import numbers
-from cascadesim.scenario.schema.columns import Column
+from cascadesim.randomness import Distribution
 from cascadesim.values import sources
+from cascadesim.values.column import Column
+from cascadesim.values.columns import numbers
 from cascadesim.values.errors import show
 from cascadesim.values.sources import follows
 from cascadesim.values.strict import NO_OTHERS, Choice, Name, Strict, problem
@@ -22,7 +24,11 @@ from cascadesim.values.units import (
     TimeUnit,
     Weight,
     duration_text,
+    or_infinite,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_SAMPLES = 100_000  # of one file; every replication is sent with them
 
@@ -194,6 +200,15 @@ class Work(Choice):
             raise problem("one component needs a weight above 0", "mixture")
         return self
 
+    @property
+    def distribution(self) -> Distribution:
+        """Return the distribution that is described, in seconds."""
+        if self.mixture is None:
+            return Distribution(self.kind, _PARAMETERS[self.kind](self.chosen))
+        weights = tuple(part.weight for part in self.mixture.values())
+        parts = tuple((name, part.distribution) for name, part in self.mixture.items())
+        return Distribution("mixture", weights, parts)
+
 
 class Component(Work):
     """One distribution of a mixture: `{weight: 5%, lognormal: {median: 2s, p99: 9s}}`."""
@@ -201,3 +216,32 @@ class Component(Work):
     BESIDE = ("weight",)
 
     weight: Weight = Field(description="how often it is drawn, beside the others' weights")
+
+
+def _lognormal(settings: Lognormal) -> tuple[float, float]:
+    """Return mu and sigma.
+
+    A quantile q of a lognormal is median * exp(sigma * z(q)), z that of the standard normal.
+    """
+    mu = math.log(settings.median)
+    if settings.kind == "sigma":
+        return mu, settings.chosen
+    z = NormalDist().inv_cdf(float(settings.kind[1:]) / 100)
+    return mu, math.log(settings.chosen / settings.median) / z
+
+
+def _gamma(settings: Gamma) -> tuple[float, float]:
+    """Return shape and scale; the mean is their product, the variation 1 / sqrt(shape)."""
+    shape = settings.chosen if settings.kind == "shape" else settings.chosen**-2
+    return shape, settings.mean / shape
+
+
+_PARAMETERS: dict[str, Callable[[Any], tuple[float, ...]]] = {
+    "constant": lambda seconds: (seconds,),
+    "exponential": lambda settings: (settings.mean,),
+    "lognormal": _lognormal,
+    "uniform": lambda settings: (settings.low, settings.high),
+    "gamma": _gamma,
+    "pareto": lambda settings: (*settings.parameters, or_infinite(settings.cap)),
+    "empirical": lambda settings: tuple(sorted(settings.seconds)),
+}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from cascadesim.values.errors import show, suggest
@@ -125,3 +125,20 @@ class Choice(Strict):
     def chosen(self) -> Any:
         """Return the settings of the kind that was given."""
         return getattr(self, self.kind)
+
+
+class Kind(Protocol):
+    """The settings of one kind in a choice."""
+
+    SUMMARY: ClassVar[str]
+
+
+def choice_of(name: str, base: type[Choice], kinds: Mapping[str, type[Kind]]) -> type[Choice]:
+    """Return a choice between these kinds of settings, by the key that stands for a kind."""
+    fields: dict[str, Any] = {
+        kind: (settings | None, Field(None, description=settings.SUMMARY))
+        for kind, settings in kinds.items()
+    }
+    return create_model(
+        name, __base__=base, __doc__=base.__doc__, __module__=base.__module__, **fields
+    )

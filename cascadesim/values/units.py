@@ -247,3 +247,8 @@ Whole = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=MOST_SEED)]
 Number = Annotated[float, Field(strict=True)]  # strict: neither true nor "2"
 Text = Annotated[str, Field(strict=True)]
+
+
+def or_infinite(value: float | None) -> float:
+    """Return a limit as a number: infinity where there is none."""
+    return math.inf if value is None else value

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from strategies import plan_of, scenarios
 
-from cascadesim.analysis.bounds import Bound, longest_bound, worst_case
+from cascadesim.analysis.bounds import longest_bound, worst_case
 from cascadesim.engine import simulate
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import load
+from cascadesim.values.bound import Bound
 
 
 def total(plan: Any) -> float:

@@ -17,8 +17,9 @@ from cascadesim.analysis.composition import (
     mean_composition,
 )
 from cascadesim.analysis.percentiles import PERCENTILES, percentile, share
-from cascadesim.plan.outcome import CAUSES, ERRORS, Outcome
+from cascadesim.plan.causes import CAUSES
 from cascadesim.records import Records
+from cascadesim.values.outcome import ERRORS, Outcome
 
 NAMES = (*PERCENTILES, "mean")
 

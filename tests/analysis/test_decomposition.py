@@ -20,8 +20,8 @@ from cascadesim.analysis.decomposition import (
     units_of,
 )
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.plan.outcome import CAUSES
-from cascadesim.records import Part
+from cascadesim.plan.causes import CAUSES
+from cascadesim.plan.layout import Part
 from cascadesim.studies.compare import Comparison
 from cascadesim.studies.execution import Execution
 

@@ -6,9 +6,10 @@ import pytest
 
 from cascadesim.analysis.attribution import blame_for_time, by_cause, by_part
 from cascadesim.analysis.summary import summarize
-from cascadesim.plan.outcome import Outcome
-from cascadesim.records import Part, Records
+from cascadesim.plan.layout import Part
+from cascadesim.records import Records
 from cascadesim.scenario.objectives import parse_objective
+from cascadesim.values.outcome import Outcome
 
 PARTS = (
     Part("agent", "agent_execution", "agent.deadline.timeout"),

@@ -10,8 +10,8 @@ from strategies import Data, plan_of, scenarios
 
 from cascadesim.analysis.timeline import Step, rounded_steps, timeline
 from cascadesim.engine import trace
-from cascadesim.plan.outcome import CAUSES
-from cascadesim.records import Part
+from cascadesim.plan.causes import CAUSES
+from cascadesim.plan.layout import Part
 from cascadesim.trace import Trace
 
 

@@ -20,7 +20,7 @@ from conftest import ROOT, Cli
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.cli.progress import progress_bar
-from cascadesim.plan.outcome import CAUSES
+from cascadesim.plan.causes import CAUSES
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 COMMANDS = (

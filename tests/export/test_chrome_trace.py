@@ -13,7 +13,7 @@ from strategies import Data, scenarios
 
 import cascadesim
 from cascadesim.export import chrome_trace
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 Event = dict[str, Any]
 

@@ -21,7 +21,7 @@ from strategies import Data, scenarios
 
 import cascadesim
 from cascadesim.export import chrome_trace, otlp_json
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 SHORT = {"horizon": "6min", "drain": "1min"}

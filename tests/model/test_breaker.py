@@ -2,8 +2,9 @@ from math import inf
 
 import pytest
 
-from cascadesim.engine.simpy.breaker import BreakerPlan, CircuitBreaker, State, WindowBreaker
-from cascadesim.engine.simpy.window import WindowPlan
+from cascadesim.engine.simpy.circuit_breaker import CircuitBreaker, State, WindowBreaker
+from cascadesim.policies.breaker import BreakerPlan
+from cascadesim.policies.breaker_window import WindowPlan
 
 C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 

@@ -7,9 +7,10 @@ from math import inf, nextafter
 
 import pytest
 
-from cascadesim.engine.simpy.breaker import BreakerPlan, CircuitBreaker, State
-from cascadesim.engine.simpy.breaker_presets import breaker_of
-from cascadesim.engine.simpy.window import WindowPlan
+from cascadesim.engine.simpy.breaker import breaker_of
+from cascadesim.engine.simpy.circuit_breaker import CircuitBreaker, State
+from cascadesim.policies.breaker import BreakerPlan
+from cascadesim.policies.breaker_window import WindowPlan
 
 C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 

@@ -2,10 +2,11 @@ from collections.abc import Callable
 
 import pytest
 
-from cascadesim.engine.simpy.deadline import AbandoningDeadline, Deadline, Expired, Timer, Timers
+from cascadesim.engine.simpy.deadline import AbandoningDeadline, Deadline
 from cascadesim.engine.simpy.kernel import Alarm, Call, Cancelled, Kernel, Task
 from cascadesim.engine.simpy.request import Layer, Request
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.timers import Expired, Timer, Timers
+from cascadesim.values.outcome import Outcome
 
 Wrap = Callable[[Layer, Kernel, float], Layer]
 BOTH = pytest.mark.parametrize("wrap", [Deadline, AbandoningDeadline])

@@ -17,7 +17,7 @@ from cascadesim.engine.simpy.kernel import (
     WaitQueue,
 )
 from cascadesim.engine.simpy.request import Request
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 
 class Bench:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascadesim.engine.simpy.pool import GONE, Pool, PoolPlan, ServerFull, StaticPool
+from cascadesim.engine.simpy.pool import GONE, Pool, ServerFull, StaticPool
 from cascadesim.randomness import Distribution
+from cascadesim.resources.pool import PoolPlan
 
 CONNECT = Distribution("constant", (0.04,))
 

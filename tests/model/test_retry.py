@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascadesim.engine.simpy.retry import RetryPlan
-from cascadesim.plan.outcome import Outcome
+from cascadesim.policies.retry import RetryPlan
+from cascadesim.values.outcome import Outcome
 
 BACKOFFS = ["constant", "linear", "exponential"]
 JITTERS = ["none", "full", "equal", "decorrelated"]

@@ -7,7 +7,8 @@ from math import floor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascadesim.engine.simpy.window import CountWindow, TimeWindow, Window, WindowPlan
+from cascadesim.engine.simpy.window import CountWindow, TimeWindow, Window
+from cascadesim.policies.breaker_window import WindowPlan
 
 Call = tuple[float, bool, bool]  # when it ended, whether it failed, whether it was slow
 

@@ -9,9 +9,9 @@ from matplotlib.colors import to_hex, to_rgb
 import cascadesim
 from cascadesim.analysis.composition import composition
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.plan.outcome import CAUSES
+from cascadesim.plan.causes import CAUSES, WAITS
 from cascadesim.plots.attribution import attribution
-from cascadesim.plots.style import CAUSE_LOOKS, WAITS
+from cascadesim.plots.style import CAUSE_LOOKS
 from cascadesim.studies.compare import Comparison
 from cascadesim.values.errors import ScenarioError
 

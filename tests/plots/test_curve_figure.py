@@ -13,10 +13,10 @@ from matplotlib.collections import LineCollection, PathCollection
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES, share
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.curve import curve, ecdf
 from cascadesim.studies.compare import Comparison
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 VARIANTS = ("before", "after", "recommended")
 SCENARIO: dict[str, Any] = {

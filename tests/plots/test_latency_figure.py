@@ -8,10 +8,10 @@ from matplotlib.colors import to_rgb
 
 import cascadesim
 from cascadesim import Result
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.latency import latency
 from cascadesim.plots.style import OUTCOME_LOOKS
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import cascadesim
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plots.timeaxis import (
     ClockFormatter,
     ClockLocator,
@@ -17,6 +16,7 @@ from cascadesim.plots.timeaxis import (
     mark_spans,
     time_axis,
 )
+from cascadesim.values.outcome import Outcome
 
 TEXT = (
     "name: q\nhorizon: 60s\nworkload: {arrivals: {constant: {rate: 1/s}}}\n"

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 import cascadesim
 from cascadesim import Result
-from cascadesim.plan.outcome import CAUSES
+from cascadesim.plan.causes import CAUSES
 from cascadesim.plots.style import CAUSE_LOOKS, STATE_LOOKS
 from cascadesim.plots.timeline import timeline
 from cascadesim.values.errors import ScenarioError

@@ -8,7 +8,7 @@ import scipy.stats  # noqa: F401 - pytester forgets what is imported inside, and
 from conftest import ROOT
 
 import cascadesim.pytest_plugin.items  # noqa: F401 - likewise
-from cascadesim.plan.outcome import CAUSES
+from cascadesim.plan.causes import CAUSES
 
 pytest_plugins = ("pytester",)
 

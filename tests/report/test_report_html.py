@@ -14,9 +14,10 @@ from conftest import ROOT, Cli
 from reports import BREAKER, CONSTANT, HOSTILE, NAME, STAGE, VARIANT, Page, incident, report_of
 
 import cascadesim
-from cascadesim.plan.outcome import CAUSES, Outcome
+from cascadesim.plan.causes import CAUSES
 from cascadesim.report.data import Report, report
 from cascadesim.studies.execution import Execution
+from cascadesim.values.outcome import Outcome
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 LOADING = {"src", "href", "srcset", "action", "data", "poster", "formaction", "xlink:href"}

@@ -7,11 +7,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from strategies import Data, plan_of
 
-from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.policies.breaker import BreakerPlan
+from cascadesim.policies.breaker_presets import PRESETS
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.json_schema import json_schema
 from cascadesim.scenario.load import Scenario, loads
-from cascadesim.scenario.schema.breakers import PRESETS
 from cascadesim.values.errors import ScenarioError
 
 VALIDATOR = Draft202012Validator(json_schema())

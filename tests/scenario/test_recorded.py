@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cascadesim.randomness import Distribution
-from cascadesim.scenario.compile import compile_plan, distribution
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario, load
 from cascadesim.studies.replications import Variant
 from cascadesim.studies.store import digest
@@ -35,7 +35,7 @@ def scenario(folder: Path, file: str = "a.csv") -> Scenario:
 def work_of(scenario: Scenario) -> Distribution:
     work = scenario.model.stages["agent"].work
     assert work is not None
-    return distribution(work)
+    return work.distribution
 
 
 def error_of(folder: Path, file: str = "a.csv") -> str:

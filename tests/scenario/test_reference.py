@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from conftest import ROOT, Cli
 
+from cascadesim.policies.breaker_presets import PRESETS
 from cascadesim.scenario.json_schema import json_schema
 from cascadesim.scenario.places import parts
 from cascadesim.scenario.reference import VALUES, page
-from cascadesim.scenario.schema.breakers import PRESETS
 from cascadesim.values.strict import Strict
 
 SCHEMA = json_schema()

@@ -7,7 +7,6 @@ import pytest
 from strategies import Data
 
 from cascadesim.randomness import Distribution
-from cascadesim.scenario.compile import distribution
 from cascadesim.scenario.load import Scenario, loads
 from cascadesim.values.errors import ScenarioError
 
@@ -27,7 +26,7 @@ def scenario(work: Data) -> Scenario:
 def work_of(scenario: Scenario) -> Distribution:
     work = scenario.model.stages["agent"].work
     assert work is not None
-    return distribution(work)
+    return work.distribution
 
 
 def changed(work: Data, **settings: Any) -> Distribution:

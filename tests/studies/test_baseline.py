@@ -16,7 +16,7 @@ from scipy import stats
 import cascadesim
 from cascadesim.analysis.intervals import Interval
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.plan.outcome import CAUSES
+from cascadesim.plan.causes import CAUSES
 from cascadesim.pytest_plugin.messages import apportioned
 from cascadesim.studies.baseline import (
     Baseline,

@@ -12,7 +12,7 @@ from strategies import Data, scenarios
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.engine import simulate
-from cascadesim.engine.simpy.breaker import BreakerPlan
+from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario, loads
 from cascadesim.studies.candidates import candidates, met, written

@@ -27,7 +27,6 @@ from strategies import plan_of, scenarios
 import cascadesim
 from cascadesim.analysis.attribution import Blame
 from cascadesim.analysis.transient import Transient
-from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.studies import store as module
 from cascadesim.studies.replications import (
@@ -40,6 +39,7 @@ from cascadesim.studies.replications import (
 )
 from cascadesim.studies.store import COLUMNS, Key, Store, code_version, digest
 from cascadesim.values.errors import ScenarioError
+from cascadesim.values.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 DATA = {

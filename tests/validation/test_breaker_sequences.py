@@ -7,8 +7,9 @@ These libraries do not run in Python. The sequences are those of CircuitBreakerS
 import pytest
 from strategies import plan_of
 
-from cascadesim.engine.simpy.breaker import BreakerPlan, CircuitBreaker, State
-from cascadesim.engine.simpy.breaker_presets import breaker_of
+from cascadesim.engine.simpy.breaker import breaker_of
+from cascadesim.engine.simpy.circuit_breaker import CircuitBreaker, State
+from cascadesim.policies.breaker import BreakerPlan
 
 C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 FAST, SLOW = 0.0, 5.0  # seconds that a call takes

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from purgatory.domain import model as purgatory_model
 from strategies import plan_of
 
-from cascadesim.engine.simpy.breaker import BreakerPlan
-from cascadesim.engine.simpy.breaker_presets import PybreakerBreaker, breaker_of
+from cascadesim.engine.simpy.breaker import breaker_of
+from cascadesim.engine.simpy.breaker_presets import PybreakerBreaker
+from cascadesim.policies.breaker import BreakerPlan
 
 SEQUENCES = 2000
 EPOCH = datetime(2000, 1, 1)

@@ -12,8 +12,8 @@ from scipy import stats
 from strategies import plan_of
 
 from cascadesim.engine import simulate
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plan.plan import Plan
+from cascadesim.values.outcome import Outcome
 
 REPLICATIONS = 30
 WARMUP, HORIZON = 100, 5000  # seconds

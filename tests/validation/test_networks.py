@@ -13,10 +13,11 @@ import pytest
 from strategies import Data, plan_of
 
 from cascadesim.engine import simulate
-from cascadesim.plan.outcome import Outcome
-from cascadesim.plan.plan import Plan, walk
+from cascadesim.plan.plan import Plan
+from cascadesim.plan.stage import walk
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
+from cascadesim.values.outcome import Outcome
 
 SEED = 7
 NEVER = 1e9  # seconds

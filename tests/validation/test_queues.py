@@ -17,10 +17,10 @@ from scipy import integrate, special, stats
 from strategies import plan_of
 
 from cascadesim.engine import simulate
-from cascadesim.plan.outcome import Outcome
 from cascadesim.plan.plan import Plan
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
+from cascadesim.values.outcome import Outcome
 
 REPLICATIONS = 40
 WARMUP = 200  # seconds

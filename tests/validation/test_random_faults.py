@@ -7,6 +7,7 @@ Reliability, Queuing, and Computer Science Applications", 2nd ed., chapter 6). I
 """
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -16,8 +17,16 @@ from scipy import stats
 from strategies import Data, plan_of
 
 from cascadesim.engine import simulate
-from cascadesim.plan.faults import FaultPlan, Renewal, Timeline
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.timeline import Timeline
+from cascadesim.faults.cold_start import ColdStartPlan
+from cascadesim.faults.error_rate import ErrorRatePlan
+from cascadesim.faults.latency import LatencyPlan
+from cascadesim.faults.outage import OutagePlan
+from cascadesim.faults.partition import PartitionPlan
+from cascadesim.faults.plan import FaultPlan, Renewal
+from cascadesim.faults.pool_leak import PoolLeakPlan
+from cascadesim.faults.restart import RestartPlan
+from cascadesim.values.outcome import Outcome
 
 CONFIDENCE = 0.999
 
@@ -75,8 +84,16 @@ def test_poisson_arrivals_see_that_share_of_time_down() -> None:
 
 
 times = st.floats(0.01, 50)
+PLANS = (
+    OutagePlan,
+    PartitionPlan,
+    RestartPlan,
+    LatencyPlan,
+    ErrorRatePlan,
+    PoolLeakPlan,
+    ColdStartPlan,
+)
 BREAKING = ("outage", "partition", "restart")
-kinds = st.sampled_from([*BREAKING, "latency", "error_rate", "pool_leak", "cold_start"])
 
 
 @st.composite
@@ -92,7 +109,10 @@ def faults(draw: st.DrawFn) -> list[FaultPlan]:
         renewal = Renewal(f"faults.{i}", draw(times), draw(times)) if draw(st.booleans()) else None
         start = draw(st.floats(0, 80))
         end = start + draw(times)
-        drawn.append(FaultPlan(draw(kinds), start, end, renewal=renewal, **settings))
+        plan = draw(st.sampled_from(PLANS))
+        known = {field.name for field in fields(plan)}
+        chosen = {key: value for key, value in settings.items() if key in known}
+        drawn.append(plan(start, end, renewal=renewal, **chosen))
     return drawn
 
 
@@ -111,12 +131,12 @@ def test_a_random_fault_does_what_planned_ones_at_its_times_do(
         if fault.kind not in BREAKING:
             continue
         if fault in active:
-            cuts.append((0.0 if silent else fault.fail_after, silent))
+            cuts.append((fault.fails_after, silent))
         elif now < fault.start < now + work:
             cuts.append((fault.start - now, silent))
     cut = min(cuts, key=lambda each: each[0], default=None)
     ends = {False: Outcome.FAILED, True: Outcome.UNFINISHED}
-    assert ours.broken(now, work) == (None if cut is None else (cut[0], ends[cut[1]]))
+    assert ours.cut(now, work) == (None if cut is None else (cut[0], ends[cut[1]]))
 
     longer, good = work, {"error_rate": 0.9, "pool_leak": 0.9}
     for fault in active:
@@ -124,7 +144,7 @@ def test_a_random_fault_does_what_planned_ones_at_its_times_do(
             longer = longer * fault.multiply + fault.add
         elif fault.kind == "cold_start":
             left = (fault.end - now) / (fault.end - fault.start)
-            longer = longer * (1 + (fault.multiply - 1) * left) + fault.add
+            longer = longer * (1 + (fault.multiply - 1) * left)
         elif fault.kind in good:
             good[fault.kind] *= 1 - fault.share
     assert ours.work(now, work) == pytest.approx(longer)

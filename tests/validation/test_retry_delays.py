@@ -23,8 +23,8 @@ from tenacity import (
 )
 from tenacity.wait import wait_base
 
-from cascadesim.engine.simpy.retry import RetryPlan
-from cascadesim.plan.outcome import Outcome
+from cascadesim.policies.retry import RetryPlan
+from cascadesim.values.outcome import Outcome
 
 DRAWS = 20_000
 BASE, CAP = 0.1, 5.0

@@ -25,14 +25,17 @@ from sqlalchemy.pool.base import _AsyncConnDialect
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from cascadesim.engine.simpy.connector import Connector, DoubtingConnector
-from cascadesim.engine.simpy.deadline import Expired, Timer, Timers
 from cascadesim.engine.simpy.kernel import ARRIVES, Call, Cancelled, Kernel, Task
-from cascadesim.engine.simpy.pool import GONE, Pool, PoolPlan, SessionPlan, StaticPool
+from cascadesim.engine.simpy.pool import GONE, Pool, StaticPool
 from cascadesim.engine.simpy.request import Layer, Request
 from cascadesim.engine.simpy.session import SessionLayer
-from cascadesim.plan.faults import FaultPlan, Timeline
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.timeline import Timeline
+from cascadesim.engine.simpy.timers import Expired, Timer, Timers
+from cascadesim.faults.restart import RestartPlan
 from cascadesim.randomness import Distribution, Stream
+from cascadesim.resources.pool import PoolPlan
+from cascadesim.resources.session import SessionPlan
+from cascadesim.values.outcome import Outcome
 
 SCHEDULES = 600
 UNIT = 0.1  # seconds
@@ -60,7 +63,7 @@ class Use:
 class Setup:
     plan: PoolPlan
     lifetime: float = math.inf
-    restarts: tuple[FaultPlan, ...] = ()
+    restarts: tuple[RestartPlan, ...] = ()
 
     @property
     def connect_time(self) -> float:
@@ -293,7 +296,7 @@ class Hold:
         counts = (self.pool.checked_out, len(self.pool._idle)) if self.is_queue else ()
         self.in_hand[request.number] = (round(now, 6), *counts)
         hold = self.uses[request.number].hold
-        cut = self.timeline.broken(now, hold)
+        cut = self.timeline.cut(now, hold)
         cancel = Timers(self.kernel, min(self.uses[request.number].cancel, 1e6)).start(request.task)
         try:
             yield hold if cut is None else cut[0]
@@ -390,11 +393,11 @@ def schedules(draw: Any) -> list[Use]:
 @st.composite
 def setups(draw: Any, kind: str = "queue") -> Setup:
     connect = Distribution("constant", (draw(st.one_of(times(2), times(12))) + apart(100),))
-    restarts: tuple[FaultPlan, ...] = ()
+    restarts: tuple[RestartPlan, ...] = ()
     most = math.inf
     if draw(st.booleans()):
         start, length = draw(times(30)), draw(times(10))
-        restarts = (FaultPlan("restart", start + apart(101), start + length + apart(102) + UNIT),)
+        restarts = (RestartPlan(start + apart(101), start + length + apart(102) + UNIT),)
     elif kind != "static":
         most = draw(st.sampled_from([math.inf, 1, 2, 3]))
     plan = PoolPlan(kind, connect, most)
@@ -428,7 +431,7 @@ def queue(connect: float, **rest: Any) -> Setup:
     return Setup(replace(plan, **rest), restarts=restarts)
 
 
-RESTART = (FaultPlan("restart", 2.0, 2.5),)
+RESTART = (RestartPlan(2.0, 2.5),)
 IDLE_TWO = [Use(0.05, 1.0), Use(0.1, 1.0), Use(3.0, 1.0), Use(3.1, 1.0), Use(5.0, 1.0)]
 SMALL = queue(1.0, size=1, max_overflow=0)
 

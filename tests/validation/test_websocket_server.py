@@ -13,9 +13,9 @@ from strategies import Data, run
 from websocket_server import Event, Message, Told, World, play
 from websockets.client import BACKOFF_FACTOR, BACKOFF_MAX_DELAY, BACKOFF_MIN_DELAY, backoff
 
-from cascadesim.engine.simpy.retry import RetryPlan
-from cascadesim.plan.outcome import Outcome
+from cascadesim.policies.retry import RetryPlan
 from cascadesim.records import ConnectionCounts, Records
+from cascadesim.values.outcome import Outcome
 
 FAR = "1h"  # so that messages come as they are listed only
 

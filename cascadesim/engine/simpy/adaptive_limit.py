@@ -13,41 +13,22 @@ Not modelled: WindowedLimit, partitions, and limiters whose callers wait.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cascadesim.engine.simpy.kernel import Call, Cancelled, Kernel
-from cascadesim.plan.outcome import Outcome
+from cascadesim.randomness import UNIFORM
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cascadesim.engine.simpy.request import Layer, Request
+    from cascadesim.engine.simpy.site import Site
+    from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
 
 _NANOSECOND = 1e-9
 _WARMUP = 10  # samples of which the long-term average is a plain one
 _TOLERANCE = 1.5  # how many times the long-term average a sample may take (`rttTolerance`)
-
-
-@dataclass(frozen=True, slots=True)
-class AdaptiveLimitPlan:
-    """Settings of one adaptive limit; the algorithms take those that they know.
-
-    `algorithm` is "aimd", "gradient2" or "vegas"; `timeout` is in seconds.
-    """
-
-    name: str
-    algorithm: str
-    initial: int
-    min: int
-    max: int
-    outcomes: frozenset[Outcome]  # that count as drops
-    backoff_ratio: float = 0.9
-    timeout: float = 5.0
-    queue_size: int = 4
-    long_window: int = 600
-    smoothing: float = 0.2
-    probe_multiplier: int = 30
 
 
 class Algorithm(Protocol):
@@ -223,3 +204,11 @@ class AdaptiveLimit:
         if dropped or outcome <= Outcome.DEGRADED:
             rtt = max(self._kernel.env.now - begun, _NANOSECOND)
             self._algorithm.update(rtt, inflight, dropped=dropped)
+
+
+def build(site: Site, plan: AdaptiveLimitPlan, inner: Layer) -> AdaptiveLimit:
+    """Return the layer of an adaptive limit."""
+    algorithm = algorithm_of(plan, site.stream("probe", UNIFORM).at)
+    limit = AdaptiveLimit(inner, site.kernel, algorithm, plan.outcomes, site.end("algorithm"))
+    site.show(limit.levels)
+    return limit

@@ -10,20 +10,20 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.breaker import (
+from cascadesim.engine.simpy.circuit_breaker import (
     BreakerLayer,
-    BreakerPlan,
     CircuitBreaker,
     State,
     Ticket,
     WindowBreaker,
 )
 from cascadesim.engine.simpy.window import CountWindow, TimeWindow
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from cascadesim.engine.simpy.kernel import Call
     from cascadesim.engine.simpy.request import Request
+    from cascadesim.policies.breaker import BreakerPlan
 
 _POLLY_BUCKETS = 10  # HealthMetrics.NumberOfWindows
 
@@ -263,29 +263,3 @@ class EnvoyLayer(BreakerLayer):
 
     def _recover_later(self) -> None:
         """Do nothing, as the sweep is due already."""
-
-
-_BREAKERS: dict[str, type[CircuitBreaker]] = {
-    "pybreaker": PybreakerBreaker,
-    "purgatory": PurgatoryBreaker,
-    "resilience4j": Resilience4jBreaker,
-    "polly": PollyBreaker,
-    "envoy": EnvoyBreaker,
-}
-_LAYERS: dict[str, type[BreakerLayer]] = {
-    "pybreaker": PybreakerLayer,
-    "polly": PollyLayer,
-    "envoy": EnvoyLayer,
-}
-
-
-def breaker_of(plan: BreakerPlan) -> CircuitBreaker:
-    """Return the state machine of a plan."""
-    if plan.preset is not None:
-        return _BREAKERS[plan.preset](plan)
-    return CircuitBreaker(plan) if plan.window is None else WindowBreaker(plan)
-
-
-def layer_of(plan: BreakerPlan) -> type[BreakerLayer]:
-    """Return what callers of the plan's breaker meet."""
-    return _LAYERS.get(plan.preset or "", BreakerLayer)

@@ -9,36 +9,21 @@ who gets no place in time is refused (BulkheadFullException), not timed out. `qu
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.deadline import TimedQueue
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.codel import law_of
+from cascadesim.engine.simpy.shedding import TimedShedding
+from cascadesim.engine.simpy.timers import TimedQueue
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    from cascadesim.engine.simpy.codel import CodelPlan
     from cascadesim.engine.simpy.kernel import Call, Kernel
     from cascadesim.engine.simpy.request import Layer, Request
-
-
-@dataclass(frozen=True, slots=True)
-class BulkheadPlan:
-    """Settings of one bulkhead. `timeout`, in seconds, is the longest wait; 0 refuses at once."""
-
-    name: str
-    concurrency: int = 25  # calls inside at once
-    queue_limit: float = math.inf  # calls that may wait for that
-    timeout: float = 0.0
-    codel: CodelPlan | None = None  # sheds calls that wait
-
-    @property
-    def room(self) -> float:
-        """Return how many calls can be inside or wait."""
-        return self.concurrency + (self.queue_limit if self.timeout else 0)
+    from cascadesim.engine.simpy.site import Site
+    from cascadesim.policies.bulkhead import BulkheadPlan
 
 
 class Bulkhead:
@@ -104,3 +89,48 @@ class Bulkhead:
             self._queue.grant()  # the place passes on, so `busy` stays
         else:
             self._busy -= 1
+
+
+class CodelBulkhead(Bulkhead):
+    """Lets `concurrency` calls through at once, and sheds others that wait."""
+
+    _queue: TimedShedding
+
+    def __init__(
+        self, inner: Layer, kernel: Kernel, plan: BulkheadPlan, part: int, ends: tuple[int, ...]
+    ) -> None:
+        """Build the layer; `ends` are those of a bulkhead, then that of CoDel's target."""
+        assert plan.codel is not None
+        super().__init__(inner, kernel, plan, part, ends[:-1])
+        self._codel_end = ends[-1]
+        self._queue = TimedShedding(kernel, plan.timeout)
+        self._queue.law = law_of(plan.codel)
+
+    def _enter(self) -> bool:
+        if not super()._enter():
+            return False
+        self._queue.law.sheds(self._kernel.env.now, 0.0, 0)
+        return True
+
+    def _queued(self, request: Request) -> Generator[None, Any, int | None]:
+        now = self._kernel.env.now
+        gone = yield from self._queue.wait(request, self._undo, now)
+        if gone is Outcome.REJECTED:
+            return self._codel_end
+        return self._timeout_end if gone is Outcome.TIMED_OUT else None
+
+    def _undo(self, granted: Outcome | None) -> None:
+        if granted is None:
+            self._release()
+
+    def _release(self, _: None = None) -> None:
+        self._queue.shed(self._kernel.env.now)
+        super()._release()
+
+
+def build(site: Site, plan: BulkheadPlan, inner: Layer) -> Bulkhead:
+    """Return the layer of a bulkhead."""
+    kind = Bulkhead if plan.codel is None else CodelBulkhead
+    bulkhead = kind(inner, site.kernel, plan, site.part("queue_wait"), site.ends(plan))
+    site.show(bulkhead.levels)
+    return bulkhead

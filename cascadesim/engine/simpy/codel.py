@@ -20,8 +20,10 @@ place at once is a call without a wait. Who is shed is refused at that instant.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cascadesim.resources.codel import CodelPlan
 
 _REMEMBERED = 16  # intervals for which RFC 8289 knows how often it shed calls
 
@@ -112,20 +114,7 @@ class Rfc8289Law:
         self._last = "first"
 
 
-@dataclass(frozen=True, slots=True)
-class CodelPlan:
-    """Settings of one CoDel, times in seconds. `law` is "folly" or "rfc8289"."""
-
-    target: float = 0.005
-    interval: float = 0.1
-    law: str = "folly"
-
-    @property
-    def least_wait(self) -> float:
-        """Return how long a call must have waited to be shed, at least."""
-        return 2 * self.target if self.law == "folly" else self.target
-
-    def made(self) -> Law:
-        """Return what says which calls to shed."""
-        law = FollyLaw if self.law == "folly" else Rfc8289Law
-        return law(self.target, self.interval)
+def law_of(plan: CodelPlan) -> Law:
+    """Return what says which calls to shed."""
+    law = FollyLaw if plan.law == "folly" else Rfc8289Law
+    return law(plan.target, plan.interval)

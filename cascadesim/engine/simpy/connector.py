@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.pool import GONE
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cascadesim.engine.simpy.kernel import Kernel
     from cascadesim.engine.simpy.pool import Pool
     from cascadesim.engine.simpy.request import Request
-    from cascadesim.plan.faults import Timeline
+    from cascadesim.engine.simpy.timeline import Timeline
     from cascadesim.randomness import Stream
 
 _HAIR = 1e-9  # seconds; a call that a restart cuts may end by so much before it, through rounding
@@ -140,7 +140,7 @@ class DoubtingConnector(Connector):
     def _connect(self, request: Request) -> Generator[float | None, Any, float | Outcome]:
         now = self._kernel.env.now
         seconds = self._draws.at(request.number, request.attempt)
-        cut = self._timeline.broken(now, seconds)
+        cut = self._timeline.cut(now, seconds)
         request.enter(self._part, now)
         if cut is None:
             yield seconds

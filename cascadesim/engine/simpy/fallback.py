@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.propagation import too_late
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from cascadesim.engine.simpy.kernel import Call, Kernel
     from cascadesim.engine.simpy.request import Layer, Request
-    from cascadesim.randomness import Distribution, Stream
-
-
-@dataclass(frozen=True, slots=True)
-class FallbackPlan:
-    """Settings of one fallback: which outcomes it answers for and the seconds that takes."""
-
-    name: str
-    outcomes: frozenset[Outcome]
-    work: Distribution
+    from cascadesim.engine.simpy.site import Site
+    from cascadesim.policies.fallback import FallbackPlan
+    from cascadesim.randomness import Stream
 
 
 class Fallback:
@@ -43,3 +35,9 @@ class Fallback:
         request.enter(self._part, self._kernel.now)
         yield self._draws.at(request.number, request.attempt)
         return Outcome.DEGRADED
+
+
+def build(site: Site, plan: FallbackPlan, inner: Layer) -> Fallback:
+    """Return the layer of a fallback."""
+    draws = site.stream("work", plan.work)
+    return Fallback(inner, site.kernel, plan, site.part("fallback"), draws)

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from cascadesim.engine.simpy.kernel import Call, Kernel, Waiter, WaitQueue
 from cascadesim.engine.simpy.place import Place
 from cascadesim.engine.simpy.stage import Limit
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from cascadesim.engine.simpy.place import Release
     from cascadesim.engine.simpy.request import Layer, Request
-    from cascadesim.engine.simpy.stage import StagePlan
+    from cascadesim.plan.stage import StagePlan
 
 
 class Row:

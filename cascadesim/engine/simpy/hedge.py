@@ -23,31 +23,20 @@ it. Breakers inside see the attempts that lose as calls that are cancelled.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.deadline import Timer, Timers, run
 from cascadesim.engine.simpy.kernel import Call, Cancelled, Kernel
-from cascadesim.engine.simpy.propagation import too_late
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.propagation import run, too_late
+from cascadesim.engine.simpy.timers import Timer, Timers
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from cascadesim.engine.simpy.request import Layer, Request
+    from cascadesim.engine.simpy.site import Site
+    from cascadesim.policies.hedge import HedgePlan
 
 MAX_ATTEMPTS = 5  # a fixed stride, so that other `attempts` move no draw of an outer retry
-
-
-@dataclass(frozen=True, slots=True)
-class HedgePlan:
-    """Settings of one hedge. Without a throttle `max_tokens` is 0."""
-
-    name: str
-    after: float  # seconds
-    attempts: int  # calls in all, the first one included
-    outcomes: frozenset[Outcome]  # after which the next is sent at once
-    max_tokens: float = 0.0
-    token_ratio: float = 0.0
 
 
 class Hedge:
@@ -194,3 +183,8 @@ class _Attempts:
         self._drop_next()
         if self.waited_for:
             hedge.kernel.wake(request.task)
+
+
+def build(site: Site, plan: HedgePlan, inner: Layer) -> Hedge:
+    """Return the layer of a hedge."""
+    return Hedge(inner, site.kernel, plan, site.part("hedge_wait"))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from cascadesim.engine.simpy.request import Request

@@ -17,9 +17,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.deadline import run
 from cascadesim.engine.simpy.kernel import Call, Cancelled, Kernel
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.propagation import run
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from cascadesim.engine.simpy.request import Layer, Request

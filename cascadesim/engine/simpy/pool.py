@@ -34,51 +34,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cascadesim.randomness import Distribution
+    from cascadesim.resources.pool import PoolPlan
 
 GONE = -math.inf  # stands for the instant at which a connection was made that is closed by now
-
-
-@dataclass(frozen=True, slots=True)
-class PoolPlan:
-    """Settings of one pool, times in seconds. `kind` is "queue", "null" or "static"."""
-
-    kind: str
-    connect_time: Distribution
-    max_connections: float = math.inf  # of the database server
-    size: int = 5  # 0 keeps all
-    max_overflow: int = 10  # -1 sets no limit
-    timeout: float = 30.0
-    recycle: float = math.inf
-    use_lifo: bool = False
-    pre_ping: bool = False
-    ping_time: float = 0.0
-
-    @property
-    def limit(self) -> float:
-        """Return how many connections can be checked out at once."""
-        if self.kind != "queue" or self.size == 0 or self.max_overflow == -1:
-            return math.inf
-        return self.size + self.max_overflow
-
-    @property
-    def keeps(self) -> float:
-        """Return how many idle connections it keeps."""
-        if self.kind == "queue":
-            return self.size or math.inf
-        return 1 if self.kind == "static" else 0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPlan:
-    """Settings of the sessions of one stage: the spans for which requests hold a connection."""
-
-    lifetime: float = math.inf  # seconds after which the reaper ends a session, in use or leaked
-    leak: float = 0.0  # share of sessions that their request never closes
 
 
 class ServerFull(Exception):  # noqa: N818 - named after the database's answer

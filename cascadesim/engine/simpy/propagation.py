@@ -24,17 +24,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.deadline import (
-    AbandoningDeadline,
-    Deadline,
-    DeadlinePlan,
-    Expired,
-    Timer,
-)
 from cascadesim.engine.simpy.kernel import Call, Kernel, Task, Waiter
+from cascadesim.engine.simpy.timers import Expired, Timer
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from cascadesim.engine.simpy.request import Layer, Request
 
@@ -93,17 +88,6 @@ def unanswered(request: Request, seconds: float | None) -> Generator[float | Non
         request.context.leave(waiter)
 
 
-class PropagatingDeadline(AbandoningDeadline):
-    """Gives the call inside up when its time is up, and tells it when that is."""
-
-    def _fork(self, request: Request) -> tuple[Request, Timer]:
-        twin = request.fork()
-        own = Context(request.task, self._timers.expiry, self._end)
-        if twin.context is None or own.expires < twin.context.expires:
-            twin.context = own
-        return twin, own
-
-
 class EndsWithContext:
     """Ends the call inside, a deadline's, at the deadline that it is told of."""
 
@@ -138,13 +122,19 @@ class InTime:
         return (yield from self._inner.call(request))
 
 
-def propagates(policy: object) -> bool:
-    """Return whether what is inside a policy of this plan is told of a deadline."""
-    return isinstance(policy, DeadlinePlan) and policy.propagate
+def run(call: Call, twin: Request, kernel: Kernel, done: Callable[[Outcome], None]) -> None:
+    """Run a call of a twin as a task of its own, which tells `done` how it ends."""
+    twin.task = Task(kernel, done)
+    twin.task.start(call if twin.context is None else _in_time(call, twin))
 
 
-def deadline_of(plan: DeadlinePlan) -> type[Deadline | AbandoningDeadline]:
-    """Return what callers of the plan's deadline meet."""
-    if plan.propagate:
-        return PropagatingDeadline
-    return AbandoningDeadline if plan.abandon else Deadline
+def _in_time(call: Call, request: Request) -> Call:
+    """Carry on a call, which has timed out where the deadline ends it that it is told of."""
+    context = request.context
+    assert context is not None
+    try:
+        return (yield from call)
+    except Expired as expired:
+        if expired.timer is not context:
+            raise
+        return request.end(Outcome.TIMED_OUT, context.end)

@@ -12,36 +12,20 @@ rounded down. `queue_limit` is not Go's, but that of our other queues.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.kernel import Call, Cancelled, Kernel
 from cascadesim.engine.simpy.propagation import too_late
-from cascadesim.plan.outcome import Outcome
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from cascadesim.engine.simpy.request import Layer, Request
+    from cascadesim.engine.simpy.site import Site
+    from cascadesim.policies.rate_limit import RateLimitPlan
 
 _HAIR = 1e-9  # seconds; a shorter wait is one of rounding
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimitPlan:
-    """Settings of one rate limit. `timeout`, in seconds, is the longest wait; 0 refuses at once."""
-
-    name: str
-    rate: float  # tokens a second
-    burst: int = 1  # the most there are
-    timeout: float = 0.0
-    queue_limit: float = math.inf  # calls that may wait
-
-    @property
-    def longest_queue(self) -> float:
-        """Return how many calls can wait before the last of them would do so for too long."""
-        return self.rate * self.timeout
 
 
 class TokenBucket:
@@ -141,3 +125,10 @@ class RateLimit:
             raise
         finally:
             self._waiting -= 1
+
+
+def build(site: Site, plan: RateLimitPlan, inner: Layer) -> RateLimit:
+    """Return the layer of a rate limit."""
+    limit = RateLimit(inner, site.kernel, plan, site.part("rate_limit_wait"), site.ends(plan))
+    site.show(limit.levels)
+    return limit

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from cascadesim.engine.simpy.kernel import Call, Task
     from cascadesim.engine.simpy.place import Place
     from cascadesim.engine.simpy.propagation import Context
-    from cascadesim.plan.outcome import Outcome
+    from cascadesim.values.outcome import Outcome
 
     Places = tuple[Place | None, Place | None]  # of the stage before, and of this one
 

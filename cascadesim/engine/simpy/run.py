@@ -24,9 +24,9 @@ from cascadesim.engine.simpy.senders import (
 from cascadesim.plan.arrivals import Apart, Closed
 from cascadesim.plan.classes import OBSERVED
 from cascadesim.plan.connections import ConnectionsPlan
-from cascadesim.plan.outcome import Outcome
 from cascadesim.records import ConnectionCounts, Records, Transition
 from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,14 +104,14 @@ class _Run:
     def __init__(self, plan: Plan, seed: int, replication: int) -> None:
         self.kernel = Kernel()
         self._plan = plan
-        builder = Builder(self.kernel, plan.end, seed, replication)
+        builder = Builder(self.kernel, plan, seed, replication)
         self._root = builder.root(plan)
         self._connections = None
         if plan.connections is not None:
             self._connections = builder.connections(plan.connections, self._root)
             self._root = self._connections.way
         self._builder = builder
-        self._parts = len(builder.parts)
+        self._parts = len(builder.layout.parts)
         arrivals, horizon = plan.arrivals, plan.horizon
         instants, numbers = _numbered(plan, seed, replication)
         self._first_observed = len(instants)
@@ -198,17 +198,17 @@ class _Run:
         observation[first : first + n] = np.arange(n)
         transitions = [
             Transition(at, where, state.value)
-            for where, breaker in self._builder.breakers
+            for where, breaker in self._builder.world.breakers
             for at, state in breaker.history
         ]
         return Records(
-            parts=tuple(self._builder.parts),
+            parts=self._builder.layout.parts,
             arrival=rows[:, 0],
             latency=rows[:, 1],
             outcome=np.frombuffer(self._outcomes, dtype=np.uint8)[: self._used],
             retries=rows[:, 2].astype(np.int32),
             observation=observation,
-            ends=tuple(self._builder.ends),
+            ends=self._builder.layout.ends,
             ended_by=rows[:, 3].astype(np.int32),
             seconds=rows[:, 4:],
             transitions=tuple(sorted(transitions, key=lambda t: t.at)),
@@ -226,7 +226,7 @@ class _Run:
         found = self._connections
         if found is None:
             return None
-        ends = list(self._builder.ends)
+        ends = self._builder.layout.ends
         failed, lost = (
             {ends[i]: n for i, n in sorted(c.items())} for c in (found.failed, found.lost)
         )
@@ -246,7 +246,7 @@ class _Run:
         """Return how full everything is, by dotted path, and how many requests are under way."""
         found = {
             f"{where}.{name}": value
-            for where, levels in self._builder.levels.items()
+            for where, levels in self._builder.world.levels.items()
             for name, value in levels().items()
         }
         return found | {IN_FLIGHT: len(self._live)}
@@ -263,7 +263,9 @@ class _Run:
             arrival=self._rows[ended, 0],
             latency=self._rows[ended, 1],
             outcome=outcomes[ended],
-            breakers={where: breaker.state.value for where, breaker in self._builder.breakers},
+            breakers={
+                where: breaker.state.value for where, breaker in self._builder.world.breakers
+            },
             levels=self.levels(),
         )
 

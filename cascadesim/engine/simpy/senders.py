@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cascadesim.engine.simpy.kernel import Kernel
     from cascadesim.engine.simpy.websocket import Connections
     from cascadesim.plan.arrivals import Closed
-    from cascadesim.plan.outcome import Outcome
     from cascadesim.plan.plan import ObservedPlan
+    from cascadesim.values.outcome import Outcome
 
     Ended = Callable[[Outcome], None]
 

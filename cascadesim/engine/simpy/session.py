@@ -6,21 +6,26 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.deadline import Deadline, TimedQueue
+from cascadesim.engine.simpy.connector import Connector, DoubtingConnector
+from cascadesim.engine.simpy.deadline import Deadline
 from cascadesim.engine.simpy.kernel import Cancelled
-from cascadesim.engine.simpy.pool import GONE, ServerFull
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.pool import GONE, Pool, ServerFull, StaticPool
+from cascadesim.engine.simpy.timers import TimedQueue
+from cascadesim.randomness import UNIFORM
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    from cascadesim.engine.simpy.connector import Connector
     from cascadesim.engine.simpy.kernel import Call, Kernel
-    from cascadesim.engine.simpy.pool import Pool, SessionPlan
     from cascadesim.engine.simpy.request import Layer, Request
-    from cascadesim.plan.faults import Timeline
+    from cascadesim.engine.simpy.site import World
+    from cascadesim.engine.simpy.timeline import Timeline
+    from cascadesim.plan.stage import StagePlan
     from cascadesim.randomness import Stream
+    from cascadesim.resources.pool import PoolPlan
+    from cascadesim.resources.session import SessionPlan
 
 
 class Leaks:
@@ -183,3 +188,47 @@ class SessionLayer:
         if self._in_use is not None and lent is not None:
             self._in_use.get_back(lent)
         self._give_back(made)
+
+
+def build(world: World, stage: StagePlan, index: int, inner: Layer) -> SessionLayer:
+    """Return the layer that gives calls of a stage, number `index`, a connection of its pool."""
+    assert stage.pool is not None
+    where = f"{stage.name}.pool"
+    paths = (f"{where}.timeout", f"{where}.max_connections", f"{stage.name}.session.lifetime")
+    timeout, full, lifetime = map(world.layout.end, paths)
+    pool = StaticPool(stage.pool) if stage.pool.kind == "static" else Pool(stage.pool)
+    layer = SessionLayer(
+        inner,
+        world.kernel,
+        pool,
+        _connector(world, stage, stage.pool, pool),
+        stage.session,
+        world.layout.part(where, "pool_wait"),
+        (timeout, full, lifetime),
+        _leaks(world, stage),
+        index,
+    )
+    world.levels[where] = layer.levels
+    return layer
+
+
+def _leaks(world: World, stage: StagePlan) -> Leaks | None:
+    faults = tuple(fault for fault in stage.faults if fault.leak_share)
+    share = stage.session.leak
+    if not share and not faults:
+        return None
+    draws = world.stream(f"{stage.name}.leak", UNIFORM)
+    return FaultyLeaks(draws, share, world.timeline(faults)) if faults else Leaks(draws, share)
+
+
+def _connector(world: World, stage: StagePlan, plan: PoolPlan, pool: Pool) -> Connector:
+    where, layout = f"{stage.name}.pool", world.layout
+    part = layout.part(where, "connect")
+    draws = world.stream(f"{stage.name}.connect", plan.connect_time)
+    restarts = tuple(fault for fault in stage.faults if fault.restarts)
+    if not restarts and not plan.pre_ping:
+        return Connector(world.kernel, pool, part, draws)
+    pinging = layout.part(f"{where}.pre_ping", "connect") if plan.pre_ping else part
+    ends = layout.end(stage.name), layout.end(f"{where}.pre_ping")
+    timeline = world.timeline(restarts)
+    return DoubtingConnector(world.kernel, pool, (part, pinging), ends, draws, timeline)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.bulkhead import Bulkhead, BulkheadPlan
-from cascadesim.engine.simpy.deadline import TimedQueue
+from cascadesim.engine.simpy.codel import law_of
 from cascadesim.engine.simpy.kernel import Call, Kernel, WaitQueue
-from cascadesim.engine.simpy.stage import Limit, StagePlan
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.stage import Limit
+from cascadesim.engine.simpy.timers import TimedQueue
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from typing import Any
-
     from cascadesim.engine.simpy.codel import Law
     from cascadesim.engine.simpy.request import Layer, Request
+    from cascadesim.plan.stage import StagePlan
 
 
 class Shedding(WaitQueue):
@@ -52,7 +50,7 @@ class CodelLimit(Limit):
         full, self._codel_end = ends
         super().__init__(inner, kernel, plan, part, full)
         self._queue = Shedding(kernel)
-        self._queue.law = plan.codel.made()
+        self._queue.law = law_of(plan.codel)
 
     def call(self, request: Request) -> Call:
         """Carry the request through when there is room for it, unless it is shed."""
@@ -71,43 +69,6 @@ class CodelLimit(Limit):
             return (yield from self._inner.call(request))
         finally:
             self._release()
-
-    def _undo(self, granted: Outcome | None) -> None:
-        if granted is None:
-            self._release()
-
-    def _release(self, _: None = None) -> None:
-        self._queue.shed(self._kernel.env.now)
-        super()._release()
-
-
-class CodelBulkhead(Bulkhead):
-    """Lets `concurrency` calls through at once, and sheds others that wait."""
-
-    _queue: TimedShedding
-
-    def __init__(
-        self, inner: Layer, kernel: Kernel, plan: BulkheadPlan, part: int, ends: tuple[int, ...]
-    ) -> None:
-        """Build the layer; `ends` are those of a bulkhead, then that of CoDel's target."""
-        assert plan.codel is not None
-        super().__init__(inner, kernel, plan, part, ends[:-1])
-        self._codel_end = ends[-1]
-        self._queue = TimedShedding(kernel, plan.timeout)
-        self._queue.law = plan.codel.made()
-
-    def _enter(self) -> bool:
-        if not super()._enter():
-            return False
-        self._queue.law.sheds(self._kernel.env.now, 0.0, 0)
-        return True
-
-    def _queued(self, request: Request) -> Generator[None, Any, int | None]:
-        now = self._kernel.env.now
-        gone = yield from self._queue.wait(request, self._undo, now)
-        if gone is Outcome.REJECTED:
-            return self._codel_end
-        return self._timeout_end if gone is Outcome.TIMED_OUT else None
 
     def _undo(self, granted: Outcome | None) -> None:
         if granted is None:

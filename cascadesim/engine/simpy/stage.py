@@ -3,81 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.deadline import TimedQueue
 from cascadesim.engine.simpy.kernel import Call, Cancelled, Kernel, WaitQueue, WaitStack
-from cascadesim.engine.simpy.pool import PoolPlan, SessionPlan
 from cascadesim.engine.simpy.propagation import unanswered
-from cascadesim.plan.outcome import Outcome
+from cascadesim.engine.simpy.timers import TimedQueue
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan
-    from cascadesim.engine.simpy.breaker import BreakerPlan
-    from cascadesim.engine.simpy.bulkhead import BulkheadPlan
-    from cascadesim.engine.simpy.codel import CodelPlan
-    from cascadesim.engine.simpy.deadline import DeadlinePlan
-    from cascadesim.engine.simpy.fallback import FallbackPlan
-    from cascadesim.engine.simpy.hedge import HedgePlan
-    from cascadesim.engine.simpy.rate_limit import RateLimitPlan
     from cascadesim.engine.simpy.request import Layer, Request
-    from cascadesim.engine.simpy.retry import RetryPlan
-    from cascadesim.plan.faults import FaultPlan, Timeline
-    from cascadesim.randomness import Distribution, Stream
-
-    PolicyPlan = (
-        AdaptiveLimitPlan
-        | BreakerPlan
-        | BulkheadPlan
-        | DeadlinePlan
-        | FallbackPlan
-        | HedgePlan
-        | RateLimitPlan
-        | RetryPlan
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class StagePlan:
-    """One stage and the stages inside it, times in seconds."""
-
-    name: str
-    is_agent: bool = False  # its work counts as agent execution
-    work: Distribution | None = None
-    failure_rate: float = 0.0  # chance that a call fails when its work is done
-    concurrency: float = math.inf  # calls worked on at once
-    queue_limit: float = math.inf  # calls that may wait for that
-    lifo: bool = False  # the newest of them is served first
-    codel: CodelPlan | None = None  # sheds some of them
-    blocks: bool = False  # one more keeps its place in the stage before, and is not rejected
-    tracker: float = math.inf  # when a call that gets no answer is noticed
-    startup: float = 0.0  # how long callers wait while the stage starts up
-    pool: PoolPlan | None = None
-    session: SessionPlan = field(default_factory=SessionPlan)
-    policies: tuple[PolicyPlan, ...] = ()  # outermost first
-    faults: tuple[FaultPlan, ...] = ()
-    stages: tuple[StagePlan, ...] = ()  # passed after the stage's own work
-    parallel: bool = False  # all of them at once, not in order
-
-    @property
-    def longest_work(self) -> list[float]:
-        """Return mean seconds of work that a call passes one after the other, inside included.
-
-        Of stages in parallel the longest, which is less than what the slowest takes on average.
-        """
-        own = [] if self.work is None else [self.work.mean]
-        inside = [stage.longest_work for stage in self.stages]
-        if self.parallel:
-            return own + max(inside, key=math.fsum)
-        return own + [seconds for works in inside for seconds in works]
-
-    @property
-    def work_cause(self) -> str:
-        """Return the cause that the stage's own work is charged to."""
-        return "agent_execution" if self.is_agent else "service_work"
+    from cascadesim.engine.simpy.timeline import Timeline
+    from cascadesim.plan.stage import StagePlan
+    from cascadesim.randomness import Stream
 
 
 class Sequence:
@@ -137,7 +76,7 @@ class Work:
         try:
             if self._timeline is not None:
                 work = self._timeline.work(now, work)
-                cut = self._timeline.broken(now, work)
+                cut = self._timeline.cut(now, work)
                 if cut is not None:
                     yield from self._cut(request, *cut)
                     failed = cut[1] is Outcome.FAILED

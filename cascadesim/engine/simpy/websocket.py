@@ -32,20 +32,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.engine.simpy.deadline import AbandoningDeadline, Deadline
+from cascadesim.engine.simpy.deadline import AbandoningDeadline, Deadline, PropagatingDeadline
 from cascadesim.engine.simpy.kernel import ARRIVES, EXPIRES, Alarm, Call, Cancelled, Task, WaitQueue
-from cascadesim.engine.simpy.propagation import PropagatingDeadline
 from cascadesim.engine.simpy.request import Request
-from cascadesim.plan.connections import CONNECTED, CONNECTING, GONE, WAITING
-from cascadesim.plan.outcome import Outcome
+from cascadesim.plan.connections import CONNECTED, CONNECTING, CONNECTIONS, GONE, WAITING
+from cascadesim.randomness import UNIFORM
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from cascadesim.engine.simpy.kernel import Kernel
     from cascadesim.engine.simpy.request import Layer
+    from cascadesim.engine.simpy.site import World
+    from cascadesim.faults.plan import FaultPlan, Spans
     from cascadesim.plan.connections import ConnectionsPlan
-    from cascadesim.plan.faults import FaultPlan, Spans
     from cascadesim.randomness import Stream
 
 _HAIR = 1e-9  # of an interval between pings; less is rounding
@@ -448,3 +449,26 @@ class Client:
         self._all.open -= 1
         self._all.closed += 1
         self._shake_hands()
+
+
+def build(world: World, plan: ConnectionsPlan, inner: Layer) -> Connections:
+    """Return the connections that messages pass on their way to a layer."""
+    settings = f"workload.{CONNECTIONS}"
+    part, end = partial(world.layout.part, CONNECTIONS), world.layout.end
+    ends = ("handshake.timeout", "reconnect.attempts", "limit", "ping.timeout", "idle_timeout")
+    lifetime = plan.lifetime
+    return Connections(
+        inner,
+        world.kernel,
+        plan,
+        Parts(
+            part("handshake_wait"),
+            part("retry_backoff"),
+            part("head_of_line_wait"),
+            part("network_wait"),
+        ),
+        Ends(end(CONNECTIONS), *(end(f"{settings}.{key}") for key in (*ends, "reply_timeout"))),
+        world.stream(f"{settings}.reconnect.jitter", UNIFORM),
+        None if lifetime is None else world.stream(f"{settings}.lifetime", lifetime),
+        world.spans_of,
+    )

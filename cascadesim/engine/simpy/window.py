@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-
-@dataclass(frozen=True, slots=True)
-class WindowPlan:
-    """Settings of a window, times in seconds; it holds `calls`, or else those of `time`.
-
-    Rates are shares from 0 to 1; an infinite one is never reached.
-    """
-
-    calls: int
-    time: float
-    minimum: int  # calls in it before any rate counts
-    failure_rate: float = math.inf  # share of failures that opens the breaker
-    slow_call: float = math.inf  # what takes longer is slow
-    slow_rate: float = math.inf  # share of slow calls that opens the breaker
+if TYPE_CHECKING:
+    from cascadesim.policies.breaker_window import WindowPlan
 
 
 class _Window:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cascadesim.scenario.schema.policies import Backoff
+from cascadesim.policies.retry import Backoff
 from cascadesim.scenario.schema.stages import Stage
 from cascadesim.values import sources
 from cascadesim.values.distributions import Work
@@ -111,8 +111,6 @@ class Connections(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        from cascadesim.scenario.compile import distribution  # which imports the schema
-
-        if self.lifetime is not None and not distribution(self.lifetime).mean:
+        if self.lifetime is not None and not self.lifetime.distribution.mean:
             raise problem("must take some time, or clients would connect without end", "lifetime")
         return self

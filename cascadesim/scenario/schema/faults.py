@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from cascadesim.faults.registry import settings_by_kind
 from cascadesim.values import sources
 from cascadesim.values.errors import show
 from cascadesim.values.sources import follows
-from cascadesim.values.strict import Choice, Strict, one_kind, problem
-from cascadesim.values.units import Duration, Instant, Number, PositiveDuration, Share
+from cascadesim.values.strict import Choice, Strict, choice_of, one_kind, problem
+from cascadesim.values.units import Instant, PositiveDuration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,65 +37,6 @@ Targets = Annotated[
     PlainValidator(_targets),
     WithJsonSchema({"anyOf": [{"type": "string"}, _NAMES], "examples": ["a", ["a", "b"]]}),
 ]
-
-
-class Outage(Strict):
-    """Calls fail, and so do those under way when it begins."""
-
-    fail_after: Duration = Field(
-        "0s", validate_default=True, description="how long a call takes to fail"
-    )
-
-
-class ErrorRate(Strict):
-    """A share of calls fails after its work."""
-
-    share: Share = Field(description="share of the calls that fail")
-
-
-class Latency(Strict):
-    """Calls that start meanwhile take longer."""
-
-    multiply: Annotated[Number, Field(gt=0, le=10**6)] = Field(
-        1.0, description="factor on the work's time"
-    )
-    add: Duration = Field("0s", validate_default=True, description="time added after the factor")
-
-
-class PoolLeak(Strict):
-    """Sessions that end meanwhile are not closed, and hold their connections."""
-
-    share: Share = Field(description="share of the sessions, beside the stage's own leak")
-
-
-class ColdStart(Strict):
-    """Calls that start meanwhile take longer, less and less so as caches fill and code compiles."""
-
-    FOLLOWS = follows(sources.WARMING_UP)
-
-    multiply: Annotated[Number, Field(gt=1, le=10**6)] = Field(
-        description="factor on the work's time at the start of the fault; it falls evenly to 1"
-    )
-
-
-class ColdAfter(ColdStart):
-    """Calls that start after the restart take longer, less and less so until `for` is over."""
-
-    duration: PositiveDuration = Field(alias="for", description="how long after the restart")
-
-
-class Restart(Strict):
-    """Calls under way fail, and the stage starts up until the fault is over."""
-
-    FOLLOWS = follows(cold_start=sources.WARMING_UP)
-
-    cold_start: ColdAfter | None = Field(
-        None, description="calls take longer at first, each time that it has restarted"
-    )
-
-
-class Plain(Strict):
-    """A fault without settings."""
 
 
 class Random(Strict):
@@ -123,7 +65,7 @@ def _one_kind_and_time(schema: dict[str, Any], model: type[Choice]) -> None:
     ]
 
 
-class Fault(Choice):
+class Timed(Choice):
     """A timed change of a stage: `{on: agent, from: 1min, for: 45s, outage: {}}`.
 
     At random times: `{on: agent, random: {mtbf: 10min, mttr: 30s}, outage: {}}`.
@@ -131,26 +73,15 @@ class Fault(Choice):
 
     model_config = ConfigDict(json_schema_extra=_one_kind_and_time)
     BESIDE = ("on", "from", "for", "random")
-    FOLLOWS = follows(random=sources.RENEWAL, cold_start=sources.WARMING_UP)
+    FOLLOWS = follows(random=sources.RENEWAL)
 
-    on: Targets = Field(description="the stage, or several that it befalls at the same times")
+    on: Targets = Field(description="the stage, or several that have it at the same times")
     start: Instant | None = Field(
         None, alias="from", description="time after t = 0, or by the clock"
     )
     duration: PositiveDuration | None = Field(None, alias="for", description="how long it lasts")
     random: Random | None = Field(
         None, description="in place of from and for: how often it comes, and how long it lasts"
-    )
-    outage: Outage | None = Field(None, description="calls fail")
-    error_rate: ErrorRate | None = Field(None, description="a share of the calls fails")
-    latency: Latency | None = Field(None, description="calls take longer")
-    partition: Plain | None = Field(None, description="no answer: only a timeout ends a call")
-    restart: Restart | None = Field(
-        None, description="calls under way fail; the stage starts up until the fault is over"
-    )
-    pool_leak: PoolLeak | None = Field(None, description="connections of the pool are lost")
-    cold_start: ColdStart | None = Field(
-        None, description="calls take longer at first, as after a restart"
     )
 
     @classmethod
@@ -169,5 +100,11 @@ class Fault(Choice):
 
     @property
     def stages(self) -> list[str]:
-        """Return the names of the stages that it befalls."""
+        """Return the names of the stages that have it."""
         return [self.on] if isinstance(self.on, str) else self.on
+
+
+if TYPE_CHECKING:
+    Fault = Timed
+else:
+    Fault = choice_of("Fault", Timed, settings_by_kind())

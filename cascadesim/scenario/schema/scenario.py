@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from cascadesim.faults.registry import settings_by_kind
 from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.samples import SampleText
@@ -203,9 +204,7 @@ class ScenarioModel(Strict):
                 yield ("workload", "classes", name, "arrivals"), each.arrivals
 
     def _check_clients(self, closed: Clients) -> None:
-        from cascadesim.scenario.compile import distribution  # which imports the schema
-
-        think = distribution(closed.think).mean
+        think = closed.think.distribution.mean
         if not think:
             message = "must take some time: a client whose request ends at once would never stop"
             raise problem(message, "workload", "closed", "think")
@@ -213,10 +212,8 @@ class ScenarioModel(Strict):
         self._check_number(f"up to {requests:.3g}", requests, "workload", "closed", "clients")
 
     def _check_messages(self, connections: Connections) -> None:
-        from cascadesim.scenario.compile import distribution  # which imports the schema
-
         at = ("workload", "connections")
-        gap = distribution(connections.messages).mean
+        gap = connections.messages.distribution.mean
         if not gap:
             raise problem(
                 "must take some time, or messages would come without end", *at, "messages"
@@ -258,8 +255,8 @@ class ScenarioModel(Strict):
         for j, name in enumerate(fault.stages):
             place = (*at, "on") if isinstance(fault.on, str) else (*at, "on", j)
             if name == CONNECTIONS and self.workload.connections is not None:
-                self._check_befalls_connections(fault, *place)
-            elif fault.kind == "pool_leak":
+                self._check_on_connections(fault, *place)
+            elif fault.chosen.ON_POOL:
                 self._check_leaks(stages, name, *place)
             else:
                 self._check_has_work(stages, name, *place)
@@ -275,10 +272,10 @@ class ScenarioModel(Strict):
             )
             raise problem(message, *at, "random", "mtbf")
 
-    def _check_befalls_connections(self, fault: Fault, *at: str | int) -> None:
-        kinds = ("restart", "partition")
-        if fault.kind not in kinds:
-            message = f"{fault.kind} befalls stages; of connections there is {' and '.join(kinds)}"
+    def _check_on_connections(self, fault: Fault, *at: str | int) -> None:
+        if not fault.chosen.ON_CONNECTIONS:
+            kinds = [kind for kind, each in settings_by_kind().items() if each.ON_CONNECTIONS]
+            message = f"{fault.kind} is for stages; connections can have {' and '.join(kinds)}"
             raise problem(message, *at)
 
     def _check_leaks(self, stages: dict[str, Stage], name: str, *at: str | int) -> None:

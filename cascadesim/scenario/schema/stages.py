@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    TypeAdapter,
-    model_validator,
-)
-from pydantic_core.core_schema import no_info_before_validator_function
+from pydantic import Field, model_validator
 
-from cascadesim.scenario.schema.policies import Codel, PolicyChoice
+from cascadesim.resources.codel import Codel
+from cascadesim.resources.pool import Pool, Session
+from cascadesim.scenario.schema.policies import PolicyChoice
 from cascadesim.scenario.schema.rows import check_parallel, check_row
 from cascadesim.values import sources
 from cascadesim.values.distributions import Work
@@ -21,118 +16,10 @@ from cascadesim.values.sources import follows
 from cascadesim.values.strict import NO_OTHERS, Name, Strict, problem
 from cascadesim.values.units import (
     Count,
-    Duration,
     PositiveDuration,
     Share,
     Whole,
-    parse_duration,
 )
-
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema
-
-
-class _Constant:
-    """Lets a duration alone stand for work that always takes as long."""
-
-    @staticmethod
-    def validate(value: Any) -> Any:
-        if isinstance(value, dict | Work):
-            return value
-        parse_duration(value)  # for an error that stands here, and not at "constant"
-        return {"constant": value}
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return no_info_before_validator_function(self.validate, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"anyOf": [TypeAdapter(Duration).json_schema(), handler(schema)]}
-
-
-WorkOrDuration = Annotated[Work, _Constant()]
-Overflow = Annotated[int, Field(strict=True, ge=-1, le=10**9)]
-
-
-class Pool(Strict):
-    """Database connections, after SQLAlchemy's QueuePool, NullPool and StaticPool."""
-
-    FOLLOWS = follows(
-        sources.SQLALCHEMY, max_connections=sources.POSTGRESQL, connect_time=(), ping_time=()
-    )
-
-    kind: Literal["queue", "null", "static"] = Field(
-        "queue",
-        description="keep connections, make a new one for each checkout, or share one among all",
-    )
-    connect_time: WorkOrDuration = Field(description="to make a connection")
-    max_connections: Count | None = Field(
-        None, description="connections the database accepts; it refuses one more at once"
-    )
-    size: Whole = Field(5, description="connections kept; 0 keeps all and sets no limit")
-    max_overflow: Overflow = Field(
-        10, description="connections beyond size, closed when returned; -1 sets no limit"
-    )
-    timeout: PositiveDuration = Field(
-        "30s", validate_default=True, description="longest wait for a connection"
-    )
-    recycle: PositiveDuration | None = Field(
-        None, description="age at which a connection is replaced at checkout"
-    )
-    use_lifo: bool = Field(
-        False, strict=True, description="reuse the connection that was returned last, not first"
-    )
-    pre_ping: bool = Field(
-        False,
-        strict=True,
-        description="ping a kept connection at checkout, and replace it if the database has "
-        "closed it; without, the call that gets it fails",
-    )
-    ping_time: Duration = Field("1ms", validate_default=True, description="that a ping takes")
-
-    @model_validator(mode="after")
-    def _kind_has_them(self) -> Self:
-        without = {
-            "queue": ((), ""),
-            "null": (
-                ("size", "max_overflow", "timeout", "recycle", "use_lifo", "pre_ping", "ping_time"),
-                "keeps no connections",
-            ),
-            "static": (
-                ("max_connections", "size", "max_overflow", "timeout", "recycle", "use_lifo"),
-                "has one connection that all share at once",
-            ),
-        }
-        keys, reason = without[self.kind]
-        for key in keys:
-            if key in self.model_fields_set:
-                raise problem(
-                    f'"{key}" has no effect on a pool of kind "{self.kind}", which {reason}; '
-                    "write kind: queue or leave it out",
-                    key,
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.size == 0 and "max_overflow" in self.model_fields_set:
-            message = "a size of 0 sets no limit, so max_overflow has no effect; leave it out"
-            raise problem(message, "max_overflow")
-        if "ping_time" in self.model_fields_set and "pre_ping" not in self.model_fields_set:
-            raise problem("ping_time needs pre_ping: true, else nothing is pinged", "ping_time")
-        return self
-
-
-class Session(Strict):
-    """The span for which a request holds a connection."""
-
-    lifetime: PositiveDuration | None = Field(
-        None, description="after which the reaper ends a session, in use or leaked"
-    )
-    leak: Share = Field(0.0, description="share of sessions that their request never closes")
 
 
 class Startup(Strict):

@@ -11,11 +11,11 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationInfo, model_valid
 
 from cascadesim.plan.arrivals import Piece, Rates
 from cascadesim.randomness import Distribution
-from cascadesim.scenario.columns import bad_value, numbers, read_column
 from cascadesim.scenario.objectives import ObjectiveText
-from cascadesim.scenario.schema.columns import Column
-from cascadesim.scenario.schema.connections import Connections  # noqa: TC001 - a field
+from cascadesim.scenario.schema.connections import Connections
 from cascadesim.values import sources
+from cascadesim.values.column import Column
+from cascadesim.values.columns import bad_value, numbers, read_column
 from cascadesim.values.distributions import Work
 from cascadesim.values.errors import show
 from cascadesim.values.sources import follows

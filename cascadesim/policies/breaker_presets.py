@@ -1,18 +1,14 @@
-"""What is particular to circuit breakers: windows, trial calls, and presets after libraries."""
+"""Presets of a breaker: the defaults of known libraries, and which settings these have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
-
+from cascadesim.policies.breaker_window import Window
 from cascadesim.values import sources
 from cascadesim.values.errors import closest, show
-from cascadesim.values.sources import follows
-from cascadesim.values.strict import Strict, problem
-from cascadesim.values.units import Count, PositiveDuration, Share
+from cascadesim.values.strict import problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,76 +16,6 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
     from cascadesim.values.sources import Source
-
-_MOST = 10**9
-
-
-def _permits(value: Any) -> Any:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
-    if is_count or value == "all":
-        return value
-    message = f'expected a whole number from 1 up, or "all", got {show(value)}'
-    raise PydanticCustomError("permits", "{message}", {"message": message})
-
-
-Permits = Annotated[
-    int | Literal["all"],
-    BeforeValidator(_permits),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": _MOST}, {"const": "all"}]}
-    ),
-]
-
-
-class Window(Strict):
-    """The calls whose failures and slowness open a breaker."""
-
-    FOLLOWS = follows(sources.RESILIENCE4J)
-
-    calls: Count | None = Field(None, description="the last so many calls")
-    time: PositiveDuration | None = Field(None, description="the calls that ended so recently")
-    minimum: Count | None = Field(
-        None, description="calls in it before a rate counts; by default all of calls"
-    )
-    failure_rate: Share | None = Field(None, description="share of failures that opens the breaker")
-    slow_call: PositiveDuration | None = Field(None, description="a call that takes longer is slow")
-    slow_rate: Share | None = Field(None, description="share of slow calls that opens the breaker")
-
-    @classmethod
-    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
-        super()._check_keys(data)
-        sizes = [key for key in data if key in ("calls", "time") and data[key] is not None]
-        if len(sizes) > 1:
-            message = "keep exactly one of: calls, time"
-            raise problem(message, sizes[-1], key=True, without=sizes[:-1])
-
-
-def check_window(window: Window) -> None:
-    """Raise an error where settings are missing or contradict each other."""
-    _check_size(window)
-    if window.failure_rate is window.slow_call is window.slow_rate is None:
-        message = "a window opens the breaker by failure_rate, or by slow_call and slow_rate"
-        raise problem(message, "window")
-    if (window.slow_call is None) != (window.slow_rate is None):
-        given, other = ("slow_call", "slow_rate")
-        if window.slow_call is None:
-            given, other = other, given
-        raise problem(f"{given} has no effect without {other}", "window", given)
-    for key in ("failure_rate", "slow_rate"):
-        if getattr(window, key) == 0:
-            raise problem("must be more than 0%, which any call reaches", "window", key)
-
-
-def _check_size(window: Window) -> None:
-    if window.calls is None and window.time is None:
-        raise problem("a window needs calls (how many) or time (how long)", "window")
-    if window.minimum is None and window.time is not None:
-        message = "a window of time needs a minimum of calls, or the first failure is all of them"
-        raise problem(message, "window")
-    if window.minimum is not None and window.calls is not None and window.minimum > window.calls:
-        message = f"a window of {window.calls} calls never holds {window.minimum}"
-        raise problem(message, "window", "minimum")
-
 
 PresetName = Literal["pybreaker", "purgatory", "resilience4j", "polly", "envoy"]
 

@@ -1,4 +1,4 @@
-"""How a call or a request ends, and what its time can go to."""
+"""How a call or a request ends."""
 
 from __future__ import annotations
 
@@ -23,20 +23,3 @@ class Outcome(IntEnum):
 
 
 ERRORS = (Outcome.REJECTED, Outcome.TIMED_OUT, Outcome.FAILED, Outcome.DISCONNECTED)
-
-CAUSES = (
-    "breaker_wait",
-    "pool_wait",
-    "queue_wait",
-    "startup_wait",
-    "rate_limit_wait",
-    "handshake_wait",
-    "head_of_line_wait",
-    "network_wait",
-    "connect",
-    "agent_execution",
-    "retry_backoff",
-    "hedge_wait",
-    "service_work",
-    "fallback",
-)

@@ -1,0 +1,145 @@
+"""The layout of records: which parts a request's time can go to, and what can end it, numbered.
+
+Every engine numbers them the same way, so it is done here, from the plan alone: inner layers first,
+stage by stage, then what connections add.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cascadesim.plan.connections import CONNECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cascadesim.plan.plan import Plan
+    from cascadesim.plan.stage import StagePlan
+
+    Timeouts = tuple[tuple[str, float], ...]  # dotted paths and seconds
+
+HANDSHAKE = f"workload.{CONNECTIONS}"  # the dotted path of the settings of connections
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that a request's time can go to.
+
+    `where` is the dotted path of the stage, policy or pool, `cause` the name of one of CAUSES,
+    `setting` the dotted path of the setting that governs it.
+    """
+
+    where: str
+    cause: str
+    setting: str
+
+    @property
+    def stage(self) -> str:
+        """Return the stage that it belongs to."""
+        return self.where.partition(".")[0]
+
+    @property
+    def column(self) -> str:
+        """Return the name of its column, such as "agent.breaker.breaker_wait_s"."""
+        return f"{self.where}.{self.cause}_s"
+
+
+class Layout:
+    """The parts and ends of a plan by number.
+
+    `parts` are those of requests, `ends` the dotted paths of what can end one. A handshake has
+    `handshake_parts` in all: its stages' parts follow those of requests, whose time is not theirs.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._parts: list[Part] = []
+        self._ends: dict[str, int] = {}
+        self._sequence(plan.stages, ())
+        if plan.connections is not None:
+            self._add_connections()
+        requests = len(self._parts)
+        if plan.connections is not None:
+            handshake = plan.connections.handshake
+            timeout = (f"{HANDSHAKE}.handshake.timeout", handshake.timeout)
+            self._sequence(handshake.stages, (timeout,))
+        self.parts = tuple(self._parts[:requests])
+        self.ends = tuple(self._ends)
+        self.handshake_parts = len(self._parts)
+        self._numbers = {(part.where, part.cause): i for i, part in enumerate(self._parts)}
+
+    def part(self, where: str, cause: str) -> int:
+        """Return the number of the part of a dotted path with this cause."""
+        return self._numbers[where, cause]
+
+    def end(self, path: str) -> int:
+        """Return the number of what ends a request, by its dotted path."""
+        return self._ends[path]
+
+    def _add(self, where: str, cause: str, setting: str) -> None:
+        self._parts.append(Part(where, cause, setting))
+
+    def _add_ends(self, *paths: str) -> None:
+        for path in paths:
+            self._ends.setdefault(path, len(self._ends))
+
+    def _sequence(self, stages: Sequence[StagePlan], outer: Timeouts) -> None:
+        for stage in stages:
+            self._stage(stage, outer)
+
+    def _stage(self, stage: StagePlan, outer: Timeouts) -> None:
+        timeouts = (*outer, *_timeouts(stage))
+        name = stage.name
+        if stage.work is not None:
+            # The tightest timeout around it is what bounds the work.
+            tightest = min(timeouts, key=lambda timeout: timeout[1], default=None)
+            self._add(name, stage.work_cause, tightest[0] if tightest else f"{name}.work")
+            self._add_ends(name, f"{name}.tracker.timeout")
+        self._sequence(stage.stages, timeouts)
+        if stage.pool is not None:
+            self._add_pool(stage)
+        if stage.concurrency < math.inf:
+            self._add(name, "queue_wait", f"{name}.concurrency")
+            self._add_ends(f"{name}.queue_limit")
+            if stage.codel is not None:
+                self._add_ends(f"{name}.codel.target")
+        if stage.startup > 0 and stage.faults:
+            self._add(name, "startup_wait", f"{name}.startup.timeout")
+            self._add_ends(f"{name}.startup.timeout")
+        for where, policy in reversed(stage.paths):
+            for cause, setting in policy.parts:
+                self._add(where, cause, f"{where}.{setting}")
+            self._add_ends(*(f"{where}.{end}" for end in policy.ends))
+
+    def _add_pool(self, stage: StagePlan) -> None:
+        assert stage.pool is not None
+        where = f"{stage.name}.pool"
+        self._add(where, "pool_wait", f"{where}.timeout")
+        ends = (f"{where}.timeout", f"{where}.max_connections", f"{stage.name}.session.lifetime")
+        self._add_ends(*ends)
+        self._add(where, "connect", f"{where}.connect_time")
+        if stage.pool.pre_ping:
+            self._add(f"{where}.pre_ping", "connect", f"{where}.ping_time")
+        if stage.pool.pre_ping or any(fault.restarts for fault in stage.faults):
+            self._add_ends(stage.name, f"{where}.pre_ping")
+
+    def _add_connections(self) -> None:
+        for cause, setting in (
+            ("handshake_wait", "handshake.timeout"),
+            ("retry_backoff", "reconnect.base"),
+            ("head_of_line_wait", "ordering"),
+            ("network_wait", "ping.timeout"),
+        ):
+            self._add(CONNECTIONS, cause, f"{HANDSHAKE}.{setting}")
+        keys = ("handshake.timeout", "reconnect.attempts", "limit", "ping.timeout", "idle_timeout")
+        self._add_ends(CONNECTIONS, *(f"{HANDSHAKE}.{key}" for key in (*keys, "reply_timeout")))
+
+
+def _timeouts(stage: StagePlan) -> Timeouts:
+    """Return the stage's own timeouts of work: of its deadlines and its tracker."""
+    cuts = (policy.cut(where) for where, policy in stage.paths)
+    timeouts = tuple((cut.setting, cut.seconds) for cut in cuts if cut is not None)
+    if stage.tracker == math.inf:
+        return timeouts
+    return (*timeouts, (f"{stage.name}.tracker.timeout", stage.tracker))

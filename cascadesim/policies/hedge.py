@@ -1,0 +1,142 @@
+"""Hedge: a call that is slow is sent again, and the first answer is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from cascadesim.policies.plan import Load, PolicyPlan, tightest
+from cascadesim.policies.settings import ALL_ERRORS, ErrorName, Policy, outcomes_of
+from cascadesim.values import sources
+from cascadesim.values.bound import Bound
+from cascadesim.values.rules import Contradiction, Rule
+from cascadesim.values.sources import follows
+from cascadesim.values.strict import Strict
+from cascadesim.values.units import Duration, Number, duration_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.policies.plan import Position
+    from cascadesim.values.outcome import Outcome
+
+MOST_ATTEMPTS = 5  # that gRPC allows
+
+
+class Throttle(Strict):
+    """Sends no call again while too many fail, as gRPC's does."""
+
+    FOLLOWS = follows(sources.THROTTLE)
+
+    max_tokens: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+        description="tokens there are at first and at most; an error takes one"
+    )
+    token_ratio: Annotated[Number, Field(gt=0, le=1000)] = Field(
+        description="tokens that an answer gives back; calls are sent again while more than half "
+        "of max_tokens are there"
+    )
+
+
+class Hedge(Policy):
+    """Sends a call that is slow again, and takes the first answer, as gRPC does."""
+
+    KIND: ClassVar[str] = "hedge"
+    SUMMARY: ClassVar[str] = "sends a call that is slow again"
+    FOLLOWS = follows(
+        sources.HEDGE,
+        name=(),
+        enabled=(),
+        after=(sources.TAIL_AT_SCALE, sources.HEDGE),
+        throttle=sources.THROTTLE,
+    )
+
+    after: Duration = Field(description="time without an answer after which it is sent again")
+    attempts: Annotated[int, Field(strict=True, ge=2, le=MOST_ATTEMPTS)] = Field(
+        2, description="calls in all, the first one included"
+    )
+    outcomes: list[ErrorName] = Field(
+        ALL_ERRORS,
+        description="errors after which the next call is sent at once; any other ends them all",
+    )
+    throttle: Throttle | None = Field(
+        None, description="sends no call again while too many of all calls fail"
+    )
+
+    def plan(self, name: str) -> HedgePlan:
+        """Return the plan of a hedge of this name."""
+        throttle = self.throttle
+        tokens = (throttle.max_tokens, throttle.token_ratio) if throttle else ()
+        return HedgePlan(name, self.after, self.attempts, outcomes_of(self.outcomes), *tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class HedgePlan(PolicyPlan):
+    """Settings of one hedge. Without a throttle `max_tokens` is 0."""
+
+    kind: ClassVar[str] = "hedge"
+    after: float  # seconds
+    attempts: int  # calls in all, the first one included
+    outcomes: frozenset[Outcome]  # after which the next is sent at once
+    max_tokens: float = 0.0
+    token_ratio: float = 0.0
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """Return what time goes to: waiting until the attempt is sent that decides."""
+        return (("hedge_wait", "after"),)
+
+    def bound(self, where: str, inner: Bound) -> Bound:
+        """Return the worst case, in which the last attempt decides.
+
+        An attempt is sent `after` the one before, or sooner where that has failed. The first one
+        that ends decides where no error is followed by another attempt.
+        """
+        if not self.outcomes:
+            return inner
+        if inner.total <= self.after:
+            return inner.times(self.attempts)
+        return inner + Bound({f"{where}.after": (self.attempts - 1) * self.after})
+
+    @property
+    def load(self) -> Load:
+        """Return how many calls one that fails becomes; a throttle ends that in the long run."""
+        if not self.outcomes:
+            return Load(word="hedges")
+        return Load(self.attempts, 1 if self.max_tokens else self.attempts, "hedges")
+
+    @property
+    def multiplies(self) -> bool:
+        """Return that several calls of one request may be inside at once."""
+        return True
+
+    @property
+    def sends_again(self) -> bool:
+        """Return that a call may come anew, from no place before."""
+        return True
+
+    def contradictions(self, at: Position) -> Iterator[Contradiction]:
+        """Yield a timeout that ends every call before it could be sent again."""
+        shortest = tightest(at.others)
+        if shortest is not None and self.after >= shortest.seconds:
+            yield Contradiction(
+                NEVER_SENT,
+                (f"{at.path}.after", shortest.setting),
+                f"no slow call is sent again: it has ended after {duration_text(shortest.seconds)}",
+            )
+
+
+NEVER_SENT = Rule(
+    code="H01",
+    name="hedge-never-sent",
+    says="A hedge waits for `after` until it sends a slow call again, and a deadline ends the call "
+    "by then.",
+    why="The hedge costs nothing and helps nobody: calls that are slow are never sent again.",
+    example="""\
+policies:
+  - deadline: {timeout: 1s}
+  - hedge: {after: 2s}
+""",
+    instead="Set `after` to about the p95 of the call, and well below the deadline.",
+)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from cascadesim.cli.app import Command, app, print_text
-from cascadesim.scenario.errors import ScenarioError, closest
+from cascadesim.values.errors import ScenarioError, closest
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -20,7 +20,8 @@ app = typer.Typer(
     "\b\nExamples:\n"
     "  cascadesim replay scenarios/incident-60s\n"
     "  cascadesim compare scenarios/incident-60s --variants before,after\n"
-    "  cascadesim init my-service\n\n"
+    "  cascadesim init my-service\n"
+    "  cascadesim guide\n\n"
     "Exit codes: 0 fine, 1 an objective was missed or a setting has drifted, 2 bad input.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -101,7 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def cascade(request: pytest.FixtureRequest) -> Cascade:
-    """Run scenarios of timeout cascades, and check what they came to; see README.md."""
+    """Run scenarios, and check their results; see `cascadesim guide pytest`."""
     from cascadesim.pytest_plugin.fixture import Cascade  # imports all of cascadesim
 
     return Cascade(request.node)

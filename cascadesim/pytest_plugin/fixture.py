@@ -58,7 +58,9 @@ def _short(method: Callable[P, T]) -> Callable[P, T]:
 
 
 class Cascade:
-    """Runs scenarios, each with the same settings and seed once in a session; see README.md.
+    """Runs scenarios, each with the same settings and seed once in a session.
+
+    See `cascadesim guide pytest`.
 
     The number of replications and the seed are those of the command line, or else of the call, or
     else of the mark `cascade`; or else a scenario runs once, or 8 times where an interval decides,

@@ -25,7 +25,7 @@ from cascadesim.plan.causes import CAUSES
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 COMMANDS = (
     *("replay", "run", "compare", "sweep", "optimize", "check", "diff", "plot"),
-    *("lint-config", "list", "init", "schema", "store"),
+    *("lint-config", "list", "init", "schema", "store", "guide"),
 )
 
 

@@ -308,10 +308,9 @@ def test_found_refuses_places_that_disagree(service: Path) -> None:
         _ = lint.found
 
 
-def test_the_mapping_in_the_readme_is_the_one_that_is_run() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    _, _, section = readme.partition("\n## Settings where they live\n")
-    text = re.findall(r"^```yml\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[0]
+def test_the_mapping_in_the_guide_is_the_one_that_is_run() -> None:
+    guide = (ROOT / "cascadesim" / "guides" / "lint.md").read_text("utf-8")
+    text = re.findall(r"^```yml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)[0]
     lines = iter(MAPPING.read_text("utf-8").splitlines())
     for line in text.splitlines():
         if line != "…":

@@ -1,4 +1,4 @@
-"""The section "In your tests" of README.md: its tests pass, and its failure is what is shown."""
+"""The guide on pytest: its tests pass, and its failure is what is shown."""
 
 import re
 import shutil
@@ -10,14 +10,12 @@ from plugin_suite import run
 pytest_plugins = ("pytester",)
 
 
-def section() -> str:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    return readme.partition("## In your tests\n")[2].partition("\n## ")[0]
+GUIDE = (ROOT / "cascadesim" / "guides" / "pytest.md").read_text("utf-8")
 
 
 def blocks() -> list[tuple[str, str]]:
-    """Return the kind and the text of every block of the section."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", section(), re.MULTILINE | re.DOTALL)
+    """Return the kind and the text of every block of the guide."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.slow
@@ -28,7 +26,7 @@ def test_the_examples_pass_until_a_setting_is_made_worse(pytester: pytest.Pytest
     (tests / "test_incident.py").write_text(python, "utf-8")
     (tests / "test_incident.cascade.yaml").write_text(yaml, "utf-8")
     run(pytester, "--cascade-update").assert_outcomes(passed=4)
-    (name,) = re.findall(r'`pytest "(.*?)"`', section())
+    (name,) = re.findall(r'`pytest "(.*?)"`', GUIDE)
     run(pytester, name).assert_outcomes(passed=1)
     file = pytester.path / "scenarios" / "incident-60s" / "scenario.yaml"
     after = "    agent.breaker.recovery_timeout: 10s"

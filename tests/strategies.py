@@ -1,33 +1,17 @@
 """Scenarios for hypothesis, as the data of a YAML file; they use everything the schema has."""
 
-import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from kit import Data
 
-from cascadesim.engine import simulate
-from cascadesim.plan.plan import Plan
-from cascadesim.records import Records
-from cascadesim.scenario.compile import compile_plan
-from cascadesim.scenario.load import loads
-
-Data = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 HORIZON = 20  # seconds
 LATENCIES = Path(__file__).parent / "data" / "latencies.csv"
-
-
-def plan_of(data: Data) -> Plan:
-    """Load and compile a scenario (JSON is YAML)."""
-    return compile_plan(loads(json.dumps(data)).model)
-
-
-def run(data: Data, seed: int = 1, replication: int = 0) -> Records:
-    return simulate(plan_of(data), seed, replication)
 
 
 @cache

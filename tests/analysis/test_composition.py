@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, run, scenarios
+from kit import Data, run
+from strategies import scenarios
 
 from cascadesim.analysis.composition import (
     Composition,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from strategies import Data, plan_of
+from kit import Data, plan_of
 
 from cascadesim.engine.simpy.breaker import BreakerPlan
 from cascadesim.scenario.compile import compile_plan

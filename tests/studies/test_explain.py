@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from hypothesis import given, settings
-from strategies import Data, scenarios
+from kit import Data
+from strategies import scenarios
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import plan_of
+from kit import plan_of
 
 from cascadesim.analysis.bounds import worst_case
 from cascadesim.analysis.contradictions import contradictions

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, plan_of, run, scenarios, with_load
-from test_engine_laws import content, draws_of
+from kit import Data, content, draws_of, plan_of, run
+from strategies import scenarios, with_load
 
 from cascadesim.analysis.bounds import longest_bound
 from cascadesim.analysis.contradictions import contradictions

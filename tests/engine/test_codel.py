@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, run
-from test_engine import OK, REJECTED, TIMED_OUT, ends, scenario, simulated, spent, stage
+from kit import OK, REJECTED, TIMED_OUT, Data, ends, run, scenario, simulated, spent, stage
 
 from cascadesim.plan.outcome import Outcome
 from cascadesim.scenario.load import loads

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from strategies import Data
+from kit import Data
 
 from cascadesim.randomness import Distribution
 from cascadesim.scenario.compile import distribution

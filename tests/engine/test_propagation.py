@@ -8,8 +8,21 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from strategies import Data, plan_of, run, scenarios, with_stages
-from test_engine import ALWAYS, FAILED, OK, TIMED_OUT, changes, ends, fault, scenario, simulated
+from kit import (
+    ALWAYS,
+    FAILED,
+    OK,
+    TIMED_OUT,
+    Data,
+    changes,
+    ends,
+    fault,
+    plan_of,
+    run,
+    scenario,
+    simulated,
+)
+from strategies import scenarios, with_stages
 
 from cascadesim.engine import trace
 from cascadesim.engine.simpy.kernel import Call

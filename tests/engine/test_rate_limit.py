@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, plan_of, run, scenarios, with_stages
-from test_engine import (
+from kit import (
     FAILED,
     OK,
     REJECTED,
     TIMED_OUT,
+    Data,
     ends,
+    plan_of,
+    run,
     scenario,
     simulated,
     spent,
     stage,
 )
+from strategies import scenarios, with_stages
 
 from cascadesim.engine import simulate
 from cascadesim.engine.simpy.kernel import Call

@@ -1,8 +1,7 @@
 """Queues in front of a stage, by latencies computed by hand."""
 
 import pytest
-from strategies import Data, plan_of, run
-from test_engine import OK, REJECTED, TIMED_OUT, ends, scenario, simulated, spent, stage
+from kit import OK, REJECTED, TIMED_OUT, Data, ends, plan_of, run, scenario, simulated, spent, stage
 
 from cascadesim.values.errors import ScenarioError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import Data, run
+from kit import Data, run
 
 from cascadesim.plan.outcome import Outcome
 from cascadesim.records import Records

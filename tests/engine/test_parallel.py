@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
-from strategies import Data, plan_of, run
-from test_engine import (
+from kit import (
     ALWAYS,
     DEGRADED,
     FAILED,
@@ -15,14 +13,18 @@ from test_engine import (
     REJECTED,
     TIMED_OUT,
     UNFINISHED,
+    Data,
     changes,
+    draws_of,
     ends,
     fault,
+    plan_of,
+    run,
     scenario,
     simulated,
     spent,
 )
-from test_engine_laws import draws_of
+from scipy import stats
 
 from cascadesim.engine import trace
 from cascadesim.scenario.load import loads

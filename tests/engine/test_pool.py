@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit import Data, plan_of, run
 from scipy import stats
-from strategies import Data, plan_of, run
 
 from cascadesim.analysis.bounds import worst_case
 from cascadesim.plan.outcome import Outcome

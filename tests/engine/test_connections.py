@@ -10,10 +10,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, maybe, merged, ms, plan_of, run, scenarios, with_load
+from kit import (
+    DISCONNECTED,
+    OK,
+    TIMED_OUT,
+    Data,
+    content,
+    draws_of,
+    ends,
+    fault,
+    plan_of,
+    run,
+    spent,
+    with_timeouts,
+)
+from strategies import maybe, merged, ms, scenarios, with_load
 from strategies import stages as drawn_stages
-from test_engine import DISCONNECTED, OK, TIMED_OUT, ends, fault, spent
-from test_engine_laws import content, draws_of, with_timeouts
 
 from cascadesim.analysis.bounds import longest_bound, path_bounds
 from cascadesim.engine import simulate, trace

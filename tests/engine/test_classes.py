@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from kit import Data, content, draws_of, plan_of, run
 from scipy import stats
-from strategies import Data, plan_of, run, scenarios, with_load
-from test_engine_laws import content, draws_of
+from strategies import scenarios, with_load
 
 from cascadesim.analysis.bounds import path_bounds
 from cascadesim.analysis.contradictions import contradictions

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from kit import Data, plan_of, run
 from scipy import stats
-from strategies import Data, plan_of, run
 
 import cascadesim
 from cascadesim.analysis.bounds import worst_case

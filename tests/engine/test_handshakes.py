@@ -1,7 +1,7 @@
 """Handshakes of WebSocket clients that come to nothing, by hand-computed schedules."""
 
 import pytest
-from strategies import Data, run
+from kit import Data, run
 
 from cascadesim.plan.outcome import Outcome
 

@@ -1,34 +1,23 @@
 """What holds in every run of every scenario."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import HORIZON, Data, plan_of, run, scenarios, workloads, works
+from kit import Data, content, digest, draws_of, plan_of, run, with_timeouts
+from strategies import HORIZON, scenarios, workloads, works
 
 from cascadesim.engine import simulate
 from cascadesim.engine.simpy.breaker import BreakerPlan
 from cascadesim.engine.simpy.pool import Pool
 from cascadesim.plan.outcome import CAUSES, Outcome
-from cascadesim.randomness import Stream
-from cascadesim.records import Records
-
-Address = tuple[str, int, int]
-
-
-def content(records: Records) -> bytes:
-    columns = ("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds")
-    arrays = [getattr(records, name).tobytes() for name in (*columns, "request_class")]
-    rest = repr((records.parts, records.transitions, sorted(records.calls.items())))
-    return b"".join([*arrays, rest.encode()])
 
 
 @settings(max_examples=35)
@@ -168,13 +157,9 @@ def test_more_servers_make_no_request_later_first_come_first_served(
 IN_ANOTHER_PROCESS = """
 import json, sys
 sys.path.insert(0, "tests")
-from test_engine_laws import digest
+from kit import digest
 print(digest(json.load(sys.stdin)))
 """
-
-
-def digest(many: list[Data]) -> str:
-    return hashlib.sha256(b"".join(content(run(data)) for data in many)).hexdigest()
 
 
 @settings(max_examples=2)
@@ -191,37 +176,6 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes(many: list[
             check=True,
         )
         assert there.stdout.strip() == here
-
-
-def draws_of(data: Data) -> tuple[dict[Address, float], Counter[Address]]:
-    """Return every draw of a run by its address, and how often it was made."""
-    at = Stream.at
-    values: dict[Address, float] = {}
-    times: Counter[Address] = Counter()
-
-    def watched(stream: Stream, request: int, attempt: int = 0) -> float:
-        address = (stream._address, request, attempt)
-        values[address] = at(stream, request, attempt)
-        times[address] += 1
-        return values[address]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stream, "at", watched)
-        run(data)
-    return values, times
-
-
-def with_timeouts(value: Any, factor: int) -> Any:
-    """Return the scenario with every timeout and lifetime multiplied."""
-    if isinstance(value, list):
-        return [with_timeouts(item, factor) for item in value]
-    if not isinstance(value, dict):
-        return value
-    changed = {key: with_timeouts(item, factor) for key, item in value.items()}
-    for key in ("timeout", "recovery_timeout", "max_recovery_timeout", "lifetime"):
-        if isinstance(changed.get(key), str):
-            changed[key] = f"{int(changed[key].removesuffix('ms')) * factor}ms"
-    return changed
 
 
 @settings(max_examples=35)

@@ -6,8 +6,19 @@ A limit of one call for 1 s, and behind it one of 3 s, unless a test says otherw
 from typing import Any
 
 import pytest
-from strategies import Data, plan_of, run
-from test_engine import FAILED, OK, REJECTED, TIMED_OUT, ends, scenario, simulated, spent
+from kit import (
+    FAILED,
+    OK,
+    REJECTED,
+    TIMED_OUT,
+    Data,
+    ends,
+    plan_of,
+    run,
+    scenario,
+    simulated,
+    spent,
+)
 
 from cascadesim.analysis.bounds import worst_case
 from cascadesim.engine import trace

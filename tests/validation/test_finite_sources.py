@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 import pytest
+from kit import plan_of
 from scipy import stats
-from strategies import plan_of
 
 from cascadesim.engine import simulate
 from cascadesim.plan.outcome import Outcome

@@ -4,15 +4,16 @@ import json
 from typing import Any
 
 import pytest
-from strategies import Data, run
-from test_engine import (
+from kit import (
     ALWAYS,
     DEGRADED,
     FAILED,
     OK,
     REJECTED,
     TIMED_OUT,
+    Data,
     ends,
+    run,
     scenario,
     simulated,
     spent,

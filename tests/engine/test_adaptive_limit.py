@@ -9,8 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Data, plan_of, run
-from test_engine import ALWAYS, FAILED, OK, REJECTED, TIMED_OUT, ends, scenario, simulated, stage
+from kit import (
+    ALWAYS,
+    FAILED,
+    OK,
+    REJECTED,
+    TIMED_OUT,
+    Data,
+    ends,
+    plan_of,
+    run,
+    scenario,
+    simulated,
+    stage,
+)
 
 from cascadesim.engine import simulate, trace
 from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan, Algorithm, algorithm_of

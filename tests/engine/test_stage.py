@@ -8,8 +8,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit import (
+    ALWAYS,
+    DEGRADED,
+    FAILED,
+    OK,
+    REJECTED,
+    TIMED_OUT,
+    UNFINISHED,
+    Data,
+    changes,
+    ends,
+    fault,
+    plan_of,
+    run,
+    scenario,
+    simulated,
+    spent,
+    stage,
+)
 from scipy import stats
-from strategies import Data, plan_of, run
 
 from cascadesim.engine import simulate
 from cascadesim.engine.simpy.senders import OBSERVED
@@ -18,52 +36,6 @@ from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
 from cascadesim.scenario.compile import distribution
 from cascadesim.values.distributions import Work
-
-OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, DISCONNECTED, UNFINISHED = (o.word for o in Outcome)
-
-
-def scenario(stages: Data, n: int = 1, drain: str = "1000s", **rest: Any) -> Data:
-    """Return a scenario in which `n` requests arrive, at 1 s, 2 s, … and all are followed."""
-    base = {
-        "name": "small",
-        "horizon": f"{n}500ms",
-        "drain": drain,
-        "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
-        "stages": stages,
-    }
-    return base | rest
-
-
-def simulated(stages: Data, n: int = 1, **rest: Any) -> Records:
-    return run(scenario(stages, n, **rest))
-
-
-def ends(records: Records) -> list[tuple[float, str]]:
-    """Return (latency, outcome) of every request, latencies rounded to a microsecond."""
-    words = [Outcome(code).word for code in records.outcome]
-    return list(zip(np.round(records.latency, 6).tolist(), words, strict=True))
-
-
-def spent(records: Records, row: int = 0) -> dict[str, float]:
-    """Return the seconds by part of one request, without the parts that took none."""
-    pairs = zip(records.parts, np.round(records.seconds[row], 6).tolist(), strict=True)
-    return {f"{part.where}.{part.cause}": seconds for part, seconds in pairs if seconds}
-
-
-def stage(work: str = "1s", *policies: Data, **rest: Any) -> Data:
-    return {"a": {"work": {"constant": work}, "policies": list(policies)} | rest}
-
-
-def fault(start: str, duration: str, on: str = "a", **kind: Any) -> Data:
-    return {"on": on, "from": start, "for": duration} | kind
-
-
-def changes(records: Records) -> list[tuple[float, str]]:
-    return [(round(change.at, 6), change.state) for change in records.transitions]
-
-
-ALWAYS: Data = {"failure_rate": "100%"}
-
 
 # Workload -----------------------------------------------------------------------------------
 

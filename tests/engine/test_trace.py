@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import Data, content, plan_of
 from numpy.typing import NDArray
-from strategies import Data, plan_of, scenarios
-from test_engine_laws import content
+from strategies import scenarios
 
 from cascadesim.engine import simulate, trace, watch
 from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan

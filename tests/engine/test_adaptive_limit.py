@@ -22,9 +22,10 @@ from kit import (
     scenario,
     simulated,
     stage,
+    steps,
 )
 
-from cascadesim.engine import simulate, trace
+from cascadesim.engine import simulate
 from cascadesim.engine.simpy.adaptive_limit import AdaptiveLimitPlan, Algorithm, algorithm_of
 from cascadesim.scenario.load import loads
 from cascadesim.studies.candidates import allowed
@@ -156,8 +157,7 @@ def test_the_limit_stays_between_min_and_max(
 
 
 def levels(name: str, stages: Data, n: int, **rest: Any) -> dict[float, int]:
-    level = trace(plan_of(scenario(stages, n, **rest)), 1).levels[f"a.adaptive_limit.{name}"]
-    return dict(zip(level.at.tolist(), level.value.tolist(), strict=True))
+    return steps(f"a.adaptive_limit.{name}", stages, n, **rest)
 
 
 def test_calls_beyond_the_limit_are_refused_and_answers_raise_it() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit import run, scenario, stage
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
@@ -154,3 +155,20 @@ def test_a_larger_share_keeps_what_a_smaller_one_does() -> None:
     assert set(kept(0.6, replication=1)) != set(more)
     shorter = Recorded(TIMES, 0.6).times(7, 0, 50.0)
     assert shorter.tolist() == [t for t in more if t < 50]
+
+
+def test_constant_arrivals_are_equally_far_apart() -> None:
+    data = scenario(stage(), workload={"arrivals": {"constant": {"rate": "4/s"}}})
+    assert run(data).arrival.tolist() == [0.25, 0.5, 0.75, 1.0, 1.25]
+
+
+def test_poisson_arrivals_have_exponential_gaps() -> None:
+    data = scenario(stage("0s"), 1000, workload={"arrivals": {"poisson": {"rate": "5/s"}}})
+    gaps = np.diff(run(data).arrival)
+    assert stats.kstest(gaps, stats.expon(scale=0.2).cdf).pvalue > 0.01
+
+
+def test_seed_and_replication_change_the_world() -> None:
+    data = scenario(stage(), 9, workload={"arrivals": {"poisson": {"rate": "5/s"}}})
+    firsts = [run(data, 1), run(data, 2), run(data, 1, replication=1)]
+    assert len({float(records.arrival[0]) for records in firsts}) == 3

@@ -4,12 +4,15 @@ pybreaker and purgatory are compared with the libraries themselves, in validatio
 """
 
 from math import inf, nextafter
+from typing import Any
 
 import pytest
+from kit import Data, changes, deadline, ends, fault, outage, simulated, slow, stage, waits_for
 
 from cascadesim.engine.simpy.breaker import BreakerPlan, CircuitBreaker, State
 from cascadesim.engine.simpy.breaker_presets import breaker_of
 from cascadesim.engine.simpy.window import WindowPlan
+from cascadesim.records import Records
 
 C, O, H = State.CLOSED, State.OPEN, State.HALF_OPEN  # noqa: E741
 
@@ -199,3 +202,92 @@ def test_envoy_has_no_half_open_and_ignores_what_comes_back_meanwhile() -> None:
     breaker.settle(late[1], ok=False, now=31.0)  # but counts what comes back after it
     breaker.settle(late[2], ok=False, now=31.0)
     assert breaker.state is O
+
+
+# Calls through a breaker: one a second at t = 1, 2, 3 … ---------------------------------------
+
+
+def called(n: int, faults: list[Data], seconds: str = "0s", **settings: Any) -> Records:
+    """Send `n` calls through such a breaker to a stage of so much work, with these faults."""
+    return simulated(stage(seconds, {"breaker": settings}), n, faults=faults)
+
+
+def waited(records: Records) -> list[float]:
+    return waits_for(records, "breaker_wait")
+
+
+def failing(start: str, duration: str) -> Data:
+    """Return a fault that, unlike an outage, leaves calls under way alone."""
+    return fault(start, duration, error_rate={"share": "100%"})
+
+
+def test_pybreaker_rejects_the_call_that_opens_it() -> None:
+    records = called(3, [outage("0s", "10s")], preset="pybreaker", failure_threshold=2)
+    assert ends(records) == [(0, "failed"), (0, "rejected"), (0, "rejected")]
+    assert [records.ends[i] for i in records.ended_by] == ["a", *["a.breaker.when_open"] * 2]
+
+
+def test_a_late_failure_lengthens_the_wait_for_pybreaker() -> None:
+    # Calls of 1 and 2 s fail after 3 s. The first opens it at 4 s, the second anew at 5 s.
+    settings = {"failure_threshold": 1, "recovery_timeout": "4s", "when_open": "wait"}
+    faults = [outage("0s", "2500ms", "3s")]
+    records = called(6, faults, preset="pybreaker", **settings)
+    assert changes(records) == [(4, "open"), (9, "half-open"), (9, "closed")]
+    assert waited(records) == [0, 0, 0, 5, 4, 3]
+    records = called(6, faults, **settings)
+    assert changes(records) == [(4, "open"), (8, "half-open"), (8, "closed")]
+
+
+def test_a_late_success_closes_a_pybreaker_that_is_open() -> None:
+    # Open from 1 s to 3 s. Of two trials that of 3 s takes 2.5 s, and that of 4 s fails at once.
+    settings = {"preset": "pybreaker", "failure_threshold": 1, "recovery_timeout": "2s"}
+    faults = [outage("0s", "1500ms"), slow("2500ms", "1s", "2500ms"), failing("3500ms", "1s")]
+    records = called(7, faults, **settings)
+    assert changes(records) == [(1, "open"), (3, "half-open"), (4, "open"), (5.5, "closed")]
+
+
+def test_purgatory_takes_a_late_success_for_the_trial() -> None:
+    # The call of 1 s comes back at 4 s; that of 2 s fails, and that of 3 s is a trial of 9 s.
+    settings = {"preset": "purgatory", "failure_threshold": 1, "recovery_timeout": "900ms"}
+    faults = [slow("0s", "1500ms", "3s"), failing("1500ms", "1s"), slow("2500ms", "1s", "9s")]
+    records = called(3, faults, **settings)
+    assert changes(records) == [(2, "open"), (3, "half-open"), (4, "closed")]
+
+
+def test_resilience4j_closes_after_its_permitted_calls() -> None:
+    # Open from 2 s to 6 s; trials of 1 s each, two in all.
+    settings = {"preset": "resilience4j", "window": {"calls": 2}, "recovery_timeout": "4s"}
+    settings |= {"half_open_permits": 2, "when_open": "wait"}
+    records = called(6, [outage("0s", "2500ms")], "1s", **settings)
+    assert changes(records) == [(2, "open"), (6, "half-open"), (7, "closed")]
+    assert waited(records) == [0, 0, 3, 2, 2, 1]
+
+
+@pytest.mark.parametrize(("order", "opened"), [((0, 1), []), ((1, 0), [(3, "open")])])
+def test_polly_takes_a_call_that_its_caller_cancels_as_a_success(
+    order: tuple[int, int], opened: list[tuple[float, str]]
+) -> None:
+    window = {"minimum": 2, "failure_rate": "50%"}
+    policies = [deadline("1s"), {"breaker": {"preset": "polly", "window": window}}]
+    silent = fault("0s", "100s", partition={})
+    records = simulated(stage("0s", *(policies[i] for i in order)), 3, faults=[silent])
+    assert changes(records) == opened
+    assert ends(records)[:2] == [(1.0, "timed_out")] * 2
+
+
+@pytest.mark.parametrize("when_open", ["wait", "reject"])
+def test_envoy_returns_the_host_at_a_sweep(when_open: str) -> None:
+    settings = {"failure_threshold": 2, "recovery_timeout": "3s", "interval": "2s"}
+    settings |= {"preset": "envoy", "when_open": when_open}
+    records = called(6, [outage("0s", "2500ms")], **settings)
+    assert changes(records) == [(2, "open"), (6, "closed")]
+    if when_open == "wait":
+        assert waited(records) == [0, 0, 3, 2, 1, 0]
+    else:
+        words = [word for _, word in ends(records)]
+        assert words == ["failed", "failed", "rejected", "rejected", "rejected", "ok"]
+
+
+def test_envoy_returns_the_host_though_nobody_calls() -> None:
+    records = called(2, [outage("0s", "10s")], preset="envoy", failure_threshold=2)
+    assert changes(records) == [(2, "open"), (40, "closed")]

@@ -13,6 +13,7 @@ from kit import (
     TIMED_OUT,
     Data,
     ends,
+    reasons,
     run,
     scenario,
     simulated,
@@ -30,16 +31,11 @@ def bulkhead(**settings: Any) -> Data:
     return {"bulkhead": settings}
 
 
-def ended_by(stages: Data, n: int) -> list[str | None]:
-    records = simulated(stages, n)
-    return [records.ends[end] if end >= 0 else None for end in records.ended_by]
-
-
 def test_a_full_bulkhead_rejects_at_once() -> None:
     stages = stage("2500ms", bulkhead(concurrency=2))
     # The third comes at 3 s and finds two inside; the first leaves at 3.5 s.
     assert ends(simulated(stages, 4)) == [(2.5, OK), (2.5, OK), (0.0, REJECTED), (2.5, OK)]
-    assert ended_by(stages, 4) == [None, None, "a.bulkhead.concurrency", None]
+    assert reasons(simulated(stages, 4)) == [None, None, "a.bulkhead.concurrency", None]
 
 
 def test_a_bulkhead_lets_25_through_where_nothing_is_said() -> None:
@@ -55,13 +51,13 @@ def test_callers_wait_for_a_place_up_to_the_timeout() -> None:
     assert ends(records) == [(2.5, OK), (4.0, OK), (2.0, REJECTED), (4.5, OK)]
     assert spent(records, 1) == {"a.bulkhead.queue_wait": 1.5, "a.service_work": 2.5}
     assert spent(records, 2) == {"a.bulkhead.queue_wait": 2.0}
-    assert ended_by(stages, 4) == [None, None, "a.bulkhead.timeout", None]
+    assert reasons(simulated(stages, 4)) == [None, None, "a.bulkhead.timeout", None]
 
 
 def test_a_full_queue_of_a_bulkhead_rejects_at_once() -> None:
     stages = stage("3500ms", bulkhead(concurrency=1, queue_limit=1, timeout="9s"))
     assert ends(simulated(stages, 3)) == [(3.5, OK), (6.0, OK), (0.0, REJECTED)]
-    assert ended_by(stages, 3) == [None, None, "a.bulkhead.queue_limit"]
+    assert reasons(simulated(stages, 3)) == [None, None, "a.bulkhead.queue_limit"]
 
 
 def test_a_call_that_fails_or_is_cancelled_frees_its_place() -> None:

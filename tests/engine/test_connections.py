@@ -17,6 +17,7 @@ from kit import (
     Data,
     content,
     draws_of,
+    ended_by,
     ends,
     fault,
     plan_of,
@@ -61,10 +62,6 @@ def login(work: str, **rest: Any) -> Data:
 def counts(records: Records) -> ConnectionCounts:
     assert records.connections is not None
     return records.connections
-
-
-def ended_by(records: Records, row: int = 0) -> str:
-    return records.ends[records.ended_by[row]]
 
 
 def restart(start: str, duration: str) -> Data:

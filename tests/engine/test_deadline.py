@@ -1,11 +1,27 @@
+import gc
 from collections.abc import Callable
 
 import pytest
+from kit import (
+    OK,
+    TIMED_OUT,
+    UNFINISHED,
+    deadline,
+    ends,
+    fault,
+    plan_of,
+    scenario,
+    simulated,
+    spent,
+    stage,
+)
 
+from cascadesim.engine import simulate
 from cascadesim.engine.simpy.deadline import AbandoningDeadline, Deadline, Expired, Timer, Timers
 from cascadesim.engine.simpy.kernel import Alarm, Call, Cancelled, Kernel, Task
 from cascadesim.engine.simpy.request import Layer, Request
 from cascadesim.plan.outcome import Outcome
+from cascadesim.records import Records
 
 Wrap = Callable[[Layer, Kernel, float], Layer]
 BOTH = pytest.mark.parametrize("wrap", [Deadline, AbandoningDeadline])
@@ -129,3 +145,79 @@ def test_a_timer_cancels_nobody_elses_call() -> None:
     timer = Timer(Task(Kernel(), lambda _: None), 1.0)
     assert isinstance(Expired(timer), Cancelled)
     assert Expired(timer).timer is timer
+
+
+@pytest.mark.parametrize("mode", ["cancel", "abandon"])
+def test_an_answer_at_the_deadline_is_in_time(mode: str) -> None:
+    assert ends(simulated(stage("1s", deadline("1s", mode)))) == [(1.0, OK)]
+    assert ends(simulated(stage("1001ms", deadline("1s", mode)))) == [(1.0, TIMED_OUT)]
+
+
+def test_a_room_freed_at_the_deadline_passes_by_those_whose_time_is_up_too() -> None:
+    # The observed request queues behind the first one, and both their deadlines are at 3 s.
+    seen = {"at": "1s", "latency": "1s", "stamp": "arrival"}
+    records = simulated(stage("9s", deadline("2s"), concurrency=1), 2, observations=[seen])
+    assert ends(records) == [(2.0, TIMED_OUT)] * 3
+    assert spent(records, 1) == {"a.queue_wait": 1.0, "a.service_work": 1.0}
+    assert spent(records, 2) == {"a.queue_wait": 2.0}
+
+
+def test_cancel_frees_the_room_that_the_call_held_and_abandon_does_not() -> None:
+    def two(mode: str) -> Records:
+        return simulated(stage("3s", deadline("1500ms", mode), concurrency=1), 2)
+
+    assert ends(two("cancel")) == ends(two("abandon")) == [(1.5, TIMED_OUT)] * 2
+    assert spent(two("cancel"), 1) == {"a.queue_wait": 0.5, "a.service_work": 1.0}
+    assert spent(two("abandon"), 1) == {"a.queue_wait": 1.5}
+
+
+def test_cancel_frees_the_connection_and_abandon_does_not() -> None:
+    pool = {"connect_time": "0s", "size": 1, "max_overflow": 0}
+
+    def two(mode: str) -> Records:
+        return simulated(stage("3s", deadline("1500ms", mode), pool=pool), 2)
+
+    assert spent(two("cancel"), 1) == {"a.pool.pool_wait": 0.5, "a.service_work": 1.0}
+    assert spent(two("abandon"), 1) == {"a.pool.pool_wait": 1.5}
+
+
+def test_abandoned_work_without_an_answer_keeps_its_room_for_ever() -> None:
+    # Nobody else owns such a call; Python's garbage collector must not free what it holds.
+    def collect(share: float) -> None:
+        if share == 0.5:
+            gc.collect()
+
+    abandoned = stage("1ms", deadline("1s", "abandon"), concurrency=1)
+    silence = [fault("0s", "1500ms", partition={})]
+    plan = plan_of(scenario(abandoned, 5, drain="3s", faults=silence))
+    records = simulate(plan, 1, progress=collect)
+    assert ends(records) == [(1.0, TIMED_OUT)] * 5
+
+
+@pytest.mark.parametrize("inner", ["cancel", "abandon"])
+@pytest.mark.parametrize("outer", ["cancel", "abandon"])
+def test_the_shorter_of_two_deadlines_counts(outer: str, inner: str) -> None:
+    def both(first: str, second: str) -> Records:
+        one, two = deadline(first, outer, name="one"), deadline(second, inner, name="two")
+        return simulated(stage("9s", one, two))
+
+    for records in (both("2s", "3s"), both("3s", "2s")):
+        assert ends(records) == [(2.0, TIMED_OUT)]
+        assert spent(records) == {"a.service_work": 2.0}
+
+
+def test_an_outer_deadline_cuts_the_attempts_inside() -> None:
+    retry = {"retry": {"attempts": 9, "backoff": "constant", "base": "500ms"}}
+    policies = deadline("3s", name="all"), retry, deadline("1s", name="each")
+    records = simulated(stage("9s", *policies))
+    assert ends(records) == [(3.0, TIMED_OUT)]
+    assert spent(records) == {"a.service_work": 2.0, "a.retry.retry_backoff": 1.0}
+    assert records.calls == {"a": 3}  # what ends goes first, so a third attempt begins at 4 s
+    assert simulated(stage("9s", deadline("2900ms", name="all"), *policies[1:])).calls["a"] == 2
+
+
+def test_the_time_of_unfinished_requests_is_theirs_in_abandoning_deadlines_too() -> None:
+    stages = {"first": {"work": {"constant": "1s"}}} | stage("99s", deadline("50s", "abandon"))
+    records = simulated(stages, drain="9s")
+    assert ends(records) == [(9.5, UNFINISHED)]
+    assert spent(records) == {"first.service_work": 1.0, "a.service_work": 8.5}

@@ -21,16 +21,15 @@ from kit import (
     draws_of,
     ends,
     fault,
-    plan_of,
     run,
     scenario,
     simulated,
     spent,
     stage,
+    steps,
 )
 from scipy import stats
 
-from cascadesim.engine import trace
 from cascadesim.scenario.load import loads
 from cascadesim.studies.candidates import allowed
 from cascadesim.values.errors import ScenarioError
@@ -41,12 +40,6 @@ DOWN = fault("0s", "1100ms", outage={"fail_after": "200ms"})  # or fails after 0
 
 def hedge(after: str = "500ms", **settings: Any) -> Data:
     return {"hedge": {"after": after} | settings}
-
-
-def steps(path: str, stages: Data, **rest: Any) -> dict[float, int]:
-    """Return a level of the run by the instants at which it changes."""
-    level = trace(plan_of(scenario(stages, **rest)), 1).levels[path]
-    return dict(zip(level.at.round(9).tolist(), level.value.tolist(), strict=True))
 
 
 def test_the_first_answer_wins_and_the_others_are_cancelled() -> None:

@@ -1,7 +1,6 @@
 """Stages in parallel, by latencies computed by hand."""
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from kit import (
     Data,
     changes,
     draws_of,
+    ended_by,
     ends,
     fault,
     plan_of,
@@ -23,6 +23,7 @@ from kit import (
     scenario,
     simulated,
     spent,
+    work,
 )
 from scipy import stats
 
@@ -32,20 +33,10 @@ from cascadesim.studies.check import check
 from cascadesim.values.errors import ScenarioError
 
 
-def work(seconds: str, *policies: Data, **more: Any) -> Data:
-    return {"work": {"constant": seconds}, "policies": list(policies)} | more
-
-
 def fan(*policies: Data, more: Data | None = None, **stages: Data) -> Data:
     """Return a stage whose stages inside run at once."""
     whole = {"parallel": True, "stages": stages, "policies": list(policies)}
     return {"fan": whole | (more or {})}
-
-
-def ended_by(stages: Data) -> str | None:
-    records = simulated(stages)
-    end = int(records.ended_by[0])
-    return records.ends[end] if end >= 0 else None
 
 
 def test_the_slowest_decides_and_the_time_is_its_own() -> None:
@@ -77,7 +68,7 @@ def test_the_first_error_ends_it_and_cancels_the_others() -> None:
     records = simulated(stages, 2)
     assert ends(records) == [(1.25, FAILED), (1.25, FAILED)]
     assert spent(records) == {"failing.service_work": 1.25}
-    assert ended_by(stages) == "failing"
+    assert ended_by(simulated(stages)) == "failing"
     levels = trace(plan_of(scenario(stages, 2)), 1).levels
     busy, waiting = levels["slow.concurrency.busy"], levels["slow.concurrency.waiting"]
     assert (busy.at.tolist(), busy.value.tolist()) == ([0.0, 1.0, 3.25], [0, 1, 0])
@@ -96,7 +87,7 @@ def test_of_two_errors_at_one_instant_the_first_counts() -> None:
     late = work("9s", {"deadline": {"timeout": "1s"}})
     assert ends(simulated(fan(late=late, failing=work("1s", **ALWAYS)))) == [(1.0, FAILED)]
     stages = fan(one=work("1s", **ALWAYS), other=work("1s", **ALWAYS))
-    assert ended_by(stages) == "one"
+    assert ended_by(simulated(stages)) == "one"
     full = {"bulkhead": {"concurrency": 1}}
     records = simulated(fan(slow=work("9s"), one=work("9s", full), other=work("9s", full)), 2)
     assert ends(records) == [(9.0, OK), (0.0, REJECTED)]
@@ -112,7 +103,7 @@ def test_one_degraded_answer_makes_the_whole_degraded() -> None:
         records = simulated(stages)
         assert ends(records) == [(3.0, DEGRADED)]
         assert spent(records) == {"slow.service_work": 3.0}
-        assert ended_by(stages) == "degraded"
+        assert ended_by(simulated(stages)) == "degraded"
 
 
 def test_what_degraded_a_request_before_still_did_where_all_answer() -> None:
@@ -155,7 +146,7 @@ def test_a_deadline_inside_ends_its_own_branch_and_the_others_with_it() -> None:
     late = work("9s", {"deadline": {"timeout": "1s", "on_timeout": "abandon"}}, concurrency=1)
     stages = fan(slow=work("5s"), late=late)
     assert ends(simulated(stages)) == [(1.0, TIMED_OUT)]
-    assert ended_by(stages) == "late.deadline.timeout"
+    assert ended_by(simulated(stages)) == "late.deadline.timeout"
     # And is abandoned still, where it is another's error that ends it.
     stages = fan(failing=work("500ms", **ALWAYS), late=late)
     assert ends(simulated(stages)) == [(0.5, FAILED)]
@@ -191,7 +182,7 @@ def test_they_nest() -> None:
     inner["stages"]["failing"] = work("500ms", **ALWAYS)
     stages = fan(inner=inner, other=work("2s", concurrency=1))
     assert ends(simulated(stages)) == [(0.5, FAILED)]
-    assert ended_by(stages) == "failing"
+    assert ended_by(simulated(stages)) == "failing"
 
 
 def test_an_unfinished_request_is_where_its_first_branch_under_way_is() -> None:

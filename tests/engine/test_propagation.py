@@ -15,20 +15,20 @@ from kit import (
     TIMED_OUT,
     Data,
     changes,
+    ended_by,
     ends,
     fault,
-    plan_of,
     run,
     scenario,
     simulated,
+    steps,
+    work,
 )
 from strategies import scenarios, with_stages
 
-from cascadesim.engine import trace
 from cascadesim.engine.simpy.kernel import Call
 from cascadesim.engine.simpy.request import Request
 from cascadesim.engine.simpy.stage import Work
-from cascadesim.records import Records
 from cascadesim.scenario.load import loads
 from cascadesim.studies.candidates import allowed
 from cascadesim.studies.check import check
@@ -46,20 +46,6 @@ def inside(policy: Data, **stages: Data) -> Data:
     return {"a": {"policies": [policy], "stages": stages}}
 
 
-def work(seconds: str, *policies: Data, **more: Any) -> Data:
-    return {"work": {"constant": seconds}, "policies": list(policies)} | more
-
-
-def reason(records: Records, row: int = 0) -> str:
-    return records.ends[records.ended_by[row]]
-
-
-def steps(path: str, stages: Data, n: int = 1, **rest: Any) -> dict[float, int]:
-    """Return a level of the run by the instants at which it changes."""
-    level = trace(plan_of(scenario(stages, n, **rest)), 1).levels[path]
-    return dict(zip(level.at.tolist(), level.value.tolist(), strict=True))
-
-
 BOTH = pytest.mark.parametrize("propagate", [True, False])
 
 
@@ -68,7 +54,7 @@ def test_a_zombie_finishes_what_it_is_at_and_begins_no_other_stage(propagate: bo
     stages = inside(deadline("1500ms", propagate), b=work("2s"), c=work("1s"))
     records = simulated(stages)
     assert ends(records) == [(1.5, TIMED_OUT)]
-    assert reason(records) == "a.deadline.timeout"
+    assert ended_by(records) == "a.deadline.timeout"
     assert records.calls == {"b": 1, "c": 0 if propagate else 1}
 
 
@@ -146,7 +132,7 @@ def test_no_backoff_begins_that_would_end_past_the_deadline() -> None:
     failing = work("1s", retry, **ALWAYS)
     records = simulated(inside(deadline("5s"), b=failing))
     assert ends(records) == [(4.0, FAILED)]
-    assert (records.retries[0], reason(records)) == (1, "b")
+    assert (records.retries[0], ended_by(records)) == (1, "b")
     assert ends(simulated(inside(deadline("5s", False), b=failing))) == [(5.0, TIMED_OUT)]
     assert ends(simulated(inside(deadline("6s"), b=failing))) == [(4.0, FAILED)]
     assert ends(simulated(inside(deadline("6001ms"), b=failing))) == [(6.001, TIMED_OUT)]
@@ -176,7 +162,7 @@ def test_a_deadline_inside_ends_with_the_one_around_it(inner: str, freed: float)
     stages = inside(deadline("1500ms"), b=work("5s", bulkhead, later, concurrency=1))
     assert steps("b.bulkhead.busy", stages) == {0.0: 0, 1.0: 1, 2.5: 0}
     assert steps("b.concurrency.busy", stages) == {0.0: 0, 1.0: 1, freed: 0}
-    assert reason(simulated(stages)) == "a.deadline.timeout"
+    assert ended_by(simulated(stages)) == "a.deadline.timeout"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +178,7 @@ def test_of_two_deadlines_the_earlier_one_counts(
 ) -> None:
     two = {"policies": [deadline(inner)], "stages": {"c": work("2s"), "d": work("1s")}}
     records = simulated(inside(deadline(outer), b=two))
-    why = reason(records) if records.ended_by[0] >= 0 else None
+    why = ended_by(records) if records.ended_by[0] >= 0 else None
     assert (ends(records)[0][0], why) == ended
     assert records.calls["d"] == calls
 

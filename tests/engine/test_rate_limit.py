@@ -14,6 +14,7 @@ from kit import (
     REJECTED,
     TIMED_OUT,
     Data,
+    ended_by,
     ends,
     plan_of,
     run,
@@ -39,11 +40,6 @@ def rate_limit(rate: str, **settings: Any) -> Data:
     return {"rate_limit": {"rate": rate} | settings}
 
 
-def reasons(stages: Data, n: int, **rest: Any) -> list[str | None]:
-    records = simulated(stages, n, **rest)
-    return [records.ends[end] if end >= 0 else None for end in records.ended_by]
-
-
 def often(rate: str) -> Data:
     """Return a workload of so many a second, evenly."""
     return {"workload": {"arrivals": {"constant": {"rate": rate}}}}
@@ -54,7 +50,7 @@ def test_a_full_bucket_lets_a_burst_through_and_then_as_many_as_it_gains() -> No
     stages = stage("0s", rate_limit("0.5/s", burst=2))
     outcomes = [outcome for _, outcome in ends(simulated(stages, 8))]
     assert outcomes == [OK, OK, OK, REJECTED, OK, REJECTED, OK, REJECTED]
-    assert reasons(stages, 4)[3] == "a.rate_limit.rate"
+    assert ended_by(simulated(stages, 4), 3) == "a.rate_limit.rate"
 
 
 def test_a_quiet_time_fills_it_up_to_the_burst_and_no_further() -> None:
@@ -77,7 +73,7 @@ def test_callers_wait_for_their_turn_up_to_the_timeout() -> None:
     records = simulated(stages, 5)
     assert ends(records) == [(0.0, OK), (2.0, OK), (0.0, REJECTED), (3.0, OK), (0.0, REJECTED)]
     assert spent(records, 1) == {"a.rate_limit.rate_limit_wait": 2.0}
-    assert reasons(stages, 5)[2] == "a.rate_limit.timeout"
+    assert ended_by(simulated(stages, 5), 2) == "a.rate_limit.timeout"
 
 
 def test_a_full_queue_rejects_at_once() -> None:
@@ -85,7 +81,7 @@ def test_a_full_queue_rejects_at_once() -> None:
     # 2 waits from 2 s to 4 s; 3 finds it waiting; 4 comes when 2 has gone, and is due at 7 s.
     records = simulated(stages, 4)
     assert ends(records) == [(0.0, OK), (2.0, OK), (0.0, REJECTED), (3.0, OK)]
-    assert reasons(stages, 4)[2] == "a.rate_limit.queue_limit"
+    assert ended_by(simulated(stages, 4), 2) == "a.rate_limit.queue_limit"
 
 
 def test_the_last_in_line_who_is_cancelled_gives_its_token_back() -> None:
@@ -114,7 +110,7 @@ def test_a_call_that_is_told_of_a_deadline_does_not_wait_past_it() -> None:
     stages = stage("0s", tells, rate_limit("20/min", timeout="99s"))
     # As tokens are due at 4 s and 7 s, 2 is refused at once, and 3 has a wait of 1 s.
     assert ends(simulated(stages, 4)) == [(0.0, OK), (0.0, REJECTED), (1.0, OK), (0.0, REJECTED)]
-    assert reasons(stages, 2)[1] == "a.deadline.timeout"
+    assert ended_by(simulated(stages, 2), 1) == "a.deadline.timeout"
 
 
 def test_each_attempt_takes_a_token() -> None:

@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kit import plan_of
+from kit import Data, plan_of, simulated
+from scipy import stats
 
 from cascadesim.analysis.bounds import worst_case
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.engine import simulate
 from cascadesim.plan.plan import Plan
+from cascadesim.scenario.compile import distribution
+from cascadesim.values.distributions import Work
 
 
 def plan(work: Any, **stage: Any) -> Plan:
@@ -92,3 +95,24 @@ def test_contradictions_know_the_mean_of_what_was_recorded(recorded: Any) -> Non
     retry = {"concurrency": 5, "policies": [{"retry": {"attempts": 2}}]}
     (found,) = contradictions(plan(recorded, **retry), None)
     assert "2/s against a capacity of 1.63/s" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("work", "law"),
+    [
+        ({"exponential": {"mean": "200ms"}}, stats.expon(scale=0.2)),
+        ({"uniform": {"low": "1s", "high": "3s"}}, stats.uniform(1, 2)),
+        ({"lognormal": {"median": "50ms", "sigma": 0.5}}, stats.lognorm(0.5, scale=0.05)),
+    ],
+)
+def test_work_follows_its_distribution(work: Data, law: Any) -> None:
+    latency = simulated({"a": {"work": work}}, 1000).latency
+    assert stats.kstest(latency, law.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("spread", ["p90", "p95", "p99"])
+def test_a_lognormal_has_the_percentiles_it_is_given_by(spread: str) -> None:
+    given = Work.model_validate({"lognormal": {"median": "250ms", spread: "900ms"}})
+    mu, sigma = distribution(given).parameters
+    law = stats.lognorm(sigma, scale=np.exp(mu))
+    assert law.ppf([0.5, int(spread[1:]) / 100]) == pytest.approx([0.25, 0.9])

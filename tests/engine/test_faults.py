@@ -1,3 +1,5 @@
+"""What each kind of fault does to calls: in its plan, and by latencies computed by hand."""
+
 import pytest
 from kit import FAILED, OK, TIMED_OUT, deadline, ends, fault, plan_of, scenario, simulated, stage
 from scipy import stats

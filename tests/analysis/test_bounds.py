@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from strategies import plan_of, scenarios
+from kit import plan_of
+from strategies import scenarios
 
 from cascadesim.analysis.bounds import longest_bound, worst_case
 from cascadesim.engine import simulate

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from strategies import plan_of
+from kit import plan_of
 
 from cascadesim.analysis.bounds import worst_case
 from cascadesim.analysis.contradictions import contradictions

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from strategies import plan_of
+from kit import plan_of
 
 from cascadesim.analysis.contradictions import contradictions, retry_costs
 

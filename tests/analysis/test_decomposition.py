@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, run, scenarios, with_load
+from kit import Data, run
+from strategies import scenarios, with_load
 
 import cascadesim
 from cascadesim.analysis.composition import Composition, composition

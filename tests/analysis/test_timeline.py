@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, plan_of, scenarios
+from kit import Data, plan_of
+from strategies import scenarios
 
 from cascadesim.analysis.timeline import Step, rounded_steps, timeline
 from cascadesim.engine import trace

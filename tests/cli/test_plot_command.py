@@ -152,3 +152,12 @@ def test_help_is_quick(cli: Cli) -> None:
     assert code == 0
     for kind in KINDS:
         assert f"\n    {kind} " in out
+
+
+def test_plot_draws_and_refuses_what_it_cannot_draw(cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "p.png"
+    assert cli("plot", INCIDENT, "--variants", "before,after", "-o", out)[0] == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    code, _, err = cli("plot", INCIDENT, "-o", tmp_path / "p.gif")
+    assert code == 2
+    assert err.endswith("p.gif: ends in none of .png, .svg, .pdf\n")

@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, Cli
+from kit import Data, content
 from rich.console import Console
-from strategies import Data
-from test_engine_laws import content
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES

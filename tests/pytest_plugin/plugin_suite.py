@@ -72,3 +72,29 @@ def agrees(lines: list[str], pattern: str) -> None:
     expected = "\n".join(" ".join(line.split()) for line in pattern.strip().splitlines())
     regex = re.escape(expected).replace(r"\#", r"[-+]?[0-9.]+")
     assert re.fullmatch(regex, text), text
+
+
+def write_tests(
+    pytester: pytest.Pytester, text: str, name: str = "test_queue.cascade.yaml"
+) -> None:
+    fill(pytester)
+    (pytester.path / "tests" / name).write_text(text.lstrip(), "utf-8")
+
+
+def outcomes(result: pytest.RunResult) -> dict[str, str]:
+    """Return the outcome of every test by its name, from `-v`."""
+    rows = [re.match(r"\S+?::(.*?) (PASSED|FAILED)( |$)", line) for line in result.outlines]
+    return {row[1]: row[2] for row in rows if row}
+
+
+def failure(result: pytest.RunResult, name: str) -> list[str]:
+    """Return the lines below the heading of a failed test, up to the next one.
+
+    They fit a terminal.
+    """
+    lines = result.outlines
+    start = next(i for i, line in enumerate(lines) if line.strip("_ ") == name and "__" in line)
+    rest = lines[start + 1 :]
+    end = next(i for i, line in enumerate(rest) if line.startswith(("____", "====")))
+    assert max(map(len, rest[:end])) <= 80
+    return rest[:end]

@@ -1,8 +1,7 @@
 """Objectives of classes of requests as tests: of scenario files, of YAML tests and of Python."""
 
 import pytest
-from plugin_suite import run
-from test_yaml_tests import failure, outcomes
+from plugin_suite import failure, outcomes, run
 
 pytest_plugins = ("pytester",)
 
@@ -35,14 +34,14 @@ def test_classes(cascade):
 """
 
 
-def write(pytester: pytest.Pytester, **files: str) -> None:
+def write_tests(pytester: pytest.Pytester, **files: str) -> None:
     for name, text in ({"classes_yaml": SCENARIO} | files).items():
         stem, _, kind = name.rpartition("_")
         (pytester.path / f"{stem}.{kind}").write_text(text.lstrip(), "utf-8")
 
 
 def test_objectives_of_classes_are_tests_by_themselves(pytester: pytest.Pytester) -> None:
-    write(pytester)
+    write_tests(pytester)
     result = run(pytester, "-v", "classes.yaml")
     assert outcomes(result) == {
         "error_rate < 1%": "PASSED",
@@ -58,7 +57,7 @@ def test_objectives_of_classes_are_tests_by_themselves(pytester: pytest.Pytester
 
 
 def test_yaml_tests_and_python_name_the_class(pytester: pytest.Pytester) -> None:
-    write(pytester, test_in_python_py=PYTHON)
+    write_tests(pytester, test_in_python_py=PYTHON)
     (pytester.path / "test_it.cascade.yaml").write_text(TESTS.lstrip(), "utf-8")
     result = run(pytester, "-v")
     found = outcomes(result)
@@ -70,7 +69,7 @@ def test_yaml_tests_and_python_name_the_class(pytester: pytest.Pytester) -> None
 
 
 def test_a_class_that_there_is_not_is_told_at_its_place(pytester: pytest.Pytester) -> None:
-    write(pytester)
+    write_tests(pytester)
     text = TESTS.replace("chat: mean", "chta: mean")
     (pytester.path / "test_it.cascade.yaml").write_text(text.lstrip(), "utf-8")
     result = run(pytester)

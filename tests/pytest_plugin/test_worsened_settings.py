@@ -21,8 +21,8 @@ def checkout(pytester: pytest.Pytester) -> pytest.Pytester:
     """Give a repository with the scenarios, the suite and its baselines."""
     shutil.copytree(ROOT / "scenarios", pytester.path / "scenarios")
     tests = pytester.mkdir("tests")
-    shutil.copy(ROOT / "tests" / f"{SUITE}.py", tests)
-    shutil.copytree(ROOT / "tests" / "baselines" / SUITE, tests / "baselines" / SUITE)
+    shutil.copy(ROOT / "tests" / "gallery" / f"{SUITE}.py", tests)
+    shutil.copytree(ROOT / "tests" / "gallery" / "baselines" / SUITE, tests / "baselines" / SUITE)
     pytester.makeini(
         "[pytest]\naddopts = --cascade-jobs 1 -p no:cacheprovider --import-mode importlib"
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from strategies import Data, plan_of
+from kit import Data, plan_of
 
 from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.policies.breaker_presets import PRESETS

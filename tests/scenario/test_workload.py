@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from strategies import Data
+from kit import Data
 
 import cascadesim
 from cascadesim.scenario.compile import compile_plan

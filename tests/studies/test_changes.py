@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import Data, Draw, scenarios
+from kit import Data
+from strategies import Draw, scenarios
 
 from cascadesim.scenario.load import loads
 from cascadesim.scenario.paths import dotted, locate

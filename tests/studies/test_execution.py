@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strategies import plan_of
+from kit import plan_of
 
 from cascadesim.scenario.objectives import parse_objective
 from cascadesim.studies import execution

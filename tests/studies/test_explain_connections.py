@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 import cascadesim
-from cascadesim.scenario.load import Scenario
+from cascadesim.scenario.load import Scenario, loads
 from cascadesim.studies.execution import Execution
 from cascadesim.studies.explain import Explanation, explain
 from cascadesim.values.errors import ScenarioError
@@ -133,3 +134,54 @@ def test_a_change_by_which_it_is_not_sent_is_left_out() -> None:
 def test_what_makes_the_messages_is_not_changed(setting: str) -> None:
     with pytest.raises(ScenarioError, match="makes other requests"):
         explain(scenario(), 0, changes={f"{WHERE}.{setting}": ["2s"]}, execution=ONE)
+
+
+def test_a_clients_request_is_the_same_one_however_many_others_are_sent() -> None:
+    """Where clients wait for each other, their requests change places."""
+    work = {"uniform": {"low": "50ms", "high": "2s"}}
+    clients = loads(
+        json.dumps(
+            {
+                "name": "clients",
+                "horizon": "60s",
+                "drain": "60s",
+                "workload": {"closed": {"clients": 5, "think": {"exponential": {"mean": "1s"}}}},
+                "stages": {"a": {"work": work, "concurrency": 2}},
+            }
+        )
+    )
+    records = cascadesim.run(clients).records
+    many = clients.override({"a.concurrency": 5})
+    wider = cascadesim.run(many).records
+    assert (records.number[:50] != wider.number[:50]).any()
+    last = len(records.arrival) - 1
+    for row in (40, last):
+        explained = explain(clients, row, changes="a.concurrency=5", execution=ONE)
+        (change,) = explained.changes
+        own = np.flatnonzero(wider.number == records.number[row])
+        assert change.world.latency == wider.latency[own]
+    # The other way round there are fewer, and the last of them is sent by nobody.
+    absent = int(np.flatnonzero(~np.isin(wider.number, records.number))[-1])
+    assert explain(many, absent, changes="a.concurrency=2", execution=ONE).changes == ()
+
+
+def test_settings_of_connections_can_be_tried_on_a_message() -> None:
+    connections = {
+        "clients": 1,
+        "messages": {"constant": "1s"},
+        "reconnect": {"base": "2s", "attempts": 2},
+    }
+    restart = {"on": "connections", "from": "1500ms", "for": "1s", "restart": {}}
+    connected = scenario(
+        workload={"connections": connections},
+        stages={"a": {"work": {"constant": "200ms"}}},
+        faults=[restart],
+    )
+    # Lost at 1.5 s and back 2 s later, so that the message of 2 s waits until 3.5 s; or until 3 s,
+    # as the handshake of 2 s is refused by the restart, and the next one follows 1 s later.
+    path = "workload.connections.reconnect"
+    changes = {f"{path}.base": ["500ms"], f"{path}.attempts": [1]}
+    explained = explain(connected, 1, changes=changes, execution=ONE)
+    assert explained.today.latency == pytest.approx(1.7)
+    latencies = {change.path: change.world.latency for change in explained.changes}
+    assert latencies == pytest.approx({f"{path}.base": 1.2, f"{path}.attempts": 1.7})

@@ -3,8 +3,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit import plan_of
 from scipy import stats
-from strategies import plan_of
 
 from cascadesim.analysis.transient import Transient
 from cascadesim.studies.execution import Execution

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit import plan_of
 from scipy import stats
-from strategies import plan_of
 
 import cascadesim
 from cascadesim.engine import simulate

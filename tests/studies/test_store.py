@@ -21,8 +21,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import plan_of
 from pyarrow import dataset, parquet
-from strategies import plan_of, scenarios
+from strategies import scenarios
 
 import cascadesim
 from cascadesim.analysis.attribution import Blame

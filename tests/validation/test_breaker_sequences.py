@@ -5,7 +5,7 @@ These libraries do not run in Python. The sequences are those of CircuitBreakerS
 """
 
 import pytest
-from strategies import plan_of
+from kit import plan_of
 
 from cascadesim.engine.simpy.breaker import breaker_of
 from cascadesim.engine.simpy.circuit_breaker import CircuitBreaker, State

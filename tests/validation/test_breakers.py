@@ -18,8 +18,8 @@ import pybreaker
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import plan_of
 from purgatory.domain import model as purgatory_model
-from strategies import plan_of
 
 from cascadesim.engine.simpy.breaker import breaker_of
 from cascadesim.engine.simpy.breaker_presets import PybreakerBreaker

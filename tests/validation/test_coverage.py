@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
-from strategies import plan_of
+from kit import plan_of
 
 from cascadesim.analysis.intervals import p_value
 from cascadesim.studies.replications import Job, Replication, Variant, interval, replicate

@@ -10,7 +10,7 @@ from typing import Any
 import ciw
 import numpy as np
 import pytest
-from strategies import Data, plan_of
+from kit import Data, plan_of
 
 from cascadesim.engine import simulate
 from cascadesim.plan.plan import Plan

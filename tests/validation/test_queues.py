@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit import plan_of
 from numpy.typing import NDArray
 from scipy import integrate, special, stats
-from strategies import plan_of
 
 from cascadesim.engine import simulate
 from cascadesim.plan.plan import Plan

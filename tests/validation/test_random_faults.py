@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit import Data, plan_of
 from scipy import stats
-from strategies import Data, plan_of
 
 from cascadesim.engine import simulate
 from cascadesim.engine.simpy.timeline import Timeline

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from kit import Data, run
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
-from strategies import Data, run
 
 Work = Callable[[AsyncConnection, asyncio.Event], Awaitable[None]]
 KINDS: dict[str, Any] = {"queue": AsyncAdaptedQueuePool, "null": NullPool}

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import groupby, islice
 
 import pytest
-from strategies import Data, run
+from kit import Data, run
 from websocket_server import Event, Message, Told, World, play
 from websockets.client import BACKOFF_FACTOR, BACKOFF_MAX_DELAY, BACKOFF_MIN_DELAY, backoff
 

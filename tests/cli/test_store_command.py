@@ -9,7 +9,6 @@ from conftest import Cli
 
 from cascadesim.studies.store import FILE, code_version
 
-
 KEPT = 4  # of two variants; the first replication is run for its records, too
 
 

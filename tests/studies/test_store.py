@@ -315,7 +315,7 @@ def test_other_processes_know_the_same_keys_until_the_sources_change(tmp_path: P
     plan, version = printed(first, 1)
     assert plan == digest(SLOWER, VARIANT)
     assert printed(second, 2) == (plan, version)
-    with (second / "model" / "breaker.py").open("a") as file:
+    with (second / "randomness.py").open("a") as file:
         file.write("# edited\n")
     after, edited = printed(second, 3)
     assert after == plan

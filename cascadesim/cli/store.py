@@ -24,16 +24,19 @@ def store(
     from cascadesim.cli.tables import new_console, print_table, say
     from cascadesim.studies.store import Store, code_version
 
-    kept = Store(store_folder(store) or default_store())
-    if clear:
-        kept.clear()
+    folder = store_folder(store) or default_store()
+    with Store(folder) as kept:
+        if clear:
+            kept.clear()
+        rows = [
+            (kind.version, f"{kind.replications:,}", f"{kind.bytes / 2**20:.2f}")
+            for kind in kept.describe()
+        ]
     console = new_console()
-    say(console, f"\nResults are kept in {kept.folder}; this is version {code_version()}.\n")
-    rows = [
-        (each.version, f"{each.replications:,}", str(each.files), f"{each.bytes / 2**20:.2f}")
-        for each in kept.describe()
-    ]
+    say(console, f"\nResults are kept in {folder}; this is version {code_version()}.\n")
     if rows:
-        print_table(console, "", ("version", "replications", "files", "MiB"), rows)
+        print_table(console, "", ("version", "replications", "MiB"), rows)
     else:
         say(console, "There are none.")
+    if any(folder.glob("version=*")):
+        say(console, "Its folders version=* are an older store's; nothing reads them any more.")

@@ -1,50 +1,66 @@
 """The store: replications that were run are kept, so that none is run twice.
 
-A folder holds a Parquet dataset, FOLDER/version=…/seed=…/part-….parquet, one row a replication,
-which pandas and pyarrow read as it is. Parts never change: they appear whole, by a rename, and
-vanish when they were merged into another. So processes share a folder without locks, and one that
-is killed leaves nothing torn.
+A folder holds one SQLite database. Every replication is a transaction of its own, so a process may
+be killed at any moment, and several may use a store at once. After a power failure the newest ones
+may be missing. Each has a checksum, and one that is damaged is run again. A database that SQLite
+cannot read is renamed to replications.sqlite.damaged, and a new one is begun.
+
+The database has a write-ahead log (WAL), whose index is shared memory. So "all processes using a
+database must be on the same host computer; WAL does not work over a network filesystem"
+(https://www.sqlite.org/wal.html). On NFS and the like, and where there is no shared memory, it has
+a rollback journal instead: slower, and as safe as the file system's locks. A local folder is best.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import sqlite3
+import struct
 import sys
-import tempfile
-import threading
-import time
-import uuid
-from collections import defaultdict
+import zlib
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import cascadesim
 from cascadesim.analysis.attribution import Blame
-from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.transient import Transient
 from cascadesim.studies.replications import MEASURES, Judgement, Replication
-from cascadesim.values.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection
 
     from cascadesim.studies.replications import Variant
 
-_UNITS = dict.fromkeys((*PERCENTILES, "mean"), "_s") | {"goodput": "_per_s"}
-COLUMNS = {measure: measure + _UNITS.get(measure, "") for measure in MEASURES}
+T = TypeVar("T")
+
 PACKAGES = ("numpy", "scipy", "simpy")  # which results depend on
-WAIT = 1.0  # seconds for which a replication may wait to be written with others
-MOST_PARTS = 64  # that one run writes for a seed before it merges them
-STALE = 3600.0  # seconds after which nobody is still writing a file
-_PART = re.compile(r"part-[0-9a-f]{32}\.parquet")
-_UNFINISHED = re.compile(rf"\.{_PART.pattern}")  # readers of datasets skip names with a dot
+FILE = "replications.sqlite"
+PATIENCE = 60.0  # seconds to wait for another process that writes
+_SUM = 8  # bytes of a checksum, at the beginning of an entry
+# The id is a digest of the key and of the code's version, so the form of entries may change.
+_SET_UP = """
+    BEGIN IMMEDIATE;
+    CREATE TABLE IF NOT EXISTS replications (id INTEGER PRIMARY KEY, version TEXT, entry BLOB);
+    COMMIT"""
+_WAL = ("journal_mode = WAL",)
+# SQLite leaves WAL without shared memory where a connection is exclusive from the first.
+_ROLLBACK = ("locking_mode = EXCLUSIVE", "journal_mode = DELETE", "locking_mode = NORMAL")
+_FIND = "SELECT entry FROM replications WHERE id = ?"
+_ADD = "INSERT OR REPLACE INTO replications VALUES (?, ?, ?)"
+_COUNT = "SELECT version, count(*), sum(length(entry)) FROM replications GROUP BY version"
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+_MOUNTS = Path("/proc/mounts")  # of Linux
+_NETWORK = re.compile("nfs|cifs|smb|9p|lustre|gpfs|beegfs|ceph|glusterfs|sshfs")
 
 
 class Key(NamedTuple):
@@ -71,18 +87,17 @@ def _digest(variant: Variant) -> str:
 def _canonical(value: Any) -> str:
     """Return a value of a plan as a text that only its equals have.
 
-    Unlike a pickle's, and so joblib.hash, it does not depend on which parts are one object. Without
-    what is as its field has it by default, so that a plan which does not use a new option has the
-    text that it had before.
+    Unlike a pickle's, and so joblib.hash, it does not depend on which parts are one object. Fields
+    with their default value are left out: a plan that does not use a new option keeps its text.
     """
     if is_dataclass(value):
-        own = ((field, getattr(value, field.name)) for field in fields(value))
-        given = (f"{f.name}={_canonical(each)}," for f, each in own if not _is_default(f, each))
+        parts = ((field, getattr(value, field.name)) for field in fields(value))
+        given = (f"{f.name}={_canonical(part)}," for f, part in parts if not _is_default(f, part))
         return f"{type(value).__qualname__}({''.join(given)})"
     if isinstance(value, tuple):
-        return f"({''.join(f'{_canonical(each)},' for each in value)})"
+        return f"({''.join(f'{_canonical(part)},' for part in value)})"
     if isinstance(value, frozenset):
-        return f"{{{','.join(sorted(_canonical(each) for each in value))}}}"
+        return f"{{{','.join(sorted(map(_canonical, value)))}}}"
     if isinstance(value, Enum):
         return str(value.name)
     if value is None or isinstance(value, bool | int | float | str):
@@ -129,314 +144,190 @@ class Kept:
 
     version: str  # as `code_version` says it
     replications: int
-    files: int
     bytes: int
 
 
 class Store:
     """Keeps replications in a folder, by `Key` and by the version of the code.
 
-    What is added is written within WAIT seconds, and at the end of the `with` block. Raises
-    ScenarioError where the folder cannot be written.
+    Raises ScenarioError where the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._home = folder / f"version={code_version()}"
-        self._lock = threading.RLock()  # of all below, as a timer writes too
-        self._timer: threading.Timer | None = None
-        self._failure: OSError | None = None  # of the timer's writing
-        self._added: dict[Key, Replication] = {}  # and not yet written
-        self._own: defaultdict[int, list[Path]] = defaultdict(list)  # parts written here, by seed
-        self._tables: dict[Path, Any] = {}  # of the parts read so far; None for unreadable ones
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise self._unwritable(error) from None
-        self._remove(path for path in self._files(_UNFINISHED) if _is_stale(path))
+        self._path = folder / FILE
+        self._damaged = folder / f"{FILE}.damaged"
+        self._database: sqlite3.Connection | None = None
+        self._inode = 0  # of the file that is open
+        self._on_database(lambda _: None)  # so that an error comes before anything is run
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            try:
-                self._write_added()
-            except OSError as error:
-                raise self._unwritable(error) from None
-            for seed in self._own:
-                with suppress(OSError):  # all is kept, only in more files
-                    self._merge(seed)
+        self._close()
 
     def find(self, keys: Collection[Key]) -> dict[Key, Replication]:
         """Return those of the replications that are kept."""
-        with self._lock:
-            found = {key: self._added[key] for key in keys if key in self._added}
-            missing = defaultdict(set)
-            for key in keys:
-                if key not in found:
-                    missing[key.seed].add(key)
-            for seed, wanted in missing.items():
-                found |= self._find(seed, wanted)
-        return found
+        return self._on_database(lambda database: _find(database, keys))
 
     def add(self, key: Key, replication: Replication) -> None:
-        """Keep a replication. Raises ScenarioError where earlier ones could not be written."""
-        with self._lock:
-            if self._failure is not None:
-                raise self._unwritable(self._failure)
-            self._added[key] = replication
-            if self._timer is None:
-                # Not at the next call, which may be minutes away when replications are long.
-                self._timer = threading.Timer(WAIT, self._on_timer)
-                self._timer.daemon = True
-                self._timer.start()
+        """Keep a replication. From then on, no end of the process loses it."""
+        data = _pack(replication)
+        row = (_id(key), code_version(), _checksum(key, data) + data)
+        self._on_database(lambda database: database.execute(_ADD, row))
 
     def describe(self) -> list[Kept]:
-        """Return what is kept, by version."""
-        sizes = defaultdict(list)
-        for path in self._files(_PART):
-            with suppress(FileNotFoundError):  # it was merged into another
-                size = path.stat().st_size
-                sizes[path.parts[-3].removeprefix("version=")].append((_count(path), size))
-        return [
-            Kept(name, sum(n for n, _ in found), len(found), sum(size for _, size in found))
-            for name, found in sorted(sizes.items())
-        ]
+        """Return what is kept, by version. It finds damage that only hides entries, too."""
+        return self._on_database(_describe)
 
     def clear(self) -> None:
-        """Remove all that any store has written into the folder, and nothing else."""
-        with self._lock:
-            self._tables.clear()
-            self._remove(self._files(_PART))
-            self._remove(path for path in self._files(_UNFINISHED) if _is_stale(path))
-            for pattern in ("version=*/seed=*", "version=*"):
-                for path in self.folder.glob(pattern):
-                    with suppress(OSError):  # somebody has something there
-                        path.rmdir()
+        """Remove all replications, and a database that was set aside."""
+        script = "DELETE FROM replications; VACUUM"
+        self._on_database(lambda database: database.executescript(script))
+        with suppress(OSError):  # there is none
+            self._damaged.unlink()
 
-    def _find(self, seed: int, wanted: set[Key]) -> dict[Key, Replication]:
-        import pyarrow as pa  # slow to import, and not every command needs it
-        from pyarrow import compute
-
-        digests = pa.array({key.digest for key in wanted})
-        numbers = pa.array({key.number for key in wanted}, pa.int64())
-        found = {}
-        for table in self._read(seed):
-            chosen = compute.and_(
-                compute.is_in(table["digest"], digests), compute.is_in(table["number"], numbers)
-            )
-            for row in table.filter(chosen).to_pylist():
-                key = Key(row["digest"], seed, row["number"])
-                if key in wanted:
-                    found[key] = _replication(row)
-        return found
-
-    def _read(self, seed: int) -> list[Any]:
-        """Return the tables of all readable parts of a seed."""
-        while True:
-            parts = _matching(self._place(seed), _PART)
-            try:
-                for path in parts:
-                    if path not in self._tables:
-                        self._tables[path] = _read_part(path)
-            except FileNotFoundError:
-                continue  # it was merged into one that the list may not have
-            break
-        for path in self._tables.keys() - set(parts):
-            if path.parent == self._place(seed):
-                del self._tables[path]
-        return [self._tables[path] for path in parts if self._tables[path] is not None]
-
-    def _on_timer(self) -> None:
-        with self._lock:
-            self._timer = None
-            try:
-                self._write_added()
-            except OSError as error:
-                self._failure = error  # for who waits for results, not for this thread
-
-    def _write_added(self) -> None:
-        import pyarrow as pa  # slow to import, and not every command needs it
-
-        for seed in {key.seed for key in self._added}:
-            added = {key: value for key, value in self._added.items() if key.seed == seed}
-            rows = [_row(key, value) for key, value in added.items()]
-            self._write(seed, pa.Table.from_pylist(rows, _schema()))
-            for key in added:
-                del self._added[key]
-            if len(self._own[seed]) >= MOST_PARTS:
-                self._merge(seed)
-
-    def _merge(self, seed: int) -> None:
-        """Replace the parts that were written here by one.
-
-        That is written first: whoever is killed in between leaves rows twice, which is no harm.
-        """
-        import pyarrow as pa  # slow to import, and not every command needs it
-
-        tables = {}
-        for path in self._own[seed]:
-            with suppress(FileNotFoundError):  # the store was cleared
-                tables[path] = _read_part(path)
-        merged = [path for path, table in tables.items() if table is not None]
-        if len(merged) > 1:
-            self._own[seed] = []
-            self._write(seed, pa.concat_tables([tables[path] for path in merged]))
-            self._remove(merged)
-
-    def _write(self, seed: int, table: Any) -> None:
-        """Write a part; under its name it is whole, or it is not there."""
-        from pyarrow import parquet  # slow to import, and not every command needs it
-
-        place = self._place(seed)
-        place.mkdir(parents=True, exist_ok=True)
-        part = place / f"part-{uuid.uuid4().hex}.parquet"
-        unfinished = place / f".{part.name}"
+    def _on_database(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what an action on the database returns, on a new one where it is damaged."""
         try:
-            with unfinished.open("wb") as file:
-                parquet.write_table(table, file, write_page_checksum=True)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(part)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        self._own[seed].append(part)
+            try:
+                return action(self._open())
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # as damaged names are no texts
+                if not self._is_damage(error):
+                    raise
+                self._set_aside(error)
+                return action(self._open())
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
+            self._close()
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ScenarioError(f"cannot be written: {reason}", os.fspath(self.folder)) from None
 
-    def _place(self, seed: int) -> Path:
-        return self._home / f"seed={seed}"
+    def _open(self) -> sqlite3.Connection:
+        """Return a connection to the database that is in the folder now.
 
-    def _files(self, name: re.Pattern[str]) -> list[Path]:
-        places = sorted(self.folder.glob("version=*/seed=*"))
-        return [path for place in places for path in _matching(place, name)]
+        It may be another one, as somebody removed the folder or another process set it aside.
+        """
+        if self._database is not None and not self._is_gone():
+            return self._database
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._path.touch()
+        status = self._path.stat()
+        self._inode = status.st_ino
+        if not _is_on_network(self.folder):
+            with suppress(sqlite3.OperationalError):  # as there is no shared memory
+                # Only a new one, as other processes may use an old one that could not have WAL.
+                return self._connect(_WAL if status.st_size == 0 else ())
+        return self._connect(_ROLLBACK)
 
-    def _remove(self, paths: Iterable[Path]) -> None:
-        for path in paths:
-            with suppress(OSError):  # another process was quicker, or has it open
-                path.unlink()
+    def _connect(self, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+        """Return a new connection. Raises sqlite3.Error where nothing can be written."""
+        self._close()
+        self._database = sqlite3.connect(
+            self._path, PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        with suppress(sqlite3.OperationalError):  # another process sets WAL at this moment
+            for pragma in pragmas:
+                self._database.execute(f"PRAGMA {pragma}")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_SET_UP)
+        return self._database
 
-    def _unwritable(self, error: OSError) -> ScenarioError:
-        reason = error.strerror or str(error)
-        return ScenarioError(f"cannot be written: {reason}", os.fspath(self.folder))
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def _is_gone(self) -> bool:
+        try:
+            return self._path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+    def _is_damage(self, error: Exception) -> bool:
+        # The lowest byte is the kind. Python's own errors, of texts that are none, have no code.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        forbidden = code == sqlite3.SQLITE_READONLY and os.access(self._path, os.W_OK)
+        return forbidden or code & 0xFF in _DAMAGE
+
+    def _set_aside(self, error: Exception) -> None:
+        self._close()
+        if self._is_gone():
+            return  # another process was quicker
+        for suffix in ("-wal", "-shm", "-journal"):  # first, as no new database may meet them
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        self._path.replace(self._damaged)
+        message = f"is damaged ({error}); it is now {self._damaged.name}, and a new one is begun"
+        print(one_line(f"{self._path}: {message}"), file=sys.stderr)
 
 
-def _matching(place: Path, name: re.Pattern[str]) -> list[Path]:
+def _is_on_network(folder: Path) -> bool:
+    """Return whether a folder is on a network file system, as far as Linux says it."""
     try:
-        paths = sorted(path for path in place.iterdir() if name.fullmatch(path.name))
-        return [path for path in paths if path.is_file()]
-    except OSError:
-        return []
-
-
-def _is_stale(path: Path) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime > STALE
+        lines = _MOUNTS.read_text().splitlines()
     except OSError:
         return False
+    mounts = (line.split()[1:3] for line in lines)
+    path = folder.resolve()
+    around = [(len(place), kind) for place, kind in mounts if path.is_relative_to(place)]
+    _, kind = max(around, default=(0, ""))
+    return _NETWORK.search(kind) is not None
 
 
-def _read_part(path: Path) -> Any:
-    """Return the table of a part, None where it is not whole. Raises FileNotFoundError."""
-    import pyarrow as pa  # slow to import, and not every command needs it
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read(use_threads=False)  # parts are small
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, pa.ArrowException):
-        return None
-    return table if table.schema.equals(_schema()) else None
+def _find(database: sqlite3.Connection, keys: Collection[Key]) -> dict[Key, Replication]:
+    replications = {}
+    for key in keys:
+        row = database.execute(_FIND, (_id(key),)).fetchone()
+        entry = row and row[0]
+        if isinstance(entry, bytes) and entry[:_SUM] == _checksum(key, entry[_SUM:]):
+            replications[key] = _unpack(entry[_SUM:])
+    return replications
 
 
-def _count(path: Path) -> int:
-    import pyarrow as pa  # slow to import, and not every command needs it
-    from pyarrow import parquet
-
-    try:
-        return int(parquet.read_metadata(path).num_rows)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, pa.ArrowException):
-        return 0
+def _describe(database: sqlite3.Connection) -> list[Kept]:
+    (fault,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if fault != "ok":
+        raise sqlite3.DatabaseError(fault.splitlines()[-1])
+    return [Kept(*row) for row in database.execute(_COUNT)]
 
 
-@cache
-def _schema() -> Any:
-    import pyarrow as pa  # slow to import, and not every command needs it
-
-    judgement = pa.struct(
-        {
-            "value": pa.float64(),
-            "at_most": pa.float64(),
-            "met": pa.bool_(),
-            "setting": pa.string(),  # to blame, with its share of the blame; null for none
-            "share": pa.float64(),
-        }
-    )
-    return pa.schema(
-        {
-            "digest": pa.string(),
-            "number": pa.int64(),
-            "requests": pa.int64(),
-            **dict.fromkeys(COLUMNS.values(), pa.float64()),
-            "at_least": pa.list_(pa.string()),
-            "better": pa.int64(),
-            "worse": pa.int64(),
-            "objectives": pa.list_(judgement),
-            "transient_end_s": pa.float64(),
-            "transient_told": pa.bool_(),
-            "parts_s": pa.list_(pa.float64()),
-        }
-    )
+def _id(key: Key) -> int:
+    return int.from_bytes(_checksum(key, b""), "big", signed=True)
 
 
-def _row(key: Key, replication: Replication) -> dict[str, Any]:
-    return {
-        "digest": key.digest,
-        "number": key.number,
-        "requests": replication.requests,
-        **{column: replication.measures[measure] for measure, column in COLUMNS.items()},
-        "at_least": sorted(replication.at_least),
-        "better": replication.better,
-        "worse": replication.worse,
-        "objectives": [_judgement_row(each) for each in replication.objectives],
-        "transient_end_s": replication.transient.end,
-        "transient_told": replication.transient.told,
-        "parts_s": replication.parts,
-    }
+def _checksum(key: Key, data: bytes) -> bytes:
+    """Return a digest of data and of all that it is kept by, as two keys may have the same id."""
+    text = f"{code_version()} {key.digest} {key.seed} {key.number} "
+    return hashlib.blake2b(text.encode() + data, digest_size=_SUM).digest()
 
 
-def _judgement_row(judgement: Judgement) -> dict[str, Any]:
-    blame = judgement.blame
-    return {
-        "value": judgement.value,
-        "at_most": judgement.at_most,
-        "met": judgement.met,
-        "setting": blame and blame.setting,
-        "share": blame and blame.share,
-    }
+def _pack(replication: Replication) -> bytes:
+    """Return a replication as a line of JSON, and its floats to the bit; compressed."""
+    judged = replication.objectives
+    settings = [judgement.blame and judgement.blame.setting for judgement in judged]
+    counts = (replication.requests, replication.better, replication.worse)
+    flags = (replication.transient.told, *(judgement.met for judgement in judged))
+    line = json.dumps((counts, flags, settings, sorted(replication.at_least)))
+    floats = [replication.transient.end, *map(replication.measures.__getitem__, MEASURES)]
+    for judgement in judged:
+        share = judgement.blame.share if judgement.blame else 0.0
+        floats += judgement.value, judgement.at_most, share
+    floats += replication.parts
+    return zlib.compress(f"{line}\n".encode() + struct.pack(f"<{len(floats)}d", *floats))
 
 
-def _replication(row: dict[str, Any]) -> Replication:
+def _unpack(data: bytes) -> Replication:
+    line, _, packed = zlib.decompress(data).partition(b"\n")
+    (requests, better, worse), (told, *met), settings, at_least = json.loads(line)
+    floats = iter(struct.unpack(f"<{len(packed) // 8}d", packed))
+    transient = Transient(next(floats), told)
+    measures = dict(zip(MEASURES, floats, strict=False))
+    judged = []
+    for is_met, setting in zip(met, settings, strict=True):
+        value, at_most, share = islice(floats, 3)
+        blame = None if setting is None else Blame(setting, share)
+        judged.append(Judgement(value, at_most, is_met, blame))
+    parts = tuple(floats)
     return Replication(
-        row["requests"],
-        {measure: row[column] for measure, column in COLUMNS.items()},
-        frozenset(row["at_least"]),
-        row["better"],
-        row["worse"],
-        tuple(_judgement(each) for each in row["objectives"]),
-        Transient(row["transient_end_s"], row["transient_told"]),
-        tuple(row["parts_s"]),
+        requests, measures, frozenset(at_least), better, worse, tuple(judged), transient, parts
     )
-
-
-def _judgement(row: dict[str, Any]) -> Judgement:
-    blame = None if row["setting"] is None else Blame(row["setting"], row["share"])
-    return Judgement(row["value"], row["at_most"], row["met"], blame)

@@ -10,7 +10,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from conftest import ROOT
 
@@ -40,8 +39,9 @@ def start(store: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
-def kept(store: Path) -> int:
-    return sum(each.replications for each in Store(store).describe())
+def kept(folder: Path) -> int:
+    with Store(folder) as store:
+        return sum(version.replications for version in store.describe())
 
 
 def wait_for_results(store: Path, process: subprocess.Popen[str], more_than: int = 0) -> None:
@@ -96,8 +96,7 @@ def test_a_sweep_that_is_killed_at_any_moment_goes_on(whole: str, tmp_path: Path
         process.communicate(timeout=60)
         killed += process.returncode == -signal.SIGKILL
         assert kept(tmp_path) >= before
-        for part in tmp_path.rglob("part-*.parquet"):
-            pd.read_parquet(part)  # none is torn
+        assert not list(tmp_path.glob("*.damaged"))
     assert killed
     last = start(tmp_path)
     out, err = last.communicate(timeout=60)
@@ -110,5 +109,4 @@ def test_two_sweeps_share_a_store(whole: str, tmp_path: Path) -> None:
     for process in both:
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out, err) == (0, whole, "")
-    assert RUNS <= kept(tmp_path) <= 2 * RUNS
-    assert len(pd.read_parquet(tmp_path).drop_duplicates(["digest", "number"])) == RUNS
+    assert kept(tmp_path) == RUNS

@@ -1,28 +1,26 @@
-import errno
 import itertools
 import math
 import multiprocessing
 import os
 import random
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import field, fields, is_dataclass, make_dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import plan_of
-from pyarrow import dataset, parquet
 from strategies import scenarios
 
 import cascadesim
@@ -38,7 +36,7 @@ from cascadesim.studies.replications import (
     Variant,
     replicate,
 )
-from cascadesim.studies.store import COLUMNS, Key, Store, code_version, digest
+from cascadesim.studies.store import FILE, Kept, Key, Store, code_version, digest
 from cascadesim.values.errors import ScenarioError
 from cascadesim.values.outcome import Outcome
 
@@ -90,19 +88,21 @@ def keep(folder: Path, numbers: range, seed: int = 1) -> None:
 
 
 def kept(folder: Path, numbers: range, seed: int = 1) -> dict[Key, Replication]:
-    return Store(folder).find([key(number, seed) for number in numbers])
+    with Store(folder) as store:
+        return store.find([key(number, seed) for number in numbers])
+
+
+def described(folder: Path) -> list[Kept]:
+    with Store(folder) as store:
+        return store.describe()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def all_of(numbers: range, seed: int = 1) -> dict[Key, Replication]:
     return {key(number, seed): made(number) for number in numbers}
-
-
-def parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("version=*/seed=*/part-*.parquet"))
-
-
-def hidden(folder: Path) -> list[Path]:
-    return sorted(folder.glob("version=*/seed=*/.*"))
 
 
 # What is kept is what was added.
@@ -124,7 +124,7 @@ replications = st.builds(
 
 
 def bits(value: Any) -> Any:
-    """Return a value with its floats as bytes, so that NaN and -0.0 are told apart, too."""
+    """Return a value with its floats as bytes, so that NaNs and -0.0 are told apart, too."""
     if is_dataclass(value):
         return [type(value), *(bits(getattr(value, field.name)) for field in fields(value))]
     if isinstance(value, dict):
@@ -141,8 +141,9 @@ def test_what_is_kept_is_what_was_added_to_the_bit(added: dict[Key, Replication]
         with Store(Path(name)) as store:
             for at, replication in added.items():
                 store.add(at, replication)
-            assert bits(store.find(added)) == bits(added)  # before it is written
-        assert bits(Store(Path(name)).find(added)) == bits(added)
+            assert bits(store.find(added)) == bits(added)
+        with Store(Path(name)) as store:
+            assert bits(store.find(added)) == bits(added)
 
 
 def test_real_replications_are_kept(tmp_path: Path) -> None:
@@ -152,7 +153,8 @@ def test_real_replications_are_kept(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         for at, replication in zip(keys, found, strict=True):
             store.add(at, replication)
-    assert Store(tmp_path).find(keys) == dict(zip(keys, found, strict=True))
+    with Store(tmp_path) as store:
+        assert store.find(keys) == dict(zip(keys, found, strict=True))
 
 
 def test_only_what_was_asked_for_is_found(tmp_path: Path) -> None:
@@ -160,12 +162,13 @@ def test_only_what_was_asked_for_is_found(tmp_path: Path) -> None:
     keep(tmp_path, range(20, 50), seed=2)
     asked = {key(3), key(25), key(25, seed=2), key(35), key(3, seed=2), key(0, seed=3)}
     others = {Key(key(3).digest, 1, 4), Key(key(4).digest, 1, 3)}  # each half is kept
-    assert Store(tmp_path).find(asked | others) == {
-        key(3): made(3),
-        key(25): made(25),
-        key(25, seed=2): made(25),
-    }
-    assert Store(tmp_path).find([]) == {}
+    with Store(tmp_path) as store:
+        assert store.find(asked | others) == {
+            key(3): made(3),
+            key(25): made(25),
+            key(25, seed=2): made(25),
+        }
+        assert store.find([]) == {}
 
 
 def test_another_version_of_the_code_finds_nothing(
@@ -180,20 +183,30 @@ def test_another_version_of_the_code_finds_nothing(
     assert kept(tmp_path, range(5)) == all_of(range(5))
 
 
-def test_pandas_and_pyarrow_read_the_whole(tmp_path: Path) -> None:
-    keep(tmp_path, range(30))
-    keep(tmp_path, range(5), seed=2)
-    (parts(tmp_path)[0].parent / ".part-of-one-who-writes").write_text("PAR1")
-    frame = pd.read_parquet(tmp_path).sort_values(["seed", "number"], ignore_index=True)
-    assert frame["number"].tolist() == [*range(30), *range(5)]
-    assert frame["seed"].tolist() == [1] * 30 + [2] * 5
-    assert set(frame["version"]) == {code_version()}
-    for measure in MEASURES:
-        expected = [made(number).measures[measure] for number in frame["number"]]
-        assert frame[COLUMNS[measure]].tolist() == expected
-    assert {"p99_s", "p99.9_s", "max_s", "mean_s", "goodput_per_s", "error_rate"} < set(frame)
-    table = dataset.dataset(tmp_path, partitioning="hive").to_table(["seed", "p99.9_s"])
-    assert sorted(table["p99.9_s"].to_pylist()) == sorted(frame["p99.9_s"])
+steps = st.tuples(
+    st.sampled_from(["add", "find", "clear", "open again"]), st.integers(0, 1), st.integers(0, 9)
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(steps, max_size=20))
+def test_two_stores_of_a_folder_act_as_one(taken: list[tuple[str, int, int]]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        stores = [Store(Path(name)), Store(Path(name))]
+        expected: dict[Key, Replication] = {}
+        for step, which, number in taken:
+            if step == "add":
+                stores[which].add(key(number), made(number))
+                expected[key(number)] = made(number)
+            elif step == "clear":
+                stores[which].clear()
+                expected = {}
+            elif step == "open again":
+                stores[which].__exit__()
+                stores[which] = Store(Path(name))
+            assert stores[which].find(all_of(range(10))) == expected
+        for store in stores:
+            store.__exit__()
 
 
 # What it is kept by.
@@ -277,7 +290,7 @@ def test_a_new_option_with_a_default_changes_no_key_where_it_is_not_used() -> No
 
 PRINT = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "tests" / "experiment")!r})
+sys.path.insert(0, {str(ROOT / "tests" / "studies")!r})
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from test_store import SLOWER, VARIANT, code_version, digest
 print(digest(SLOWER, VARIANT), code_version())
@@ -303,7 +316,7 @@ def test_other_processes_know_the_same_keys_until_the_sources_change(tmp_path: P
     plan, version = printed(first, 1)
     assert plan == digest(SLOWER, VARIANT)
     assert printed(second, 2) == (plan, version)
-    with (second / "model" / "breaker.py").open("a") as file:
+    with (second / "randomness.py").open("a") as file:
         file.write("# edited\n")
     after, edited = printed(second, 3)
     assert after == plan
@@ -322,106 +335,89 @@ def test_other_packages_are_another_version(monkeypatch: pytest.MonkeyPatch, pac
 # Many at once, and some that are killed.
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["cascadesim.studies.store", "pandas", "pytest", "hypothesis"])
+context.set_forkserver_preload(["cascadesim.studies.store", "pytest", "hypothesis"])
 
 
-def hurry(version: str) -> None:
-    """Let this process write and merge all the time, as one of the given version of the code."""
-    module.WAIT, module.MOST_PARTS = 0.001, 3
-    # Even if somebody edits the sources while the tests run.
+def pretend(version: str) -> None:
+    """Let this process be of the given version, even if somebody edits the sources meanwhile."""
     module.code_version = lambda: version  # type: ignore[assignment]
 
 
-def add_hurriedly(folder: Path, version: str, numbers: range) -> None:
-    hurry(version)
+def add_all(folder: Path, version: str, numbers: range) -> None:
+    pretend(version)
     keep(folder, numbers)
 
 
 def add_and_tell(folder: Path, version: str, start: int, tell: Connection) -> None:
-    """Add without an end, and tell which numbers another could read."""
-    hurry(version)
+    """Add without an end, and tell each number that was added."""
+    pretend(version)
     for first in itertools.count(start, 100):
         with Store(folder) as store:
             for number in range(first, first + 100):
                 store.add(key(number), made(number))
-                if number % 10 == 0:
-                    tell.send([at.number for at in kept(folder, range(first, number + 1))])
-        tell.send([at.number for at in kept(folder, range(first, first + 100))])
+                tell.send(number)
 
 
 def test_processes_that_add_at_once_lose_nothing(tmp_path: Path) -> None:
     numbers = [range(400), range(300, 700), range(700, 1100)]
     writers = [
-        context.Process(target=add_hurriedly, args=(tmp_path, code_version(), each))
-        for each in numbers
+        context.Process(target=add_all, args=(tmp_path, code_version(), some)) for some in numbers
     ]
     for writer in writers:
         writer.start()
     seen: dict[Key, Replication] = {}
-    reader = Store(tmp_path)
-    while any(writer.is_alive() for writer in writers):
-        found = reader.find(all_of(range(1100)))
-        assert seen.items() <= found.items()
-        seen = found
+    with Store(tmp_path) as reader:
+        while any(writer.is_alive() for writer in writers):
+            found = reader.find(all_of(range(1100)))
+            assert seen.items() <= found.items()
+            seen = found
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     assert kept(tmp_path, range(1100)) == all_of(range(1100))
-    assert len(parts(tmp_path)) == len(writers)
-    assert hidden(tmp_path) == []
+    assert described(tmp_path)[0].replications == 1100
+    assert names(tmp_path) == [FILE]
 
 
-@pytest.mark.slow
-def test_a_kill_at_any_moment_leaves_what_was_written_and_nothing_torn(tmp_path: Path) -> None:
+def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing_torn(tmp_path: Path) -> None:
     draws = random.Random(1)
     told: set[int] = set()
-    for kill in range(10):
+    for kill in range(4):
         receive, tell = context.Pipe(duplex=False)
         start = 10_000 * kill
         writer = context.Process(target=add_and_tell, args=(tmp_path, code_version(), start, tell))
         writer.start()
         tell.close()
-        told.update(receive.recv())
-        time.sleep(draws.uniform(0, 0.25))
+        told.add(receive.recv())
+        time.sleep(draws.uniform(0, 0.1))
         writer.kill()
         writer.join()
-        try:
+        with suppress(EOFError):
             while True:
-                told.update(receive.recv())
-        except EOFError:
-            receive.close()
-        tables = [parquet.ParquetFile(path).read() for path in parts(tmp_path)]
-        numbers = {number for table in tables for number in table["number"].to_pylist()}
-        found = Store(tmp_path).find([key(number) for number in numbers])
-        assert found == {key(number): made(number) for number in numbers}
-        assert told <= numbers
+                told.add(receive.recv())
+        receive.close()
+        with Store(tmp_path) as store:
+            found = store.find([key(number) for number in told])
+            assert found == {key(number): made(number) for number in told}
+            # One more may be kept for each kill, of which the writer did not get to tell.
+            assert len(told) <= store.describe()[0].replications <= len(told) + kill + 1
     assert len(told) > 100
-    assert set(pd.read_parquet(tmp_path)["number"]) == numbers
+    assert names(tmp_path) == [FILE]
 
 
-# Files that others change.
-
-
-def in_parts(folder: Path, numbers: range, each: int = 10) -> Store:
-    """Return a store that has written several parts, and not yet merged them."""
-    store = Store(folder)
-    for number in numbers:
-        store.add(key(number), made(number))
-        if number % each == each - 1:
-            store._write_added()
-    return store
-
-
-def test_parts_are_merged_at_the_end_and_when_there_are_many(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_processes_that_find_damage_at_once_lose_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with in_parts(tmp_path / "a", range(50)):
-        assert len(parts(tmp_path / "a")) == 5
-    assert len(parts(tmp_path / "a")) == 1
-    monkeypatch.setattr(module, "MOST_PARTS", 4)
-    with in_parts(tmp_path / "b", range(50)):
-        assert len(parts(tmp_path / "b")) == 2
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        assert kept(folder, range(50)) == all_of(range(50))
-        assert parquet.read_table(folder).num_rows == 50
+    tmp_path.joinpath(FILE).write_bytes(b"no database" * 1000)
+    numbers = [range(100), range(100, 200), range(200, 300)]
+    writers = [
+        context.Process(target=add_all, args=(tmp_path, code_version(), some)) for some in numbers
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert kept(tmp_path, range(300)) == all_of(range(300))
+    assert capfd.readouterr().err.count("\n") <= 1
 
 
 def add_and_stop(folder: Path, error: type[BaseException]) -> None:
@@ -437,75 +433,125 @@ def test_whatever_ends_it_all_is_kept(tmp_path: Path, error: type[BaseException]
     assert kept(tmp_path, range(5)) == {key(1): made(1)}
 
 
-def test_it_is_written_while_nobody_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WAIT", 0.01)
-    store = Store(tmp_path)
-    with store._lock:  # so that it is not written before we look
+def test_others_find_at_once_what_is_added(tmp_path: Path) -> None:
+    with Store(tmp_path) as store, Store(tmp_path) as other:
+        for number in range(5):
+            assert other.find(all_of(range(9))) == all_of(range(number))
+            store.add(key(number), made(number))
+        assert other.find(all_of(range(9))) == all_of(range(5))
+
+
+# Files that others change.
+
+
+def test_a_folder_that_is_removed_meanwhile_is_made_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    with Store(folder) as store:
         store.add(key(1), made(1))
-        timer = store._timer
-    assert timer is not None
-    timer.join()
-    assert kept(tmp_path, range(5)) == {key(1): made(1)}
-
-
-def test_parts_that_vanish_are_found_where_they_were_merged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = in_parts(tmp_path, range(30))
-    read, meanwhile = module._read_part, [other.__exit__]
-
-    def late(path: Path) -> Any:
-        if meanwhile:
-            meanwhile.pop()()
-        return read(path)
-
-    monkeypatch.setattr(module, "_read_part", late)
-    before = parts(tmp_path)
-    assert kept(tmp_path, range(30)) == all_of(range(30))
-    assert not set(before) & set(parts(tmp_path))
-
-
-def test_what_others_add_later_is_found(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    for numbers in (range(10), range(10, 20)):
-        assert store.find([key(number) for number in numbers]) == {}
-        keep(tmp_path, numbers)
-        assert store.find([key(number) for number in numbers]) == all_of(numbers)
-    for path in parts(tmp_path):
-        path.unlink()
-    assert store.find(all_of(range(20))) == {}
+        shutil.rmtree(folder)
+        assert store.find(all_of(range(3))) == {}
+        store.add(key(2), made(2))
+        shutil.rmtree(folder)
+        store.add(key(0), made(0))
+        assert store.find(all_of(range(3))) == all_of(range(1))
+    assert kept(folder, range(3)) == all_of(range(1))
 
 
 def damages(whole: bytes) -> Iterator[bytes]:
-    """Yield the bytes of a part with something wrong."""
+    """Yield the bytes of a database with something wrong."""
     draws = random.Random(2)
-    yield from (b"", b"PAR1", whole[: len(whole) // 2], whole[:-1], whole[10:], whole + b"\0")
-    for _ in range(300):
-        place = draws.randrange(len(whole))
+    yield from (b"SQLite format 3", whole[: len(whole) // 2], whole[:-1], whole[10:])
+    yield from (whole + b"\0", whole[: len(whole) // 2] + bytes(len(whole) // 2), whole[::-1])
+    # The header has 100 bytes; the name and columns of the table end the first page.
+    places = [*draws.sample(range(100), 50), *draws.sample(range(3900, 4096), 50)]
+    places += draws.choices(range(4096, len(whole)), k=150)
+    for place in places:
         wrong = whole[place] ^ (1 << draws.randrange(8))
         yield whole[:place] + bytes([wrong]) + whole[place + 1 :]
 
 
-def test_a_damaged_part_is_passed_over_and_gives_no_wrong_replication(tmp_path: Path) -> None:
-    keep(tmp_path, range(10))
-    (part,) = parts(tmp_path)
-    whole = part.read_bytes()
-    keep(tmp_path, range(10, 20))
-    passed_over = 0
+def test_damage_gives_no_wrong_replication_and_is_mended_by_running_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = all_of(range(20))
+    keep(tmp_path, range(20))
+    database = tmp_path / FILE
+    whole = database.read_bytes()
+    incomplete = set_aside = 0
     for damaged in damages(whole):
-        part.write_bytes(damaged)
-        found = kept(tmp_path, range(20))
-        assert all_of(range(10, 20)).items() <= found.items() <= all_of(range(20)).items()
-        passed_over += len(found) < 20
-        assert Store(tmp_path).describe()[0].files == 2
-    assert passed_over > 100
+        database.write_bytes(damaged)
+        with Store(tmp_path) as store:
+            found = store.find(expected)
+            assert found.items() <= expected.items()
+            store.describe()
+            for at in expected.keys() - store.find(expected).keys():
+                store.add(at, expected[at])
+        assert kept(tmp_path, range(20)) == expected
+        incomplete += found != expected
+        said = capsys.readouterr().err
+        set_aside += said != ""
+        assert said.count("\n") <= 1
+        if said:
+            assert said.startswith(f"{database}: is damaged (")
+            assert said.endswith(f"; it is now {FILE}.damaged, and a new one is begun\n")
+            assert names(tmp_path) == [FILE, f"{FILE}.damaged"]
+            assert database.with_name(f"{FILE}.damaged").read_bytes() == damaged
+            database.with_name(f"{FILE}.damaged").unlink()
+    assert incomplete > 100
+    assert set_aside > 30
 
 
-def test_a_part_of_other_columns_is_passed_over(tmp_path: Path) -> None:
-    keep(tmp_path, range(10))
-    other = parts(tmp_path)[0].with_name(f"part-{0:032x}.parquet")
-    parquet.write_table(pa.table({"digest": [key(1).digest], "number": [1]}), other)
-    assert kept(tmp_path, range(20)) == all_of(range(10))
+def test_damage_of_the_log_loses_only_what_is_in_it(tmp_path: Path) -> None:
+    keep(tmp_path / "at rest", range(10))
+    copy = tmp_path / "copy"
+    draws = random.Random(3)
+    with Store(tmp_path / "at rest") as store:
+        for number in range(10, 20):
+            store.add(key(number), made(number))
+        for _ in range(30):
+            shutil.copytree(tmp_path / "at rest", copy)  # as a kill would leave it
+            log = copy / f"{FILE}-wal"
+            data = bytearray(log.read_bytes())
+            data[draws.randrange(len(data))] ^= 1 << draws.randrange(8)
+            log.write_bytes(data)
+            found = kept(copy, range(20))
+            assert all_of(range(10)).items() <= found.items() <= all_of(range(20)).items()
+            shutil.rmtree(copy)
+
+
+def test_an_entry_under_another_key_is_not_taken_for_it(tmp_path: Path) -> None:
+    keep(tmp_path, range(2))
+    with sqlite3.connect(tmp_path / FILE) as database:
+        (entry,) = database.execute(
+            "SELECT entry FROM replications WHERE id = ?", (module._id(key(0)),)
+        ).fetchone()
+        database.execute("UPDATE replications SET entry = ?", (entry,))
+    database.close()
+    assert kept(tmp_path, range(2)) == all_of(range(1))
+
+
+@pytest.mark.parametrize("value", [None, 1, 1.5, "text", b"", b"12345678"])
+def test_what_is_no_entry_is_passed_over(tmp_path: Path, value: object) -> None:
+    keep(tmp_path, range(2))
+    with sqlite3.connect(tmp_path / FILE) as database:
+        database.execute(
+            "UPDATE replications SET entry = ? WHERE id = ?", (value, module._id(key(1)))
+        )
+    database.close()
+    assert kept(tmp_path, range(2)) == all_of(range(1))
+    keep(tmp_path, range(1, 2))
+    assert kept(tmp_path, range(2)) == all_of(range(2))
+
+
+def test_a_table_of_other_columns_is_set_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(tmp_path / FILE) as database:
+        database.execute("CREATE TABLE replications (digest TEXT, number INTEGER)")
+    database.close()
+    keep(tmp_path, range(3))
+    assert kept(tmp_path, range(3)) == all_of(range(3))
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("where", ["file", "file/store"])
@@ -517,118 +563,139 @@ def test_what_is_no_folder_cannot_be_written(tmp_path: Path, where: str) -> None
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def fill_disk(*_: object, **__: object) -> None:
-    raise OSError(errno.ENOSPC, "No space left on device")
+def test_a_folder_in_place_of_the_database_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(ScenarioError, match="cannot be written: unable to open database file"):
+        Store(tmp_path)
 
 
-def test_a_full_disk_is_said_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep(tmp_path, range(5))
-    monkeypatch.setattr(parquet, "write_table", fill_disk)
-    with pytest.raises(ScenarioError, match="cannot be written: No space left on device"):
-        keep(tmp_path, range(9, 10))
-    assert hidden(tmp_path) == []
-    assert kept(tmp_path, range(10)) == all_of(range(5))
+def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
+    added = 0
+    with Store(tmp_path) as store:
+        store._open().execute("PRAGMA max_page_count = 10")
+        full = "cannot be written: database or disk is full"
+        with pytest.raises(ScenarioError, match=full):  # noqa: PT012 - at some time
+            for added in range(1000):
+                store.add(key(added), made(added))
+        assert store.find(all_of(range(1000))) == all_of(range(added))
+    assert kept(tmp_path, range(1000)) == all_of(range(added))
+    assert added > 10
 
 
-def test_a_full_disk_is_said_at_the_next_add(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "WAIT", 0.01)
-    monkeypatch.setattr(parquet, "write_table", fill_disk)
-    store = Store(tmp_path)
-    with store._lock:  # so that it is not written before we look
+def test_a_writer_that_never_ends_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    with Store(tmp_path) as store, Store(tmp_path) as other:
+        other._open().execute("BEGIN IMMEDIATE")
+        assert store.find(all_of(range(3))) == {}
+        with pytest.raises(ScenarioError, match="cannot be written: database is locked"):
+            store.add(key(1), made(1))
+        other._open().execute("COMMIT")
         store.add(key(1), made(1))
-        timer = store._timer
-    assert timer is not None
-    timer.join()
-    with pytest.raises(ScenarioError, match="cannot be written: No space left on device"):
-        store.add(key(2), made(2))
+    assert kept(tmp_path, range(3)) == {key(1): made(1)}
 
 
-def test_a_merge_that_fails_leaves_the_parts(
+# Journals.
+
+
+def journal(store: Store) -> str:
+    (mode,) = store._open().execute("PRAGMA journal_mode").fetchone()
+    return str(mode)
+
+
+def test_the_log_is_written_ahead_on_a_local_disk(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        assert journal(store) == "wal"
+
+
+def test_without_shared_memory_the_journal_is_rolled_back(tmp_path: Path) -> None:
+    (tmp_path / f"{FILE}-shm").mkdir()  # where the memory would be
+    with Store(tmp_path) as store, Store(tmp_path) as other:
+        assert journal(store) == journal(other) == "delete"
+        store.add(key(0), made(0))
+        other.add(key(1), made(1))
+        assert store.find(all_of(range(2))) == all_of(range(2))
+    assert kept(tmp_path, range(2)) == all_of(range(2))
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "lustre", "fuse.sshfs"])
+def test_on_a_network_file_system_the_journal_is_rolled_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    keep(tmp_path / "home", range(5))
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/home {tmp_path}/home {kind} rw 0 0\n")
+    monkeypatch.setattr(module, "_MOUNTS", mounts)
+    with Store(tmp_path / "home") as store, Store(tmp_path / "home") as other:
+        assert journal(store) == journal(other) == "delete"
+        store.add(key(5), made(5))
+        assert other.find(all_of(range(9))) == all_of(range(6))
+    with Store(tmp_path / "homely") as store:
+        assert journal(store) == "wal"
+
+
+def test_where_mounts_are_not_told_a_disk_is_local(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with in_parts(tmp_path, range(30)):
-        monkeypatch.setattr(parquet, "write_table", fill_disk)
-    assert len(parts(tmp_path)) == 3
-    assert kept(tmp_path, range(30)) == all_of(range(30))
+    monkeypatch.setattr(module, "_MOUNTS", tmp_path / "none")
+    with Store(tmp_path) as store:
+        assert journal(store) == "wal"
 
 
-def strangers(folder: Path) -> list[Path]:
-    """Return files that look much like ours and are somebody else's."""
-    place = parts(folder)[0].parent
-    names = ("part-1.parquet", f"part-{1:032x}.parquet.bak", f".part-{1:032x}.tmp", "notes.txt")
-    found = [
-        *(place / name for name in names),
-        folder / f"part-{1:032x}.parquet",
-        folder / "version=mine" / "notes.txt",
-        folder / "other" / "seed=1" / f"part-{1:032x}.parquet",
-    ]
-    for path in found:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("mine")
-        os.utime(path, (0, 0))
-    return found
+# The whole.
 
 
-def temporary(folder: Path, age: float) -> Path:
-    """Return a file that somebody began to write `age` seconds ago."""
-    path = parts(folder)[0].parent / f".part-{random.Random(age).getrandbits(128):032x}.parquet"
-    path.write_text("PAR1")
-    os.utime(path, (time.time() - age,) * 2)
-    return path
-
-
-def test_leftovers_are_removed_once_they_are_old(tmp_path: Path) -> None:
-    keep(tmp_path, range(5))
-    old, young, others = temporary(tmp_path, 7200), temporary(tmp_path, 600), strangers(tmp_path)
-    Store(tmp_path)
-    assert not old.exists()
-    assert young.exists()
-    assert all(path.exists() for path in others)
-
-
-@pytest.mark.parametrize("shared", [True, False])
 def test_clear_removes_only_what_stores_wrote(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep(tmp_path, range(5))
+    keep(tmp_path, range(500))
     keep(tmp_path, range(5), seed=2)
     with monkeypatch.context() as patched:
         patched.setattr(module, "code_version", lambda: "0.0.9-abc")
         keep(tmp_path, range(5))
-    others = [*strangers(tmp_path), temporary(tmp_path, 600)] if shared else []
-    store = Store(tmp_path)
-    store.find(all_of(range(5)))
-    store.clear()
-    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(others)
-    assert shared or list(tmp_path.iterdir()) == []
-    assert store.find(all_of(range(5))) == {}
-    assert store.describe() == []
+    (tmp_path / f"{FILE}.damaged").write_text("set aside")
+    others = [tmp_path / "notes.txt", tmp_path / "version=1" / "seed=1" / "part-1.parquet"]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    before = (tmp_path / FILE).stat().st_size
+    with Store(tmp_path) as store:
+        store.clear()
+        assert store.find(all_of(range(5))) == {}
+        assert store.describe() == []
+    assert [path.read_text() for path in others] == ["mine", "mine"]
+    assert names(tmp_path) == ["notes.txt", FILE, "version=1"]
+    assert (tmp_path / FILE).stat().st_size < before / 5
 
 
 def test_clear_while_another_adds(tmp_path: Path) -> None:
-    with in_parts(tmp_path, range(30)) as store:
-        Store(tmp_path).clear()
+    with Store(tmp_path) as store:
+        for number in range(30):
+            store.add(key(number), made(number))
+        with Store(tmp_path) as other:
+            other.clear()
         store.add(key(50), made(50))
-        store._write_added()
-        store.add(key(51), made(51))
-    assert kept(tmp_path, range(60)) == all_of(range(50, 52))
+    assert kept(tmp_path, range(60)) == all_of(range(50, 51))
 
 
 def test_describe_counts_by_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Store(tmp_path).describe() == []
+    assert described(tmp_path) == []
     keep(tmp_path, range(5))
     keep(tmp_path, range(3), seed=2)
-    now = parts(tmp_path)
+    keep(tmp_path, range(3), seed=2)
     with monkeypatch.context() as patched:
         patched.setattr(module, "code_version", lambda: "0.0.9-abc")
         keep(tmp_path, range(4))
-    (old,) = set(parts(tmp_path)) - set(now)
-    found = Store(tmp_path).describe()
-    assert [(each.version, each.replications, each.files) for each in found] == [
-        ("0.0.9-abc", 4, 1),
-        (code_version(), 8, 2),
+    found = described(tmp_path)
+    assert [(kept.version, kept.replications) for kept in found] == [
+        ("0.0.9-abc", 4),
+        (code_version(), 8),
     ]
-    sizes = [len(old.read_bytes()), sum(len(path.read_bytes()) for path in now)]
-    assert [each.bytes for each in found] == sizes
+    with sqlite3.connect(tmp_path / FILE) as database:
+        entries = [row[0] for row in database.execute("SELECT entry FROM replications")]
+    database.close()
+    assert sum(kept.bytes for kept in found) == sum(map(len, entries))
+
+
+def test_an_entry_takes_few_bytes(tmp_path: Path) -> None:
+    keep(tmp_path, range(1000))
+    assert (tmp_path / FILE).stat().st_size < 600 * 1000

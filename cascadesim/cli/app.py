@@ -12,7 +12,6 @@ import typer
 from typer.core import TyperCommand
 
 from cascadesim import MOST_SEED, __version__
-from cascadesim.values.errors import ScenarioError
 
 app = typer.Typer(
     name="cascadesim",
@@ -86,82 +85,6 @@ Seed = Annotated[
     int | None,
     typer.Option(min=0, max=MOST_SEED, metavar="N", help="Another seed than the scenario's own."),
 ]
-
-
-def _jobs(number: int) -> int:
-    if number == -1 or number >= 1:
-        return number
-    raise typer.BadParameter("expected -1 or a number from 1")
-
-
-Jobs = Annotated[
-    int,
-    typer.Option(metavar="N", callback=_jobs, help="Processes, for replications; -1: one a core."),
-]
-
-
-class Backend(StrEnum):
-    """What runs replications."""
-
-    PROCESSES = "processes"
-    DASK = "dask"
-
-
-BackendOption = Annotated[
-    Backend, typer.Option("--backend", help="Processes on this machine, or a Dask cluster.")
-]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ADDRESS", help="Of the Dask scheduler; a cluster on this machine if none."
-    ),
-]
-StoreOption = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="DIR",
-        envvar="CASCADESIM_STORE",
-        help="Keep results here, and run none twice; in the user's cache folder if not given.",
-    ),
-]
-NoStore = Annotated[bool, typer.Option("--no-store", help="Keep no results, and use none.")]
-
-
-def execution(
-    jobs: int, backend: Backend, scheduler: str | None, store: str | None, no_store: bool
-) -> Any:
-    """Return the execution that the options ask for."""
-    from cascadesim.studies.execution import Execution
-
-    folder = None if no_store else store_folder(store) or _writable(default_store())
-    return Execution(jobs, backend.value, scheduler, folder)
-
-
-def store_folder(store: str | None) -> Path | None:
-    """Return the folder that the option names."""
-    if store == "":
-        raise ScenarioError("expected a folder", "--store ''")
-    return None if store is None else Path(store)
-
-
-def default_store() -> Path:
-    """Return the folder for results in the user's cache."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("cascadesim") / "results"
-
-
-def _writable(folder: Path) -> Path | None:
-    """Return the folder; None, and say so, where nothing can be written into it."""
-    from cascadesim.studies.run import check_writable
-
-    try:
-        check_writable(folder, ())
-    except ScenarioError as error:
-        print(f"{error}; results are not kept", file=sys.stderr)
-        return None
-    return folder
 
 
 def _version(asked: bool) -> None:

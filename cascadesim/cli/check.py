@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cascadesim.cli.app import (
-    Backend,
-    BackendOption,
     Command,
-    Jobs,
-    NoStore,
-    Scheduler,
     Seed,
     Settings,
-    StoreOption,
     TableOrJson,
     Variant,
     Variants,
     app,
-    execution,
     load_scenario,
     print_json,
     split,
 )
+from cascadesim.cli.where import HERE, Where, runs_somewhere
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -38,6 +32,7 @@ _TO_OUTPUT = "-"  # in place of a file's name
 
 
 @app.command(cls=Command)
+@runs_somewhere
 def check(
     scenarios: Annotated[
         list[Path],
@@ -69,11 +64,7 @@ def check(
             help="Write a summary as GitHub-flavoured Markdown; - prints it in place of the table.",
         ),
     ] = None,
-    jobs: Jobs = -1,
-    backend: BackendOption = Backend.PROCESSES,
-    scheduler: Scheduler = None,
-    store: StoreOption = None,
-    no_store: NoStore = False,
+    where: Where = HERE,
     format: Annotated[TableOrJson, typer.Option(help="How to print.")] = TableOrJson.TABLE,
 ) -> None:
     """Check settings before anything goes wrong.
@@ -104,8 +95,8 @@ def check(
     _check_options(objectives, gated, {"--variant": variant, "--quiet": quiet})
     loaded = _load(scenarios, variant, None if objectives else set)
     if objectives:
-        where = execution(jobs, backend, scheduler, store, no_store)
-        _judge(loaded, scenarios, split(variants), set, gated, where, format)
+        execution = where.execution()
+        _judge(loaded, scenarios, split(variants), set, gated, execution, format)
     elif not quiet:
         _print_settings(loaded, format)
 
@@ -159,7 +150,7 @@ def _judge(
     variants: list[str],
     set: list[str] | None,
     options: dict[str, Any],
-    where: Any,
+    execution: Any,
     format: TableOrJson,
 ) -> None:
     from cascadesim.ci.junit import junit_xml
@@ -181,7 +172,7 @@ def _judge(
             settings=parse_settings(set or []),
             seed=options["--seed"],
             replications=options["--replications"] or 1,
-            execution=where,
+            execution=execution,
             progress=progress,
         )
     summary = gate_markdown(found, _command(paths, set, options))

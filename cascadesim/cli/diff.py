@@ -10,21 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from cascadesim.cli.app import (
-    Backend,
-    BackendOption,
     Command,
-    Jobs,
-    NoStore,
-    Scheduler,
     Seed,
-    StoreOption,
     app,
-    execution,
     load_scenario,
     print_json,
     split,
 )
 from cascadesim.cli.check import print_markdown
+from cascadesim.cli.where import HERE, Where, runs_somewhere
 from cascadesim.values.errors import ScenarioError, show, suggest
 
 
@@ -37,6 +31,7 @@ class CommentFormat(StrEnum):
 
 
 @app.command(cls=Command)
+@runs_somewhere
 def diff(
     scenarios: Annotated[
         list[Path] | None,
@@ -75,11 +70,7 @@ def diff(
         int, typer.Option(min=1, max=10_000, metavar="N", help="How many worlds to meet.")
     ] = 8,
     seed: Seed = None,
-    jobs: Jobs = -1,
-    backend: BackendOption = Backend.PROCESSES,
-    scheduler: Scheduler = None,
-    store: StoreOption = None,
-    no_store: NoStore = False,
+    where: Where = HERE,
     format: Annotated[CommentFormat, typer.Option(help="How to print.")] = CommentFormat.MARKDOWN,
 ) -> None:
     """Say which settings changed, and what that does.
@@ -104,13 +95,13 @@ def diff(
     paths = scenarios or []
     allowed = parse_allowed_worse(fail_on_worse or [], replications)
     versions = _versions(paths, git, split(variants))
-    where = execution(jobs, backend, scheduler, store, no_store)
+    execution = where.execution()
     found = []
     with progress_bar("comparing old and new") as progress:
         for i, (old, new) in enumerate(versions):
             part = None if progress is None else part_of(progress, i, len(versions))
             found.append(
-                run_diff(old, new, split(variants), seed, replications, allowed, where, part)
+                run_diff(old, new, split(variants), seed, replications, allowed, execution, part)
             )
     if format is CommentFormat.JSON:
         print_json(to_dict(found))

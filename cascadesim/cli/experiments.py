@@ -9,26 +9,21 @@ from typing import Annotated
 import typer
 
 from cascadesim.cli.app import (
-    Backend,
-    BackendOption,
     Command,
     Format,
-    Jobs,
-    NoStore,
-    Scheduler,
     Seed,
     Settings,
-    StoreOption,
     Variants,
     app,
-    execution,
     load_scenario,
     print_json,
     split,
 )
+from cascadesim.cli.where import HERE, Where, runs_somewhere
 
 
 @app.command(cls=Command)
+@runs_somewhere
 def compare(
     scenarios: Annotated[
         list[Path],
@@ -51,11 +46,7 @@ def compare(
             "--replications is the most then, 200 if not given.",
         ),
     ] = None,
-    jobs: Jobs = -1,
-    backend: BackendOption = Backend.PROCESSES,
-    scheduler: Scheduler = None,
-    store: StoreOption = None,
-    no_store: NoStore = False,
+    where: Where = HERE,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
     """Compare variants, of one scenario or of several.
@@ -80,7 +71,7 @@ def compare(
     loaded = [load_scenario(path) for path in scenarios]
     settings = parse_settings(set or [])
     asked = None if precision is None else parse_precision(precision)
-    where = execution(jobs, backend, scheduler, store, no_store)
+    execution = where.execution()
     label = f"comparing {', '.join(each.name for each in loaded)}"
     with progress_bar(label, total=replications) as progress:
         comparison = run_comparison(
@@ -91,7 +82,7 @@ def compare(
             settings=settings,
             replications=replications,
             precision=asked,
-            execution=where,
+            execution=execution,
         )
     if format is Format.JSON:
         print_json(comparison.to_dict())

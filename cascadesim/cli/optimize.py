@@ -10,27 +10,22 @@ from typing import Annotated
 import typer
 
 from cascadesim.cli.app import (
-    Backend,
-    BackendOption,
     Command,
     Format,
-    Jobs,
-    NoStore,
     ScenarioPath,
-    Scheduler,
     Seed,
     Settings,
-    StoreOption,
     Variant,
     app,
-    execution,
     load_scenario,
     print_json,
 )
+from cascadesim.cli.where import HERE, Where, runs_somewhere
 from cascadesim.values.errors import ScenarioError
 
 
 @app.command(cls=Command)
+@runs_somewhere
 def optimize(
     scenario: ScenarioPath,
     tune: Annotated[
@@ -62,11 +57,7 @@ def optimize(
     variant: Variant = None,
     set: Settings = None,
     seed: Seed = None,
-    jobs: Jobs = -1,
-    backend: BackendOption = Backend.PROCESSES,
-    scheduler: Scheduler = None,
-    store: StoreOption = None,
-    no_store: NoStore = False,
+    where: Where = HERE,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the scenario with the found variants, .yaml."),
@@ -100,7 +91,7 @@ def optimize(
 
     loaded = load_scenario(scenario, variant, set)
     _check_files(out, plot, len(minimize or []) + len(maximize or []))
-    where = execution(jobs, backend, scheduler, store, no_store)
+    execution = where.execution()
     total = runs(budget, replications, confirm)
     with progress_bar(f"optimizing {loaded.name}", total=total) as progress:
         found = run_optimization(
@@ -113,7 +104,7 @@ def optimize(
             replications=replications,
             confirm=confirm,
             seed=seed,
-            execution=where,
+            execution=execution,
             progress=progress,
         )
         if out is not None and found.proposed is not None:

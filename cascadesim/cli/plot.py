@@ -10,7 +10,6 @@ import typer
 
 from cascadesim.cli.app import (
     Command,
-    Jobs,
     Seed,
     Settings,
     Variant,
@@ -19,6 +18,7 @@ from cascadesim.cli.app import (
     load_scenario,
     split,
 )
+from cascadesim.cli.where import Jobs
 from cascadesim.values.errors import ScenarioError
 
 

@@ -8,24 +8,19 @@ from typing import Annotated
 import typer
 
 from cascadesim.cli.app import (
-    Backend,
-    BackendOption,
     Command,
-    Jobs,
-    NoStore,
-    Scheduler,
     Seed,
     Settings,
-    StoreOption,
     Variants,
     app,
-    execution,
     load_scenario,
     split,
 )
+from cascadesim.cli.where import HERE, Where, runs_somewhere
 
 
 @app.command(cls=Command)
+@runs_somewhere
 def report(
     scenario: Annotated[
         Path,
@@ -41,11 +36,7 @@ def report(
     replications: Annotated[
         int, typer.Option(min=1, max=10_000, metavar="N", help="How many worlds to meet.")
     ] = 10,
-    jobs: Jobs = -1,
-    backend: BackendOption = Backend.PROCESSES,
-    scheduler: Scheduler = None,
-    store: StoreOption = None,
-    no_store: NoStore = False,
+    where: Where = HERE,
 ) -> None:
     """Write a report, one HTML file that needs no other and no network.
 
@@ -67,7 +58,7 @@ def report(
     loaded = load_scenario(scenario)
     settings = parse_settings(set or [])
     check_writable(out.parent, [out.name])  # before a long run, and not only after it
-    where = execution(jobs, backend, scheduler, store, no_store)
+    execution = where.execution()
     with progress_bar(f"reporting on {loaded.name}") as progress:
         found = make_report(
             loaded,
@@ -75,7 +66,7 @@ def report(
             seed=seed,
             settings=settings,
             replications=replications,
-            execution=where,
+            execution=execution,
             progress=progress,
         )
         text = found.html

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cascadesim.cli.app import Command, StoreOption, app, default_store, store_folder
+from cascadesim.cli.app import Command, app
+from cascadesim.cli.where import StoreOption, default_store, store_folder
 
 
 @app.command(cls=Command)

@@ -9,27 +9,22 @@ from typing import Annotated
 import typer
 
 from cascadesim.cli.app import (
-    Backend,
-    BackendOption,
     Command,
     Format,
-    Jobs,
-    NoStore,
     ScenarioPath,
-    Scheduler,
     Seed,
     Settings,
-    StoreOption,
     Variant,
     app,
-    execution,
     load_scenario,
     print_json,
 )
+from cascadesim.cli.where import HERE, Where, runs_somewhere
 from cascadesim.values.errors import ScenarioError
 
 
 @app.command(cls=Command)
+@runs_somewhere
 def sweep(
     scenario: ScenarioPath,
     vary: Annotated[
@@ -53,11 +48,7 @@ def sweep(
         int | None,
         typer.Option(min=1, max=10_000, metavar="N", help="Worlds for each setting; 1 if none."),
     ] = None,
-    jobs: Jobs = -1,
-    backend: BackendOption = Backend.PROCESSES,
-    scheduler: Scheduler = None,
-    store: StoreOption = None,
-    no_store: NoStore = False,
+    where: Where = HERE,
     seed: Seed = None,
     out: Annotated[
         Path | None,
@@ -107,9 +98,9 @@ def sweep(
         check_writable(out, FILES)
     if plot is not None:
         check_file(plot)
-    where = execution(jobs, backend, scheduler, store, no_store)
+    execution = where.execution()
     with progress_bar(f"sweeping {loaded.name}", total=runs(loaded, chosen)) as progress:
-        result = run_design(loaded, chosen, seed, where, progress)
+        result = run_design(loaded, chosen, seed, execution, progress)
         if out is not None:
             result.save(out, percentile)
         if plot is not None:

@@ -1,0 +1,130 @@
+"""The options that say where replications run, which several commands have."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from cascadesim.values.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from cascadesim.studies.execution import Execution
+
+
+def _jobs(number: int) -> int:
+    if number == -1 or number >= 1:
+        return number
+    raise typer.BadParameter("expected -1 or a number from 1")
+
+
+Jobs = Annotated[
+    int,
+    typer.Option(metavar="N", callback=_jobs, help="Processes, for replications; -1: one a core."),
+]
+
+
+class Backend(StrEnum):
+    """What runs replications."""
+
+    PROCESSES = "processes"
+    DASK = "dask"
+
+
+BackendOption = Annotated[
+    Backend, typer.Option("--backend", help="Processes on this machine, or a Dask cluster.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Of the Dask scheduler; a cluster on this machine if none."
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        envvar="CASCADESIM_STORE",
+        help="Keep results here, and run none twice; in the user's cache folder if not given.",
+    ),
+]
+NoStore = Annotated[bool, typer.Option("--no-store", help="Keep no results, and use none.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where replications run, and where their results are kept, as the options say."""
+
+    jobs: Jobs = -1
+    backend: BackendOption = Backend.PROCESSES
+    scheduler: Scheduler = None
+    store: StoreOption = None
+    no_store: NoStore = False
+
+    def execution(self) -> Execution:
+        """Return the execution that the options ask for. Raises ScenarioError."""
+        from cascadesim.studies.execution import Execution
+
+        folder = None if self.no_store else store_folder(self.store) or _writable(default_store())
+        return Execution(self.jobs, self.backend.value, self.scheduler, folder)
+
+
+HERE = Where()
+
+
+def runs_somewhere(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Where` in place of its parameter `where`."""
+    hints = get_type_hints(command, include_extras=True)
+    options = [
+        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hint)
+        for field, hint in zip(
+            fields(Where), get_type_hints(Where, include_extras=True).values(), strict=True
+        )
+    ]
+    parameters: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        here = parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name])
+        parameters += options if name == "where" else [here]
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        where = Where(*(given.pop(option.name) for option in options))
+        command(**given, where=where)
+
+    with_options.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # Typer reads it
+    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_options
+
+
+def store_folder(store: str | None) -> Path | None:
+    """Return the folder that the option names."""
+    if store == "":
+        raise ScenarioError("expected a folder", "--store ''")
+    return None if store is None else Path(store)
+
+
+def default_store() -> Path:
+    """Return the folder for results in the user's cache."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cascadesim") / "results"
+
+
+def _writable(folder: Path) -> Path | None:
+    """Return the folder; None, and say so, where nothing can be written into it."""
+    from cascadesim.studies.run import check_writable
+
+    try:
+        check_writable(folder, ())
+    except ScenarioError as error:
+        print(f"{error}; results are not kept", file=sys.stderr)
+        return None
+    return folder

@@ -8,32 +8,34 @@ result.frame, result.summary.percentiles
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 __version__ = "0.1.0"
 MOST_SEED = 10**18  # a seed is a whole number from 0 to this
 
-# Where each public name lives: imported at first use, so that `cascadesim --version` is quick.
-_HOMES = {
-    "Execution": "cascadesim.studies.execution",
-    "Records": "cascadesim.records",
-    "Result": "cascadesim.studies.run",
-    "Scenario": "cascadesim.scenario.load",
-    "ScenarioError": "cascadesim.values.errors",
-    "compare": "cascadesim.studies.compare",
-    "explain": "cascadesim.studies.explain",
-    "explore": "cascadesim.explorer",
-    "lint_config": "cascadesim.lint",
-    "load": "cascadesim.scenario.load",
-    "loads": "cascadesim.scenario.load",
-    "optimize": "cascadesim.studies.optimize",
-    "replay": "cascadesim.studies.replay",
-    "run": "cascadesim.studies.run",
-    "simulate": "cascadesim.engine",
-    "sweep": "cascadesim.studies.sweep",
-}
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, made from the table above
+# Public names are imported at first use, so that `cascadesim --version` is quick; dir(), help() and
+# completion show them all the same.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "engine": ["simulate"],
+        "lint": ["lint_config"],
+        "records": ["Records"],
+        "scenario.load": ["Scenario", "load", "loads"],
+        "studies.compare": ["compare"],
+        "studies.execution": ["Execution"],
+        "studies.explain": ["explain"],
+        "studies.optimize": ["optimize"],
+        "studies.replay": ["replay"],
+        "studies.run": ["Result", "run"],
+        "studies.sweep": ["sweep"],
+        "values.errors": ["ScenarioError"],
+        "explorer": ["explore"],
+    },
+)
+__all__ += ["__version__"]
 
 if TYPE_CHECKING:
     from cascadesim.engine import simulate as simulate
@@ -52,9 +54,3 @@ if TYPE_CHECKING:
     from cascadesim.studies.run import run as run
     from cascadesim.studies.sweep import sweep as sweep
     from cascadesim.values.errors import ScenarioError as ScenarioError
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS = 5  # that gRPC allows
 
 
-class Throttle(Strict):
+class HedgeThrottle(Strict):
     """Sends no call again while too many fail, as gRPC's does."""
 
     FOLLOWS = follows(sources.THROTTLE)
@@ -60,7 +60,7 @@ class Hedge(Policy):
         ALL_ERRORS,
         description="errors after which the next call is sent at once; any other ends them all",
     )
-    throttle: Throttle | None = Field(
+    throttle: HedgeThrottle | None = Field(
         None, description="sends no call again while too many of all calls fail"
     )
 

@@ -161,13 +161,13 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         maybe("budget", percent),
         maybe("outcomes", errors),
     )
-    throttle = {"max_tokens": st.integers(1, 20), "token_ratio": st.floats(0.01, 2)}
+    tokens = {"max_tokens": st.integers(1, 20), "token_ratio": st.floats(0.01, 2)}
     hedge = merged(
         enabled,
         st.fixed_dictionaries({"after": ms(0, 800)}),
         maybe("attempts", st.integers(2, 5)),
         maybe("outcomes", st.just([]) | errors),
-        maybe("throttle", st.fixed_dictionaries(throttle)),
+        maybe("throttle", st.fixed_dictionaries(tokens)),
     )
     fallback = merged(enabled, maybe("work", works(bounded)), maybe("outcomes", errors))
     bulkhead = merged(
@@ -200,7 +200,14 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         st.fixed_dictionaries({"timeout": ms(0, 2000)}),
         maybe("queue_limit", st.integers(0, 6)),
     )
+    throttle = merged(
+        enabled,
+        maybe("multiplier", st.floats(1, 4)),
+        maybe("window", ms(100, 20_000)),
+        maybe("outcomes", errors),
+    )
     choice = st.one_of(
+        st.fixed_dictionaries({"throttle": throttle}),
         st.fixed_dictionaries({"breaker": breaker}),
         st.fixed_dictionaries({"deadline": deadline}),
         st.fixed_dictionaries({"retry": retry}),

@@ -17,11 +17,11 @@ from cascadesim.plots.style import (
     legend_below,
     new_axes,
     run_name,
-    short,
     words,
 )
 from cascadesim.shown import lower_bound
 from cascadesim.studies.run import Result
+from cascadesim.values.errors import short
 from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:

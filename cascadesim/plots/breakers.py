@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from cascadesim.analysis.breakers import breaker_paths, state_spans
+from cascadesim.plots.layout import faults
 from cascadesim.plots.style import (
     STATE_LOOKS,
     entitle,
     legend_below,
     new_axes,
     run_name,
-    short,
     state_fill,
 )
 from cascadesim.plots.thin import most_of_each_pixel
-from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
-from cascadesim.policies.breaker import BreakerPlan
+from cascadesim.plots.timeaxis import mark_spans, time_axis
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.values.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.plots.timeaxis import Span
+    from cascadesim.analysis.breakers import StateSpan
+    from cascadesim.plots.layout import Span
     from cascadesim.records import Records
     from cascadesim.studies.run import Result
 
@@ -41,34 +42,6 @@ _CALLERS: dict[str, Any] = {"color": "#0072B2", "linewidth": 1.2}
 _MARGIN = 0.15  # of the time that is drawn, before the first event and after the last
 
 
-class StateSpan(NamedTuple):
-    """A breaker is in a state, in seconds after t = 0."""
-
-    state: str
-    start: float
-    end: float
-
-
-def state_spans(records: Records, breaker: str, end: float) -> list[StateSpan]:
-    """Return the states of a breaker, by its dotted path, from t = 0 to `end`."""
-    own = [(t.at, t.state) for t in records.transitions if t.breaker == breaker]
-    starts = [(0.0, "closed"), *own]
-    ends = [*(at for at, _ in own), end]
-    return [
-        StateSpan(state, start, until) for (start, state), until in zip(starts, ends, strict=True)
-    ]
-
-
-def breaker_paths(result: Result) -> list[str]:
-    """Return the dotted paths of the breakers that are enabled, outermost first."""
-    return [
-        path
-        for _, _, own in compile_plan(result.scenario.model).walk_policies()
-        for path, policy in own
-        if isinstance(policy, BreakerPlan)
-    ]
-
-
 def breakers(result: Result, ax: Axes | None = None) -> Axes:
     """Draw the state of each breaker over time: closed a thin line, half-open and open as bars.
 
@@ -80,7 +53,7 @@ def breakers(result: Result, ax: Axes | None = None) -> Axes:
     breaker is enabled.
     """
     model, records = result.scenario.model, result.records
-    paths = breaker_paths(result)
+    paths = breaker_paths(compile_plan(model))
     if not paths:
         problem = "no breaker to draw: the scenario has none, or none is enabled"
         raise ScenarioError(problem, result.scenario.document.source)

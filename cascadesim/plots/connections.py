@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from cascadesim.plan.connections import CONNECTED, CONNECTING, CONNECTIONS, GONE, WAITING
+from cascadesim.plots.layout import PIXELS, faults
 from cascadesim.plots.style import (
     check_few,
     comparison_name,
@@ -16,12 +17,10 @@ from cascadesim.plots.style import (
     legend_below,
     new_axes,
     run_name,
-    short,
 )
-from cascadesim.plots.thin import PIXELS
-from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
+from cascadesim.plots.timeaxis import mark_spans, time_axis
 from cascadesim.studies.run import Result
-from cascadesim.values.errors import ScenarioError
+from cascadesim.values.errors import ScenarioError, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cascadesim.plots.timeaxis import Span
+    from cascadesim.plots.layout import Span
     from cascadesim.studies.compare import Comparison
     from cascadesim.trace import Level
 

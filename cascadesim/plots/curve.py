@@ -21,9 +21,9 @@ from cascadesim.plots.style import (
     line_width,
     marker_size,
     new_axes,
-    short,
 )
 from cascadesim.plots.thin import ranks
+from cascadesim.values.errors import short
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
+from cascadesim.plots.layout import faults
 from cascadesim.plots.style import (
     OBJECTIVE,
     OUTCOME_LOOKS,
@@ -18,7 +19,7 @@ from cascadesim.plots.style import (
     words,
 )
 from cascadesim.plots.thin import MANY, slowest_of_each_cell
-from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
+from cascadesim.plots.timeaxis import mark_spans, time_axis
 from cascadesim.values.errors import ScenarioError
 from cascadesim.values.outcome import Outcome
 

@@ -15,8 +15,8 @@ from cascadesim.plots.style import (
     check_drawable,
     comparison_name,
     latency_scale,
-    short,
 )
+from cascadesim.values.errors import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from cascadesim.plots.style import entitle, legend_below, new_axes, run_name, short
+from cascadesim.plots.layout import faults
+from cascadesim.plots.style import entitle, legend_below, new_axes, run_name
 from cascadesim.plots.thin import most_of_each_pixel
-from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
+from cascadesim.plots.timeaxis import mark_spans, time_axis
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.trace import Level
-from cascadesim.values.errors import ScenarioError, show, suggest
+from cascadesim.values.errors import ScenarioError, short, show, suggest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from cascadesim.plan.causes import CAUSES
 from cascadesim.scenario.objectives import RATES
-from cascadesim.values.errors import ScenarioError, one_line
+from cascadesim.values.errors import ScenarioError, short
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -86,13 +86,6 @@ def _fill(look: Look) -> dict[str, Any]:
 def words(name: str) -> str:
     """Return the name of a cause or an outcome as people read it."""
     return name.replace("_", " ")
-
-
-def short(name: str, longest: int = 32) -> str:
-    """Return a name with its middle left out where it is long, as ends tell names apart too."""
-    name = one_line(name)
-    half = longest // 2
-    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def run_name(result: Result) -> str:

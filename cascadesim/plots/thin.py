@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cascadesim.plots.layout import PIXELS
 from cascadesim.trace import Level
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from cascadesim.records import Records
 
 MANY = 5000  # points, from which on they are thinned
 COLUMNS, ROWS = 400, 200  # of cells, each about as large as a marker
-PIXELS = 1200  # of a figure's width, and so the steps of a level that can be seen
 
 
 def slowest_of_each_cell(
@@ -59,6 +64,24 @@ def most_of_each_pixel(level: Level, start: float, end: float, pixels: int = PIX
     order = np.argsort(at, kind="stable")
     starts = np.searchsorted(at[order], edges)
     return Level(edges, np.maximum.reduceat(value[order], starts))
+
+
+def same_requests(runs: Sequence[Records], most: int) -> NDArray[np.int64]:
+    """Return at most so many requests to draw, in order of arrival, of runs of the same traffic.
+
+    All of them if they are few; else those that replay an observation, the slowest of any run, and
+    every so many of the others.
+    """
+    arrival = runs[0].arrival
+    if len(arrival) <= most:
+        return np.argsort(arrival, kind="stable")
+    slowness = np.max([records.latency for records in runs], axis=0)
+    slowness = np.where(runs[0].observation >= 0, np.inf, slowness)
+    order = np.argsort(-slowness, kind="stable")
+    slowest, others = order[: most // 2], np.sort(order[most // 2 :])
+    step = math.ceil(len(others) / (most - len(slowest)))
+    rows = np.concatenate([slowest, others[::step]])
+    return rows[np.argsort(arrival[rows], kind="stable")]
 
 
 def ranks(n: int, most: int = 1000) -> NDArray[np.intp]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
-from cascadesim.plots.breakers import StateSpan, state_spans
+from cascadesim.analysis.breakers import StateSpan, state_spans
+from cascadesim.plots.layout import Span, faults
 from cascadesim.plots.style import (
     CAUSE_LOOKS,
     entitle,
@@ -15,12 +16,12 @@ from cascadesim.plots.style import (
     legend_below,
     new_axes,
     run_name,
-    short,
     state_fill,
     words,
 )
-from cascadesim.plots.timeaxis import Span, faults, instant, mark_spans
-from cascadesim.values.errors import ScenarioError
+from cascadesim.plots.timeaxis import mark_spans
+from cascadesim.values.errors import ScenarioError, short
+from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
 
@@ -135,7 +136,9 @@ def _ended(records: Records, row: int) -> str:
 
 def _arrived(result: Result, row: int) -> str:
     model, records = result.scenario.model, result.records
-    label = f"seconds after its arrival at {instant(model, float(records.arrival[row]))}"
+    label = (
+        f"seconds after its arrival at {Instants(model.clock).text(float(records.arrival[row]))}"
+    )
     index = int(records.observation[row])
     seen = "" if index < 0 else f" (observed: {model.observations[index].latency:.6f} s)"
     return label + seen

@@ -1,4 +1,7 @@
-"""Timelines: the latency of each request over time, in the units of a drawing."""
+"""Timelines: the latency of each request over time, in the units of a drawing.
+
+Ticks, faults and the states of breakers are those of the figures (`plots.layout`).
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.policies.breaker import BreakerPlan
+from cascadesim.analysis.breakers import breaker_paths, state_spans
+from cascadesim.plots.layout import TimeTicks, faults, shades
+from cascadesim.plots.thin import same_requests
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.values.errors import cut
+from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
-from cascadesim.values.units import clock_text, duration_text, parse_clock
+from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from cascadesim.analysis.breakers import StateSpan
     from cascadesim.records import Records
     from cascadesim.studies.run import Result
 
@@ -27,30 +33,7 @@ WIDTH, LEFT, RIGHT = 960.0, 64.0, 32.0
 PLOT, BAND, LANE = 260.0, 18.0, 40.0  # heights: of the latencies, a fault's label, a breaker
 _BELOW = 28.0  # for the labels of the axis
 _DECADES = 6  # of latency at most; what is shorter is drawn at the bottom
-_TICKS = 8
-_STEPS = (
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    14400,
-    43200,
-    86400,
-)
-_ROWS = 5  # of labels of faults
+_LETTER = 7.0  # the width of a letter of a fault's label
 _TOLD = 0.01  # the share of a latency below which a part of it is not named
 _FAULTS = {  # what a fault does, where its kind does not say it
     "outage": "calls fail",
@@ -65,7 +48,7 @@ _FAULTS = {  # what a fault does, where its kind does not say it
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One request: where it is drawn, and what is told of it.
+    """One request: where it is drawn, and the text that describes it.
 
     `key` is the same for the same request in another variant.
     """
@@ -80,12 +63,26 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A span of time, from `x` on: a fault, or the state of a breaker."""
+    """A fault: a shaded band from `x` on, and its label ("" for none) at (`label_x`, `y`).
+
+    `anchor` is where in the label that place is: "start" or "end".
+    """
 
     x: float
     width: float
-    y: float
     label: str
+    label_x: float
+    y: float
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A breaker is open or half-open, from `x` on."""
+
+    x: float
+    width: float
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Lane:
 
     y: float
     breaker: str
-    states: tuple[Band, ...]
+    states: tuple[State, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,58 +121,45 @@ class Opened:
     first: str
 
 
-def clock(zero: str | None) -> Callable[[float], str]:
-    """Return what writes seconds from t = 0 as clock times, or as seconds where there is none."""
-    if zero is None:
-        return lambda at: f"{at:.3f} s"
-    start = parse_clock(zero) or 0.0
-    return lambda at: clock_text(start + at)
-
-
 def timelines(results: Mapping[str, Result]) -> tuple[Timeline, ...]:
     """Return the timelines of variants on the same axes."""
-    worlds = _worlds(results)
-    latency = np.concatenate([each.records.latency for each in results.values()])
-    end = max(each.records.horizon for each in results.values())
-    axes = _Axes(end, latency[latency > 0], next(iter(results.values())).scenario.model.clock)
-    return tuple(
-        _timeline(label, result, axes, *worlds[label]) for label, result in results.items()
-    )
-
-
-def breaker_lanes(result: Result) -> dict[str, list[tuple[float, float, str]]]:
-    """Return the spans in which each breaker is not closed: start and end in seconds, state.
-
-    By dotted path, every breaker of the plan in.
-    """
-    records = result.records
-    plan = compile_plan(result.scenario.model)
-    spans: dict[str, list[tuple[float, float, str]]] = {
-        path: []
-        for _, _, own in plan.walk_policies()
-        for path, policy in own
-        if isinstance(policy, BreakerPlan)
-    }
-    for path, found in spans.items():
-        changes = [(t.at, t.state) for t in records.transitions if t.breaker == path]
-        ends = [*(at for at, _ in changes), plan.end][1:]
-        for (start, state), end in zip(changes, ends, strict=True):
-            if state != "closed" and end > start:
-                found.append((start, end, state))
-    return spans
+    drawn = _drawn(results)
+    latency = np.concatenate([result.records.latency for result in results.values()])
+    end = max(result.records.horizon for result in results.values())
+    axes = _Axes(end, latency[latency > 0], _instants(next(iter(results.values()))))
+    return tuple(_timeline(label, result, axes, *drawn[label]) for label, result in results.items())
 
 
 def opened(results: Mapping[str, Result]) -> tuple[Opened, ...]:
-    """Return what each breaker of each variant did."""
-    found = []
-    for label, result in results.items():
-        when = clock(result.scenario.model.clock)
-        for path, spans in breaker_lanes(result).items():
-            own = [(start, end) for start, end, state in spans if state == "open"]
-            seconds = math.fsum(end - start for start, end in own)
-            first = when(own[0][0]) if own else ""
-            found.append(Opened(label, path, len(own), seconds, first))
-    return tuple(found)
+    """Return how often and how long each breaker of each variant was open."""
+    return tuple(
+        _opened(label, path, [span for span in spans if span.state == "open"], _instants(result))
+        for label, result in results.items()
+        for path, spans in _not_closed(result).items()
+    )
+
+
+def _opened(variant: str, breaker: str, spans: list[StateSpan], when: Instants) -> Opened:
+    seconds = math.fsum(span.end - span.start for span in spans)
+    first = when.text(spans[0].start) if spans else ""
+    return Opened(variant, breaker, len(spans), seconds, first)
+
+
+def _not_closed(result: Result) -> dict[str, list[StateSpan]]:
+    """Return when each breaker of the plan, by its dotted path, is not closed."""
+    plan = compile_plan(result.scenario.model)
+    return {
+        path: [
+            span
+            for span in state_spans(result.records, path, plan.end)
+            if span.state != "closed" and span.end > span.start
+        ]
+        for path in breaker_paths(plan)
+    }
+
+
+def _instants(result: Result) -> Instants:
+    return Instants(result.scenario.model.clock)
 
 
 def spent(records: Records, row: int) -> list[tuple[str, float]]:
@@ -190,53 +174,34 @@ def spent(records: Records, row: int) -> list[tuple[str, float]]:
     ]
 
 
-def _worlds(results: Mapping[str, Result]) -> dict[str, tuple[int, NDArray[np.int64]]]:
-    """Return the number of the world that each variant met, and the requests of it to draw.
+def _drawn(results: Mapping[str, Result]) -> dict[str, tuple[int, NDArray[np.int64]]]:
+    """Return, for each variant, the number of its traffic and the requests to draw.
 
-    Variants meet the same world where the same requests arrive; then the same are drawn.
+    Variants have the same traffic where the same requests arrive; then the same are drawn.
     """
-    worlds: list[list[str]] = []
+    traffics: list[list[str]] = []
     for label, result in results.items():
-        for labels in worlds:
+        for labels in traffics:
             arrival = results[labels[0]].records.arrival
             if np.array_equal(arrival, result.records.arrival):
                 labels.append(label)
                 break
         else:
-            worlds.append([label])
-    found: dict[str, tuple[int, NDArray[np.int64]]] = {}
-    for i, labels in enumerate(worlds):
-        most = min(MOST_POINTS, MOST_IN_ALL // len(results))
-        rows = chosen([results[label].records for label in labels], most)
-        found |= dict.fromkeys(labels, (i, rows))
-    return found
-
-
-def chosen(records: list[Records], most: int = MOST_POINTS) -> NDArray[np.int64]:
-    """Return at most so many requests to draw, in order of arrival, of runs in the same world.
-
-    All of them if they are few; else those that replay an observation, the slowest of any run, and
-    every so many of the others.
-    """
-    n = len(records[0].arrival)
-    if n <= most:
-        return np.argsort(records[0].arrival, kind="stable")
-    slowness = np.max([each.latency for each in records], axis=0)
-    slowness = np.where(records[0].observation >= 0, math.inf, slowness)
-    order = np.argsort(-slowness, kind="stable")
-    slowest, others = order[: most // 2], np.sort(order[most // 2 :])
-    step = math.ceil(len(others) / (most - len(slowest)))
-    rows = np.concatenate([slowest, others[::step]])
-    return rows[np.argsort(records[0].arrival[rows], kind="stable")]
+            traffics.append([label])
+    most = min(MOST_POINTS, MOST_IN_ALL // len(results))
+    drawn: dict[str, tuple[int, NDArray[np.int64]]] = {}
+    for number, labels in enumerate(traffics):
+        rows = same_requests([results[label].records for label in labels], most)
+        drawn |= dict.fromkeys(labels, (number, rows))
+    return drawn
 
 
 class _Axes:
     """Seconds and latencies as positions, the same for every variant."""
 
-    def __init__(self, end: float, latency: NDArray[np.float64], zero: str | None) -> None:
+    def __init__(self, end: float, latency: NDArray[np.float64], when: Instants) -> None:
         self.end = end
-        self.zero = zero
-        self.when = clock(zero)
+        self.when = when
         longest = float(latency.max()) if len(latency) else 1.0
         shortest = float(latency.min()) if len(latency) else 1.0
         self.high = math.ceil(math.log10(longest) - 1e-9)
@@ -247,23 +212,19 @@ class _Axes:
         share = min(max(at, 0.0), self.end) / self.end
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
+    def width(self, start: float, end: float) -> float:
+        return round(max(self.x(end) - self.x(start), 1.0), 1)
+
     def y(self, latency: float, top: float) -> float:
         decade = math.log10(latency) if latency > 0 else -math.inf
         share = (min(max(decade, self.low), self.high) - self.low) / (self.high - self.low)
         return round(top + (1 - share) * PLOT, 1)
 
     def times(self) -> tuple[tuple[float, str], ...]:
-        steps = (step for step in _STEPS if self.end / step <= _TICKS)
-        step = next(steps, float(math.ceil(self.end / _TICKS)))
-        first = 0.0 if self.zero is None else -(parse_clock(self.zero) or 0.0) % step
-        ticks = np.arange(first, self.end * (1 + 1e-9), step).tolist()
-        return tuple((self.x(at), self._time(at, step)) for at in ticks)
-
-    def _time(self, at: float, step: float) -> str:
-        if self.zero is None:
-            return f"{at:g} s" if step < 60 else f"{at / 60:g} min"
-        text = self.when(at)
-        return text[:5] if step % 60 == 0 and text.endswith(":00") else text
+        ticks = TimeTicks(self.when.zero)
+        at, unit = ticks.at(0.0, self.end), ticks.unit(0.0, self.end)
+        texts = (f"{text} {unit}".rstrip() for text in ticks.texts(at, unit))
+        return tuple(zip(map(self.x, at), texts, strict=True))
 
     def latencies(self, top: float) -> tuple[tuple[float, str], ...]:
         return tuple(
@@ -280,10 +241,10 @@ def _decade(decade: int) -> str:
 
 
 def _timeline(
-    label: str, result: Result, axes: _Axes, world: int, rows: NDArray[np.int64]
+    label: str, result: Result, axes: _Axes, traffic: int, rows: NDArray[np.int64]
 ) -> Timeline:
-    faults = tuple(_faults(result, axes))
-    top = 10.0 + BAND * len({band.y for band in faults})
+    bands = tuple(_bands(result, axes))
+    top = 10.0 + BAND * len({band.y for band in bands})
     limit = result.summary.limit
     if limit is not None and not 10.0**axes.low <= limit <= 10.0**axes.high:
         limit = None
@@ -296,38 +257,34 @@ def _timeline(
         times=axes.times(),
         latencies=axes.latencies(top),
         limit=None if limit is None else (axes.y(limit, top), f"objective {limit:g} s"),
-        faults=faults,
-        points=tuple(_points(result.records, axes, top, world, rows)),
+        faults=bands,
+        points=tuple(_points(result.records, axes, top, traffic, rows)),
         lanes=lanes,
         requests=len(result.records.arrival),
     )
 
 
 def _points(
-    records: Records, axes: _Axes, top: float, world: int, rows: NDArray[np.int64]
+    records: Records, axes: _Axes, top: float, traffic: int, rows: NDArray[np.int64]
 ) -> Iterator[Point]:
     for row in rows.tolist():
-        latency = float(records.latency[row])
-        outcome = Outcome(int(records.outcome[row]))
-        observed = bool(records.observation[row] >= 0)
         yield Point(
             x=axes.x(float(records.arrival[row])),
-            y=axes.y(latency, top),
-            outcome=outcome.word,
-            key=f"{world}-{row}",
-            text=_told(records, row, axes.when),
-            observed=observed,
+            y=axes.y(float(records.latency[row]), top),
+            outcome=Outcome(int(records.outcome[row])).word,
+            key=f"{traffic}-{row}",
+            text=_description(records, row, axes.when),
+            observed=bool(records.observation[row] >= 0),
         )
 
 
-def _told(records: Records, row: int, when: Callable[[float], str]) -> str:
-    """Return what is told of a request, its parts between semicolons."""
-    latency = float(records.latency[row])
+def _description(records: Records, row: int, when: Instants) -> str:
+    """Return what happened to a request, its parts between semicolons."""
     outcome = Outcome(int(records.outcome[row]))
     took = "still under way after" if outcome is Outcome.UNFINISHED else "took"
     texts = [
-        f"arrived {when(float(records.arrival[row]))}",
-        f"{took} {_short(latency)}",
+        f"arrived {when.text(float(records.arrival[row]))}",
+        f"{took} {_short(float(records.latency[row]))}",
         outcome.word.replace("_", " "),
         *([f"class {records.class_of(row)}"] if records.classes else []),
         *(f"{_short(seconds)} {what}" for what, seconds in spent(records, row)[:4]),
@@ -341,34 +298,27 @@ def _short(seconds: float) -> str:
     return duration_text(seconds) if seconds < 1 else f"{seconds:.3f} s"
 
 
-def _faults(result: Result, axes: _Axes) -> Iterator[Band]:
-    """Yield faults; the labels of those that lie close together stand below each other.
-
-    What finds no room has no label, and no band of its own within another such band.
-    """
-    plan = compile_plan(result.scenario.model)
-    taken: list[float] = []  # where the labels of each row end
-    unnamed = -math.inf  # where the last band without a label ends
-    shown = (each for each in plan.faults_in(result.seed) if each[0].start < axes.end)
-    for fault, stages in shown:
-        x = axes.x(fault.start)
-        width = max(axes.x(fault.end) - x, 1.0)
-        label = f"{cut(', '.join(stages), 24)}: {_FAULTS.get(fault.kind, fault.kind)}"
-        row = next((i for i, right in enumerate(taken) if right <= x), len(taken))
-        if row < _ROWS:
-            taken[row : row + 1] = [x + 7.0 * len(label) + 8]
-            yield Band(x, width, 14.0 + BAND * row, label)
-        elif x + width > unnamed:
-            unnamed = x + width
-            yield Band(x, width, 14.0, "")
+def _bands(result: Result, axes: _Axes) -> Iterator[Band]:
+    """Yield faults; the labels of those that lie close together stand below each other."""
+    letter = _LETTER / (WIDTH - LEFT - RIGHT)
+    for shade in shades(faults(result, _FAULTS), 0.0, axes.end, letter):
+        beside, anchor = (-4, "end") if shade.at_end else (4, "start")
+        yield Band(
+            x=axes.x(shade.start),
+            width=axes.width(shade.start, shade.end),
+            label=shade.name,
+            label_x=axes.x(shade.at) + beside,
+            y=14.0 + BAND * shade.line,
+            anchor=anchor,
+        )
 
 
 def _lanes(result: Result, axes: _Axes, top: float) -> Iterator[Lane]:
-    drawn = {path: spans for path, spans in breaker_lanes(result).items() if spans}
-    for i, (path, spans) in enumerate(drawn.items()):
+    lanes = [(path, spans) for path, spans in _not_closed(result).items() if spans]
+    for i, (path, spans) in enumerate(lanes):
         states = tuple(
-            Band(axes.x(start), round(max(axes.x(end) - axes.x(start), 1.0), 1), 0.0, state)
-            for start, end, state in spans
-            if start <= axes.end
+            State(axes.x(span.start), axes.width(span.start, span.end), span.state)
+            for span in spans
+            if span.start <= axes.end
         )
         yield Lane(top + LANE * i, path, states)

@@ -56,6 +56,13 @@ def cut(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def short(name: str, longest: int = 32) -> str:
+    """Return a name with its middle left out where it is long, as ends tell names apart too."""
+    name = one_line(name)
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
+
+
 def show(value: Any) -> str:
     """Return a value as an error names it: in YAML's words, and short."""
     if isinstance(value, dict | list | tuple):

@@ -14,8 +14,10 @@ from matplotlib.colors import to_hex
 
 import cascadesim
 from cascadesim import Result
-from cascadesim.plots.breakers import breaker_paths, breakers, state_spans
+from cascadesim.analysis.breakers import breaker_paths, state_spans
+from cascadesim.plots.breakers import breakers
 from cascadesim.plots.style import STATE_LOOKS
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.errors import ScenarioError
 
 
@@ -59,7 +61,7 @@ def test_half_open_is_seen_even_for_an_instant(after: Result) -> None:
         for line in ax.lines
         if line.get_label() == "_half-open since"
     }
-    paths = breaker_paths(after)
+    paths = breaker_paths(compile_plan(after.scenario.model))
     opened = [t for t in after.records.transitions if t.state == "half-open"]
     assert marks == {(t.at, paths.index(t.breaker)) for t in opened}
     assert marks

@@ -7,15 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import cascadesim
-from cascadesim.plots.timeaxis import (
-    ClockFormatter,
-    ClockLocator,
-    Span,
-    faults,
-    instant,
-    mark_spans,
-    time_axis,
-)
+from cascadesim.plots.layout import Span, faults
+from cascadesim.plots.timeaxis import ClockFormatter, ClockLocator, mark_spans, time_axis
+from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
 
 TEXT = (
@@ -52,7 +46,7 @@ def test_ticks_are_by_the_clock() -> None:
     assert ax.get_xlabel() == "arrival, by the scenario's clock"
     time_axis(ax, scenario.model, 0, 420, "arrival")
     assert drawn(ax) == [f"23:{30 + i}" for i in range(7)]
-    assert instant(scenario.model, 30.25) == "23:30:00.250"
+    assert Instants(scenario.model.clock).text(30.25) == "23:30:00.250"
 
 
 def test_without_a_clock_ticks_are_seconds() -> None:
@@ -61,7 +55,7 @@ def test_without_a_clock_ticks_are_seconds() -> None:
     time_axis(ax, scenario.model, 0, 60, "time")
     assert ax.get_xlabel() == "time, in seconds after the start"
     assert set(drawn(ax)) >= {"0", "20", "60"}
-    assert instant(scenario.model, 1.5) == "1.500 s"
+    assert Instants(scenario.model.clock).text(1.5) == "1.500 s"
 
 
 def test_days_are_told_apart_where_there_are_several() -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from reports import CONSTANT, incident, report_of
 
 import cascadesim
+from cascadesim.plots.thin import same_requests
 from cascadesim.report import tables
 from cascadesim.report.marks import marked_values, scenario_text
-from cascadesim.report.timeline import LEFT, RIGHT, WIDTH, chosen
+from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
 from cascadesim.studies.check import check
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
@@ -118,7 +119,7 @@ def test_thinning_keeps_the_slowest_and_the_observed(n: int, most: int, seed: in
         replace(RECORDS, latency=each, arrival=arrival, observation=observation)
         for each in latencies
     ]
-    rows = chosen(runs, most)
+    rows = same_requests(runs, most)
     assert len(set(rows)) == len(rows) <= most
     assert (np.diff(arrival[rows]) >= 0).all()
     assert set(np.flatnonzero(observation >= 0)) <= set(rows)

@@ -13,13 +13,15 @@ from cascadesim.shown import lower_bound, number
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
 
     from cascadesim.records import Records
 
 PARTS = 60  # of the time between warm-up and horizon
 CHARACTERS = 12  # of text, each for as many parts
-_BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇█"
 _WIDTH, _HEIGHT = 120, 20  # of an SVG, in pixels
 
 
@@ -38,12 +40,8 @@ class Sparkline:
     def blocks(self) -> str:
         """Return it as block characters, a space where there is no value."""
         parts = np.array_split(np.array(self.seconds), CHARACTERS)
-        return "".join(self._block(part[~np.isnan(part)].max(initial=-1.0)) for part in parts)
-
-    def _block(self, seconds: float) -> str:
-        if seconds < 0:
-            return " "
-        return _BLOCKS[round(seconds / self.top * (len(_BLOCKS) - 1))] if self.top else _BLOCKS[0]
+        slowest = np.array([np.fmax.reduce(part) for part in parts])
+        return blocks(slowest / (self.top or 1.0))
 
     @property
     def svg(self) -> str:
@@ -67,29 +65,47 @@ class Sparkline:
         )
 
 
+def slowest_of_parts(
+    at: NDArray[np.float64], latency: NDArray[np.float64], parts: int
+) -> NDArray[np.float64]:
+    """Return the longest latency in each of so many equal parts of time, NaN where there is none.
+
+    at: when each request counts, as a share of the time, from 0 to 1, shape (n,).
+    latency: seconds, shape (n,).
+    """
+    slowest = np.full(parts, np.nan)
+    np.fmax.at(slowest, np.minimum((at * parts).astype(int), parts - 1), latency)
+    return slowest
+
+
+def blocks(shares: Iterable[float], characters: str = BLOCKS) -> str:
+    """Return shares of the full height, 0 to 1, as characters; a space for NaN."""
+    most = len(characters) - 1
+    return "".join(
+        " " if math.isnan(share) else characters[round(share * most)] for share in shares
+    )
+
+
 def sparklines(records: Mapping[str, Records]) -> dict[str, Sparkline]:
     """Return a sparkline of each run, all of one scale: the slowest request of each part of time.
 
     By arrival, over the requests that are measured. Runs without any have none.
     """
-    seconds = {name: _slowest(each) for name, each in records.items() if each.measured.any()}
-    top = max((float(np.nanmax(each)) for each in seconds.values()), default=0.0)
+    seconds = {name: _slowest(run) for name, run in records.items() if run.measured.any()}
+    top = max((float(np.nanmax(slowest)) for slowest in seconds.values()), default=0.0)
     return {
-        name: Sparkline(_title(name, records[name], each), tuple(each.tolist()), top)
-        for name, each in seconds.items()
+        name: Sparkline(_title(name, records[name], slowest), tuple(slowest.tolist()), top)
+        for name, slowest in seconds.items()
     }
 
 
-def _slowest(records: Records) -> np.ndarray:
+def _slowest(records: Records) -> NDArray[np.float64]:
     measured = records.measured
     share = (records.arrival[measured] - records.warmup) / (records.horizon - records.warmup)
-    slowest = np.full(PARTS, np.nan)
-    place = np.minimum((share * PARTS).astype(int), PARTS - 1)
-    np.fmax.at(slowest, place, records.latency[measured])
-    return slowest
+    return slowest_of_parts(share, records.latency[measured], PARTS)
 
 
-def _title(name: str, records: Records, seconds: np.ndarray) -> str:
+def _title(name: str, records: Records, seconds: NDArray[np.float64]) -> str:
     part = (records.horizon - records.warmup) / PARTS
     unfinished = bool((records.outcome[records.measured] == Outcome.UNFINISHED).any())
     most = lower_bound(number(float(np.nanmax(seconds))), unfinished)

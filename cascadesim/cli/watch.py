@@ -21,6 +21,7 @@ from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.shown import number
+from cascadesim.sparkline import BLOCKS, blocks, slowest_of_parts
 from cascadesim.studies.run import Result
 from cascadesim.studies.warmup import settled
 from cascadesim.trace import IN_FLIGHT
@@ -44,7 +45,7 @@ WINDOW = 60.0  # simulated seconds: the last minute
 _STEPS = 400  # snapshots of a run at full speed
 _WIDE, _NARROW = 64, 45  # columns that all percentiles take, and that three of them do
 _HIGH = 20  # lines from which on some are left blank
-_BLOCKS, _ASCII_BLOCKS = "▁▂▃▄▅▆▇█", ".:-=+*%#"
+_ASCII_BLOCKS = ".:-=+*%#"
 _DECADES = 2.0  # that a sparkline spans at least, so that it does not blow up small differences
 _STYLES = {"open": "bold red", "half-open": "yellow", "closed": "green"}
 
@@ -173,12 +174,12 @@ class Dashboard:
         if self._now is None:
             return
         width, now = options.max_width, self._now
-        blocks = _ASCII_BLOCKS if options.ascii_only else _BLOCKS
+        characters = _ASCII_BLOCKS if options.ascii_only else BLOCKS
         head: list[Text | Table] = [
             self._heading(now, width),
             Text(),
             _line(self._slowest(now)),
-            _line(sparkline(now, self._plan.end, width, blocks), "cyan"),
+            _line(sparkline(now, self._plan.end, width, characters), "cyan"),
             _line(bar(now.at / self._plan.end, width, options.ascii_only)),
             _line(self._faults(now), "magenta"),
             Text(),
@@ -319,19 +320,15 @@ def bar(share: float, width: int, ascii_only: bool = False) -> str:
     return done * full + rest * (width - full)
 
 
-def sparkline(now: Snapshot, end: float, width: int, blocks: str = _BLOCKS) -> str:
+def sparkline(now: Snapshot, end: float, width: int, characters: str = BLOCKS) -> str:
     """Return the slowest reply of each stretch of the run, blank where there was none.
 
     The scale is logarithmic, from the quickest of them to the slowest.
     """
-    slowest = np.zeros(width)
-    cells = ((now.arrival + now.latency) / end * width).astype(int)
-    np.maximum.at(slowest, np.minimum(cells, width - 1), now.latency)
-    replies = slowest > 0
-    if not replies.any():
+    slowest = slowest_of_parts((now.arrival + now.latency) / end, now.latency, width)
+    logs = np.log10(slowest, where=slowest > 0, out=np.full(width, np.nan))
+    if np.isnan(logs).all():
         return " " * width
-    logs = np.log10(slowest, where=replies, out=np.zeros(width))
-    top = logs[replies].max()
-    bottom = min(logs[replies].min(), top - _DECADES)
-    steps = np.rint((logs - bottom) / (top - bottom) * (len(blocks) - 1)).astype(int)
-    return "".join(blocks[step] if seen else " " for step, seen in zip(steps, replies, strict=True))
+    top = np.nanmax(logs)
+    bottom = min(np.nanmin(logs), top - _DECADES)
+    return blocks((logs - bottom) / (top - bottom), characters)

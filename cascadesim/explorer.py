@@ -279,12 +279,12 @@ def _differences(comparison: Comparison) -> dict[str, str]:
 
 def _drawn(comparison: Comparison) -> str:
     """Return the figures as HTML, or in their place why there are none."""
+    from cascadesim.plots.dumbbell import dumbbell
     from cascadesim.plots.latency import latency  # matplotlib is slow to import
-    from cascadesim.plots.percentiles import percentiles
 
     try:
         return _image(
-            percentiles(comparison), "latency percentiles, today and now, as in the table"
+            dumbbell(comparison), "latency percentiles, today and now, as in the table"
         ) + _image(latency(comparison.results[NOW]), "latency of each request now, over time")
     except ScenarioError as error:
         return f"<p>{escape(str(error))}</p>"

@@ -1,10 +1,10 @@
-"""The command that draws figures: plot."""
+"""The command that draws figures: plot. Figures and their options are those of `plots.kinds`."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+import inspect
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,24 +19,82 @@ from cascadesim.cli.app import (
     split,
 )
 from cascadesim.cli.where import Jobs
+from cascadesim.plots.kinds import KINDS, figure_of
 from cascadesim.values.errors import ScenarioError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-class Figure(StrEnum):
-    """The figures, as `plots.kinds.KINDS` has them."""
+    from cascadesim.plots.kinds import Option
 
-    DUMBBELL = "dumbbell"
-    CURVE = "curve"
-    ECDF = "ecdf"
-    ATTRIBUTION = "attribution"
-    LATENCY = "latency"
-    BREAKERS = "breakers"
-    POOL = "pool"
-    CONNECTIONS = "connections"
-    TIMELINE = "timeline"
+USUAL = "dumbbell"  # the figure if none is named
+_HELP = """\
+Draw a figure of a scenario, or of a saved run.
+
+Of variants, side by side:
+
+\b
+{variants}
+
+Of one run, the scenario as it stands or at a --variant:
+
+\b
+{run}
+  {either}  as above, where --variant names one
+
+\b
+Examples:
+  cascadesim plot scenarios/incident-60s --variants before,after -o out.png
+  cascadesim plot scenarios/incident-60s curve --replications 20 -o out.svg
+  cascadesim plot scenarios/incident-60s breakers --variant after -o out.png
+  cascadesim plot out/before timeline --request 1200 -o out.pdf
+"""
+_REPLICATED = [kind for kind, figure in KINDS.items() if figure.replicated]
+# The options that only some figures have, by flag; and the figures that have them.
+_OPTIONS = {option.flag: option for figure in KINDS.values() for option in figure.options}
+_HAVING = {
+    flag: [kind for kind, figure in KINDS.items() if flag in [o.flag for o in figure.options]]
+    for flag in _OPTIONS
+}
 
 
-@app.command(cls=Command)
+def _help() -> str:
+    """Return what --help says, with every figure."""
+    width = max(map(len, KINDS))
+    lines: dict[str, list[str]] = {"variants": [], "either": [], "run": []}
+    for kind, figure in KINDS.items():
+        usual = " (if none is named)" * (kind == USUAL)
+        lines[figure.of].append(f"  {kind:{width}}  {figure.draws}{usual}")
+    return _HELP.format(
+        variants="\n".join(lines["variants"] + lines["either"]),
+        run="\n".join(lines["run"]),
+        either=", ".join(kind for kind, figure in KINDS.items() if figure.of == "either"),
+    )
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that only some figures have, in the place of its `options`."""
+    signature = inspect.signature(command, eval_str=True)
+    parameters = list(signature.parameters.values())[:-1]
+    parameters += [_parameter(option) for option in _OPTIONS.values()]
+    vars(command)["__signature__"] = signature.replace(parameters=parameters)  # Typer reads it
+    return command
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    kinds = " and ".join(_HAVING[option.flag])
+    least = 0 if option.is_number else None
+    told = typer.Option(
+        option.flag, metavar=option.metavar, min=least, help=f"For {kinds}: {option.help}."
+    )
+    annotation: Any = Annotated[int, told] if option.is_number else Annotated[str, told]
+    name = option.flag.lstrip("-").replace("-", "_")
+    usual = {"default": None, "annotation": annotation}
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, **usual)
+
+
+@app.command(cls=Command, help=_help())
+@_with_options
 def plot(
     result: Annotated[
         Path,
@@ -46,62 +104,34 @@ def plot(
         Path, typer.Option("--out", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
     ],
     kind: Annotated[
-        Figure, typer.Argument(metavar="KIND", show_choices=False, help="The figure, see above.")
-    ] = Figure.DUMBBELL,
+        str,
+        typer.Argument(
+            metavar="KIND", help="The figure, see above.", autocompletion=lambda: list(KINDS)
+        ),
+    ] = USUAL,
     variants: Variants = "",
     variant: Variant = None,
     set: Settings = None,
     seed: Seed = None,
     replications: Annotated[
         int | None,
-        typer.Option(min=1, max=10_000, metavar="N", help="For dumbbell and curve: how many."),
-    ] = None,
-    request: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="N", help="For timeline: the number of the request."),
-    ] = None,
-    pool: Annotated[
-        str | None, typer.Option(metavar="NAME", help="For pool: the stage that has it.")
+        typer.Option(
+            min=1, max=10_000, metavar="N", help=f"For {' and '.join(_REPLICATED)}: how many."
+        ),
     ] = None,
     jobs: Jobs = -1,
+    **options: Any,
 ) -> None:
-    """Draw a figure of a scenario, or of a saved run.
-
-    Of variants, side by side:
-
-    \b
-      dumbbell     their percentiles (the figure if none is named)
-      curve        latency by percentile, up to the slowest request
-      ecdf         the share of requests that took at most so long
-      attribution  what percentiles are made of, by cause
-      connections  WebSocket clients that are connected, connect, or wait to
-
-    Of one run, the scenario as it stands or at a --variant:
-
-    \b
-      latency      each request, with faults and what was observed
-      attribution, connections  as above, where --variant names one
-      breakers     the states of the breakers, and who waits for them
-      pool         how full a connection pool is
-      timeline     where one request spent its time
-
-    \b
-    Examples:
-      cascadesim plot scenarios/incident-60s --variants before,after -o out.png
-      cascadesim plot scenarios/incident-60s curve --replications 20 -o out.svg
-      cascadesim plot scenarios/incident-60s breakers --variant after -o out.png
-      cascadesim plot out/before timeline --request 1200 -o out.pdf
-    """
+    """Draw a figure of a scenario, or of a saved run."""
     from cascadesim.cli.progress import progress_bar
     from cascadesim.plots.files import check_file, save_figure
     from cascadesim.plots.kinds import draw
 
-    _check(kind, variants, variant, replications, request, pool)
+    given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
+    _check(kind, variants, variant, {"--replications": replications, **given})
     check_file(out)  # before a long run, and not only after it
-    options: dict[str, Any] = {"request": request} if kind is Figure.TIMELINE else {}
-    if kind is Figure.POOL:
-        options["name"] = pool
-    side_by_side = _side_by_side(kind, variant)
+    figure = KINDS[kind]
+    side_by_side = figure.of_variants and not (figure.of_run and variant is not None)
     loaded = load_scenario(result, None if side_by_side else variant, None if side_by_side else set)
     with progress_bar(f"simulating {loaded.name}", total=replications) as progress:
         if side_by_side:
@@ -109,41 +139,22 @@ def plot(
             drawn = _compare(loaded, names, set, seed, replications, jobs, progress)
         else:
             drawn = _run(loaded, seed, progress)
-        save_figure(lambda: draw(kind.value, drawn, **options), out)
+        chosen = {option.parameter: given[option.flag] for option in figure.options}
+        save_figure(lambda: draw(kind, drawn, **chosen), out)
 
 
-def _side_by_side(kind: Figure, variant: str | None) -> bool:
-    """Return whether variants are drawn side by side; what draws both draws one if it is named."""
-    from cascadesim.plots.kinds import KINDS
-
-    found = KINDS[kind.value]
-    return found.of_variants and not (found.of_run and variant is not None)
-
-
-def _check(
-    kind: Figure,
-    variants: str,
-    variant: str | None,
-    replications: int | None,
-    request: int | None,
-    pool: str | None,
-) -> None:
-    """Raise ScenarioError for an option that the figure has no use for."""
-    from cascadesim.plots.kinds import KINDS
-
+def _check(kind: str, variants: str, variant: str | None, options: dict[str, Any]) -> None:
+    """Raise ScenarioError for a figure that is not there, and an option it has no use for."""
+    figure = figure_of(kind, "KIND")
     if variants and variant is not None:
         raise ScenarioError("name one variant, or several by --variants", "--variant")
-    if variants and not KINDS[kind.value].of_variants:
-        raise ScenarioError(f"{kind.value} draws one run; choose it by --variant", "--variants")
-    replicated = tuple(name for name, each in KINDS.items() if each.replicated)
-    for option, value, kinds in (
-        ("--replications", replications, replicated),
-        ("--request", request, ("timeline",)),
-        ("--pool", pool, ("pool",)),
-    ):
-        if value is not None and kind.value not in kinds:
-            message = f"is for {' and '.join(kinds)}; {kind.value} has no use for it"
-            raise ScenarioError(message, option)
+    if variants and not figure.of_variants:
+        raise ScenarioError(f"{kind} draws one run; choose it by --variant", "--variants")
+    having = {"--replications": _REPLICATED, **_HAVING}
+    for flag, value in options.items():
+        if value is not None and kind not in having[flag]:
+            message = f"is for {' and '.join(having[flag])}; {kind} has no use for it"
+            raise ScenarioError(message, flag)
 
 
 def _compare(

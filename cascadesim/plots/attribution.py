@@ -11,16 +11,15 @@ from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.plots.style import (
     CAUSE_LOOKS,
     check_drawable,
-    comparison_name,
     entitle,
     fill,
     legend_below,
+    name_of,
     new_axes,
-    run_name,
+    results_of,
     words,
 )
 from cascadesim.shown import lower_bound
-from cascadesim.studies.run import Result
 from cascadesim.values.errors import short
 from cascadesim.values.units import duration_text
 
@@ -28,7 +27,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.run import Result
 
+FIGURE = {
+    "draws": "what percentiles are made of, by cause",
+    "of": "either",
+}
 _BEHIND: dict[str, Any] = {"va": "center", "fontsize": 9}
 SMALL = 0.1  # of the longest bar; what a shorter one is made of is hard to see
 
@@ -42,7 +46,7 @@ def attribution(drawn: Result | Comparison, ax: Axes | None = None) -> Axes:
     comparison with several replications it is replication 0. Raises ScenarioError where there are
     no requests to draw, or more variants than can be told apart.
     """
-    results = {"": drawn} if isinstance(drawn, Result) else drawn.results
+    results = results_of(drawn)
     check_drawable(results)
     rows = [(name, label) for name in PERCENTILES for label in results]
     made = [composition(results[label].records, name).by_cause for name, label in rows]
@@ -61,12 +65,10 @@ def attribution(drawn: Result | Comparison, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, 1.15 * longest or 1)  # with room for the text behind the longest
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="0.9")
-    several = not isinstance(drawn, Result) and drawn.count > 1
-    ax.set_xlabel("latency in seconds" + " (replication 0)" * several)
-    name = run_name(drawn) if isinstance(drawn, Result) else comparison_name(drawn)
-    entitle(ax, name, "what percentiles are made of")
+    ax.set_xlabel("latency in seconds" + " (replication 0)" * (getattr(drawn, "count", 1) > 1))
+    entitle(ax, name_of(drawn), "what percentiles are made of")
     causes = [cause for cause in CAUSE_LOOKS if any(parts[cause] > 0 for parts in made)]
-    legend_below(ax, [Patch(**fill(each)) for each in causes], [words(each) for each in causes])
+    legend_below(ax, [Patch(label=words(cause), **fill(cause)) for cause in causes])
     return ax
 
 

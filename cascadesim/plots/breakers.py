@@ -14,6 +14,7 @@ from cascadesim.plots.style import (
     STATE_LOOKS,
     entitle,
     legend_below,
+    name_rows,
     new_axes,
     run_name,
     state_fill,
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from cascadesim.records import Records
     from cascadesim.studies.run import Result
 
+FIGURE = {
+    "draws": "the states of the breakers, and who waits for them",
+    "of": "run",
+}
 _BAR = 0.3  # of a breaker's line, below its middle; the waiting callers are above
 _WAITING = 0.4
 _CLOSED = 0.08
@@ -66,12 +71,10 @@ def breakers(result: Result, ax: Axes | None = None) -> Axes:
         for span in state_spans(records, path, end):
             _state(ax, row, span)
         _callers(ax, result, row, path, most, end)
-    ax.set_yticks(range(len(paths)), [short(path, 26) for path in paths], parse_math=False)
-    ax.set_ylim(len(paths) - 0.5, -0.75)
-    ax.tick_params(axis="y", length=0)
-    patches, names, pad = mark_spans(ax, spans, records.warmup)
+    name_rows(ax, [short(path, 26) for path in paths], len(paths) - 0.5, -0.75)
+    patches, _, pad = mark_spans(ax, spans, records.warmup)
     entitle(ax, run_name(result), "states of the breakers", pad)
-    _legend(ax, patches, names, most)
+    legend_below(ax, [*_handles(most), *patches])
     return ax
 
 
@@ -113,12 +116,10 @@ def _callers(ax: Axes, result: Result, row: int, path: str, most: int, end: floa
     ax.annotate(f"{peak:,} waiting", (where, y.min()), ha=aligned, fontsize=9, **place)
 
 
-def _legend(ax: Axes, patches: list[Patch], names: list[str], most: int) -> None:
-    handles: list[Any] = [Patch(**state_fill(state)) for state in STATE_LOOKS]
-    labels = list(STATE_LOOKS)
-    handles.append(Line2D([], [], **_HALF_OPEN))
-    labels.append("becomes half-open")
-    if most:
-        handles.append(Line2D([], [], **_CALLERS))
-        labels.append("callers waiting")
-    legend_below(ax, [*handles, *patches], [*labels, *names])
+def _handles(waiting: int) -> list[Any]:
+    """Return what the legend has of states and, if there are any, of waiting callers."""
+    handles: list[Any] = [Patch(label=state, **state_fill(state)) for state in STATE_LOOKS]
+    handles.append(Line2D([], [], label="becomes half-open", **_HALF_OPEN))
+    if waiting:
+        handles.append(Line2D([], [], label="callers waiting", **_CALLERS))
+    return handles

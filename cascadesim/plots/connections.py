@@ -12,14 +12,15 @@ from cascadesim.plan.connections import CONNECTED, CONNECTING, CONNECTIONS, GONE
 from cascadesim.plots.layout import PIXELS, faults
 from cascadesim.plots.style import (
     check_few,
-    comparison_name,
     entitle,
     legend_below,
+    name_of,
+    name_rows,
     new_axes,
-    run_name,
+    results_of,
 )
-from cascadesim.plots.timeaxis import mark_spans, time_axis
-from cascadesim.studies.run import Result
+from cascadesim.plots.thin import value_at
+from cascadesim.plots.timeaxis import mark_end, mark_spans, time_axis
 from cascadesim.values.errors import ScenarioError, short
 
 if TYPE_CHECKING:
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 
     from cascadesim.plots.layout import Span
     from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.run import Result
     from cascadesim.trace import Level
 
+FIGURE = {
+    "draws": "WebSocket clients that are connected, connect, or wait to",
+    "of": "either",
+}
 # From below; those that wait are what is left to the number of clients, so that faults show there.
 _LOOKS: dict[str, dict[str, Any]] = {
     CONNECTED: {"facecolor": "#56B4E9", "edgecolor": "#0072B2"},
@@ -40,7 +46,6 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 _WAITING: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.3"}
 _CLIENTS: dict[str, Any] = {"color": "0.3", "linewidth": 0.8}
-_LAST: dict[str, Any] = {"color": "0.5", "linestyle": (0, (1, 3)), "linewidth": 1.5}
 _BAND = 0.8  # of the distance from one variant to the next
 
 
@@ -52,8 +57,8 @@ class States(NamedTuple):
     end: float
 
     @property
-    def clients(self) -> int:
-        """Return how many there are in all."""
+    def number(self) -> int:
+        """Return how many clients there are in all."""
         return sum(int(count[0]) for count in self.counts.values())
 
 
@@ -66,36 +71,28 @@ def connections(drawn: Result | Comparison, ax: Axes | None = None) -> Axes:
     most connect, so that no burst is lost. Raises ScenarioError where no variant has connections,
     or where there are too many of them.
     """
-    results = {"": drawn} if isinstance(drawn, Result) else drawn.results
-    found = {label: states(result) for label, result in results.items() if _has_some(result)}
-    first = next(iter(results.values()))
-    if not found:
-        problem = "no connections to draw: the scenario's workload has none"
-        raise ScenarioError(problem, first.scenario.document.source)
-    check_few(found, first.scenario.document.source)
-    ax = ax or new_axes(4.5 if len(found) == 1 else 1.9 + 0.6 * len(found))
-    drawn_results = [results[label] for label in found]
-    model = drawn_results[0].scenario.model
-    time_axis(ax, model, 0, max(each.end for each in found.values()), "time")
-    patches, names, pad = mark_spans(
-        ax, _common_faults(drawn_results), max(each.records.warmup for each in drawn_results)
-    )
-    handles = _draw_one(ax, found[""]) if "" in found else _draw_bands(ax, found)
-    if model.drain:
-        handles.append(ax.axvline(model.horizon, label="the last messages", **_LAST))
-    name = run_name(drawn) if isinstance(drawn, Result) else comparison_name(drawn)
-    entitle(ax, name, "clients and their connections", pad)
-    legend_below(ax, [*handles, *patches], [*(str(each.get_label()) for each in handles), *names])
+    runs = results_of(drawn)
+    source = next(iter(runs.values())).scenario.document.source
+    runs = {name: run for name, run in runs.items() if run.records.connections is not None}
+    if not runs:
+        raise ScenarioError("no connections to draw: the scenario's workload has none", source)
+    check_few(runs, source)
+    clients = {label: states(run) for label, run in runs.items()}
+    ax = ax or new_axes(4.5 if len(runs) == 1 else 1.9 + 0.6 * len(runs))
+    model = next(iter(runs.values())).scenario.model
+    time_axis(ax, model, 0, max(of_run.end for of_run in clients.values()), "time")
+    warmup = max(run.records.warmup for run in runs.values())
+    patches, _, pad = mark_spans(ax, _common_faults(list(runs.values())), warmup)
+    handles = _draw_one(ax, clients[""]) if "" in clients else _draw_bands(ax, clients)
+    handles += mark_end(ax, model, "the last messages")
+    entitle(ax, name_of(drawn), "clients and their connections", pad)
+    legend_below(ax, [*handles, *patches])
     return ax
 
 
-def _has_some(result: Result) -> bool:
-    return result.records.connections is not None
-
-
-def _common_faults(results: list[Result]) -> list[Span]:
-    own, *others = (faults(result) for result in results)
-    return [span for span in own if all(span in spans for spans in others)]
+def _common_faults(runs: list[Result]) -> list[Span]:
+    first, *others = (faults(run) for run in runs)
+    return [span for span in first if all(span in spans for spans in others)]
 
 
 def states(result: Result) -> States:
@@ -111,7 +108,7 @@ def states(result: Result) -> States:
     if len(at) > PIXELS:
         shown = np.linspace(0, end, PIXELS, endpoint=False)
         at = _busiest(levels[CONNECTING], np.union1d(at[at < end], shown), shown)
-    return States(shown, {state: _value(level, at) for state, level in levels.items()}, end)
+    return States(shown, {state: value_at(level, at) for state, level in levels.items()}, end)
 
 
 def _busiest(
@@ -119,63 +116,52 @@ def _busiest(
 ) -> NDArray[np.float64]:
     """Return the instant from each edge to the next, of those given, at which most connect."""
     pixel = np.searchsorted(edges, at, side="right")
-    order = np.lexsort((at, -_value(connecting, at), pixel))
+    order = np.lexsort((at, -value_at(connecting, at), pixel))
     _, first = np.unique(pixel[order], return_index=True)
     return at[order[first]]
 
 
-def _value(level: Level, at: NDArray[np.float64]) -> NDArray[np.int64]:
-    value: NDArray[np.int64] = level.value[np.searchsorted(level.at, at, side="right") - 1]
-    return value
-
-
-def _draw_one(ax: Axes, found: States) -> list[Any]:
+def _draw_one(ax: Axes, clients: States) -> list[Any]:
     ax.set_ylabel("clients")
-    ax.set_ylim(0, 1.04 * found.clients)
-    return _stack(ax, found, 0.0, 1.0)
+    ax.set_ylim(0, 1.04 * clients.number)
+    return _stack(ax, clients, 0.0, 1.0)
 
 
-def _draw_bands(ax: Axes, found: Mapping[str, States]) -> list[Any]:
+def _draw_bands(ax: Axes, variants: Mapping[str, States]) -> list[Any]:
     """Draw a band for each variant, the first on top, with how many are connected at the end."""
-    most = max(each.clients for each in found.values())
+    most = max(clients.number for clients in variants.values())
     handles: dict[str, Any] = {}
-    for row, each in enumerate(found.values()):
-        base = row + _BAND / 2
-        for handle in _stack(ax, each, base, -_BAND / most):
+    for row, clients in enumerate(variants.values()):
+        for handle in _stack(ax, clients, row + _BAND / 2, -_BAND / most):
             handles.setdefault(str(handle.get_label()), handle)
-        text = f"at the end\n{int(each.counts[CONNECTED][-1]):,} of {each.clients:,}"
+        text = f"at the end\n{int(clients.counts[CONNECTED][-1]):,} of {clients.number:,}"
         place: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
         ax.annotate(text, (ax.get_xlim()[1], row), fontsize=9, annotation_clip=False, **place)
-    ax.set_yticks(range(len(found)), [short(label, 26) for label in found], parse_math=False)
-    ax.set_ylim(len(found) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
+    name_rows(ax, [short(label, 26) for label in variants], len(variants) - 0.5, -0.5)
     return list(handles.values())
 
 
-def _stack(ax: Axes, found: States, base: float, scale: float) -> list[Any]:
+def _stack(ax: Axes, clients: States, base: float, scale: float) -> list[Any]:
     """Draw the states one above the other, and return what the legend has of them."""
-    at = np.append(found.at, found.end)
+    at = np.append(clients.at, clients.end)
+    counts = {state: np.append(count, count[-1]) for state, count in clients.counts.items()}
     lower = np.zeros(len(at))
     handles: list[Any] = []
     for state in (CONNECTED, CONNECTING):
-        upper = lower + _to_end(found.counts[state])
+        upper = lower + counts[state]
         _fill(ax, at, base + scale * lower, base + scale * upper, state)
         handles.append(Patch(label=state, **_LOOKS[state]))
         lower = upper
     handles.append(Patch(label="waiting to connect", **_WAITING))
-    if found.counts[GONE].any():
-        top = np.full(len(at), found.clients)
-        _fill(ax, at, base + scale * (top - _to_end(found.counts[GONE])), base + scale * top, GONE)
+    if counts[GONE].any():
+        top = np.full(len(at), clients.number)
+        _fill(ax, at, base + scale * (top - counts[GONE]), base + scale * top, GONE)
         handles.append(Patch(label="gone for good", **_LOOKS[GONE]))
-    full = base + scale * found.clients
-    ax.add_line(Line2D([0, found.end], [full, full], label="_clients", **_CLIENTS))
+    full = base + scale * clients.number
+    ax.add_line(Line2D([0, clients.end], [full, full], label="_clients", **_CLIENTS))
     return handles
 
 
 def _fill(ax: Axes, at: Any, lower: Any, upper: Any, state: str) -> None:
     style: dict[str, Any] = {"step": "post", "zorder": 1, "label": f"_{state}", "linewidth": 0.3}
     ax.fill_between(at, lower, upper, **style, **_LOOKS[state])
-
-
-def _to_end(count: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.append(count, count[-1])

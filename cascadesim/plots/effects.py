@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from cascadesim.plots.style import (
-    COLOURS,
-    MARKERS,
     MOST,
+    entitle,
+    legend_beside,
+    line_look,
     line_width,
     marker_size,
     measure_label,
+    new_axes,
+    words,
 )
 from cascadesim.scenario.source import flow
-from cascadesim.values.errors import ScenarioError, one_line
+from cascadesim.values.errors import ScenarioError, one_line, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,32 +39,26 @@ def main_effects(result: Sweep, measure: str = "p99", ax: Axes | None = None) ->
     if len(result.vary) > MOST:
         message = f"varies {len(result.vary)} settings, and {MOST} lines can be told apart"
         raise ScenarioError(message, "sweep")
-    if ax is None:
-        height = max(4.5, 1 + 0.23 * len(result.vary))  # inches, as the legend has a line for each
-        ax = Figure(figsize=(10, height), layout="constrained").add_subplot()
+    # As high as the legend, which has a line for each.
+    ax = ax or new_axes(max(4.5, 1 + 0.23 * len(result.vary)), width=10)
     levels = result.levels(measure)
     for i, vary in enumerate(result.design.vary):
-        own = [level for level in levels if level.setting == vary.path]
-        x, y = [level.along for level in own], [level.mean for level in own]
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        line = [level for level in levels if level.setting == vary.path]
+        x, y = [level.along for level in line], [level.mean for level in line]
+        colour, marker = line_look(i)
         style: dict[str, Any] = {"linewidth": line_width(i), "markersize": marker_size(i)}
         ax.plot(x, y, color=colour, marker=marker, label=_label(vary), **style)
-        hollow(ax, x, y, [level.at_least for level in own], colour, marker, marker_size(i))
+        hollow(ax, x, y, [level.at_least for level in line], colour, marker, marker_size(i))
     highest = max((level.mean for level in levels if level.mean == level.mean), default=0)
     ax.set_ylim(0, 1.05 * highest if highest > 0 else 1)
     ax.set_xlim(-0.03, 1.03)
     ax.set_xticks([0, 1], ["first value", "last value"])
-    ax.set_xlabel(
-        noted("along the values of each setting", "hollow", any(each.at_least for each in levels))
-    )
+    bounds = any(level.at_least for level in levels)
+    ax.set_xlabel(noted("along the values of each setting", "hollow", bounds))
     ax.set_ylabel(f"{measure_label(measure)}, mean over the others")
-    title = one_line(f"{result.scenario.name}: main effects on {measure.replace('_', ' ')}")
-    ax.set_title(title, loc="left", parse_math=False)
-    box = ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    for text in box.get_texts():
-        text.set_parse_math(False)
+    entitle(ax, short(result.scenario.name, 60), f"main effects on {words(measure)}")
+    legend_beside(ax, *ax.get_legend_handles_labels())
     ax.grid(color="0.9")
-    ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 

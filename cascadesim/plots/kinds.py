@@ -1,10 +1,17 @@
-"""The figures by name: which there are, and what each draws."""
+"""The figures by name. Each is a file of this folder, with FIGURE and a function of its name.
+
+FIGURE is a literal that says what the function draws. It is read without running the file, as that
+would import matplotlib, which is slow.
+"""
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cascadesim.values.errors import ScenarioError, show, suggest
 
@@ -14,29 +21,69 @@ if TYPE_CHECKING:
     from cascadesim.studies.compare import Comparison
     from cascadesim.studies.run import Result
 
+_FIGURE = re.compile(r"^FIGURE = (\{.*?\})$", re.MULTILINE | re.DOTALL)
+
+
+class Option(NamedTuple):
+    """A parameter of a figure's function, and the option of the `plot` command that gives it.
+
+    flag: as in "--request". metavar: "N" for a whole number, "NAME" for a name.
+    """
+
+    parameter: str
+    flag: str
+    metavar: str
+    help: str
+
+    @property
+    def is_number(self) -> bool:
+        """Return whether it is a whole number from 0, and not a name."""
+        return self.metavar == "N"
+
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A figure: where its function lives, and whether it draws a run, variants, or either."""
+class Figure:
+    """What a figure says of itself.
 
-    module: str
-    function: str
-    of_run: bool = False
-    of_variants: bool = False
-    replicated: bool = False  # whether it shows more than replication 0
+    draws: what is seen, in a few words. of: what it draws, one run, variants side by side, or
+    either. replicated: whether it shows more than replication 0.
+    """
+
+    draws: str
+    of: Literal["run", "variants", "either"]
+    replicated: bool = False
+    options: tuple[Option, ...] = ()
+
+    @property
+    def of_run(self) -> bool:
+        """Return whether it draws one run."""
+        return self.of != "variants"
+
+    @property
+    def of_variants(self) -> bool:
+        """Return whether it draws variants side by side."""
+        return self.of != "run"
 
 
-KINDS = {
-    "dumbbell": Kind("percentiles", "percentiles", of_variants=True, replicated=True),
-    "curve": Kind("curve", "curve", of_variants=True, replicated=True),
-    "ecdf": Kind("curve", "ecdf", of_variants=True),
-    "attribution": Kind("attribution", "attribution", of_run=True, of_variants=True),
-    "latency": Kind("latency", "latency", of_run=True),
-    "breakers": Kind("breakers", "breakers", of_run=True),
-    "pool": Kind("pool", "pool", of_run=True),
-    "connections": Kind("connections", "connections", of_run=True, of_variants=True),
-    "timeline": Kind("timeline", "timeline", of_run=True),
-}
+def _read() -> dict[str, Figure]:
+    figures = {}
+    for file in Path(__file__).parent.glob("*.py"):
+        said = _FIGURE.search(file.read_text("utf-8"))
+        if said:
+            fields = ast.literal_eval(said[1])
+            options = tuple(Option(*option) for option in fields.pop("options", ()))
+            figures[file.stem] = Figure(**fields, options=options)
+    return dict(sorted(figures.items(), key=lambda named: (named[1].of == "run", named[0])))
+
+
+KINDS = _read()  # those of variants first
+
+
+def figure_of(kind: str, source: str) -> Figure:
+    """Return the figure of a name. Raises ScenarioError, at `source`, where there is none."""
+    if kind not in KINDS:
+        raise ScenarioError(f"no figure {show(kind)}; {suggest(kind, list(KINDS))}", source)
+    return KINDS[kind]
 
 
 def draw(kind: str, drawn: Result | Comparison, ax: Axes | None = None, **options: Any) -> Axes:
@@ -48,17 +95,14 @@ def draw(kind: str, drawn: Result | Comparison, ax: Axes | None = None, **option
     """
     from cascadesim.studies.compare import Comparison
 
-    several = isinstance(drawn, Comparison)
     first = drawn.results[drawn.first] if isinstance(drawn, Comparison) else drawn
     source = first.scenario.document.source
-    if kind not in KINDS:
-        raise ScenarioError(f"no figure {show(kind)}; {suggest(kind, list(KINDS))}", source)
-    found = KINDS[kind]
-    if several and not found.of_variants:
+    figure = figure_of(kind, source)
+    if isinstance(drawn, Comparison) and not figure.of_variants:
         raise ScenarioError(f"{kind} draws one run; take it from the results", source)
-    if not isinstance(drawn, Comparison) and not found.of_run:
+    if not isinstance(drawn, Comparison) and not figure.of_run:
         drawn = alone(drawn)
-    function = getattr(import_module(f"cascadesim.plots.{found.module}"), found.function)
+    function = getattr(import_module(f"cascadesim.plots.{kind}"), kind)
     axes: Axes = function(drawn, ax=ax, **options)
     return axes
 

@@ -9,12 +9,13 @@ from matplotlib.lines import Line2D
 
 from cascadesim.plots.layout import faults
 from cascadesim.plots.style import (
-    OBJECTIVE,
     OUTCOME_LOOKS,
     entitle,
     latency_scale,
     legend_below,
     new_axes,
+    objective_line,
+    objectives,
     run_name,
     words,
 )
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from cascadesim.records import Records
     from cascadesim.studies.run import Result
 
+FIGURE = {
+    "draws": "each request, with faults and what was observed",
+    "of": "run",
+}
 _OBSERVED: dict[str, Any] = {
     **{"marker": "*", "color": "#F0E442", "markeredgecolor": "black", "markersize": 11},
     **{"linestyle": "", "zorder": 4, "label": "observed, by the report"},
@@ -54,31 +59,28 @@ def latency(result: Result, ax: Axes | None = None) -> Axes:
     if not len(records.arrival):
         raise ScenarioError("nothing to draw: no request arrives", result.scenario.document.source)
     ax = ax or new_axes(5)
-    handles = [_outcome(ax, records, outcome) for outcome in Outcome]
-    drawn = [handle for handle in handles if handle is not None]
-    seen = [each.latency for each in model.observations]
-    limit = result.summary.limit
-    latency_scale(ax, "y", [*records.latency, *seen, *([] if limit is None else [limit])])
-    drawn += _observations(ax, result)
-    if limit is not None:
-        drawn.append(ax.axhline(limit, label=f"objective {limit:g} s", **OBJECTIVE))
+    handles = [handle for outcome in Outcome for handle in _outcome(ax, records, outcome)]
+    observed = [observation.latency for observation in model.observations]
+    latency_scale(ax, "y", [*records.latency, *observed, *objectives(result)])
+    handles += _observations(ax, result)
+    handles += objective_line(ax, "y", result)
     time_axis(ax, model, 0, records.horizon, "arrival")
-    patches, names, pad = mark_spans(ax, faults(result), records.warmup)
+    patches, _, pad = mark_spans(ax, faults(result), records.warmup)
     ax.set_ylabel("latency in seconds")
     ax.grid(axis="y", color="0.9")
     entitle(ax, run_name(result), "latency of each request", pad)
-    legend_below(ax, [*drawn, *patches], [*(str(each.get_label()) for each in drawn), *names])
+    legend_below(ax, [*handles, *patches])
     return ax
 
 
-def _outcome(ax: Axes, records: Records, outcome: Outcome) -> Any:
-    """Draw the requests with one outcome, and return what the legend has; None if there are none.
+def _outcome(ax: Axes, records: Records, outcome: Outcome) -> list[Any]:
+    """Draw the requests with one outcome, if there are any, and return what the legend has of them.
 
     Errors are above answers, and a fallback's above the others.
     """
     rows = np.flatnonzero(records.outcome == outcome)
     if not len(rows):
-        return None
+        return []
     arrival, seconds = records.arrival[rows], records.latency[rows]
     kept = slowest_of_each_cell(arrival, seconds)
     colour, marker = OUTCOME_LOOKS[outcome]
@@ -94,7 +96,7 @@ def _outcome(ax: Axes, records: Records, outcome: Outcome) -> Any:
         zorder=2 + int(outcome) / 10,
         **style,
     )
-    return Line2D([], [], label=f"{words(outcome.word)} ({len(rows):,})", **style)
+    return [Line2D([], [], label=f"{words(outcome.word)} ({len(rows):,})", **style)]
 
 
 def _observations(ax: Axes, result: Result) -> list[Any]:

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from cascadesim.plots.layout import faults
 from cascadesim.plots.style import entitle, legend_below, new_axes, run_name
-from cascadesim.plots.thin import most_of_each_pixel
-from cascadesim.plots.timeaxis import mark_spans, time_axis
+from cascadesim.plots.thin import steps, value_at
+from cascadesim.plots.timeaxis import mark_end, mark_spans, time_axis
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.trace import Level
 from cascadesim.values.errors import ScenarioError, short, show, suggest
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from cascadesim.resources.pool import PoolPlan
     from cascadesim.studies.run import Result
 
+FIGURE = {
+    "draws": "how full a connection pool is",
+    "of": "run",
+    "options": [("name", "--pool", "NAME", "the stage that has it")],
+}
 _WITHIN: dict[str, Any] = {"facecolor": "#56B4E9", "edgecolor": "none"}
 _OVERFLOW: dict[str, Any] = {"facecolor": "#E69F00", "edgecolor": "0.2", "hatch": "////"}
 _OUT: dict[str, Any] = {"color": "#0072B2", "linewidth": 1.2}
 _OPEN: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": ":"}
 _CALLERS: dict[str, Any] = {"color": "#D55E00", "linewidth": 1.4, "linestyle": "-."}
-_LAST: dict[str, Any] = {"color": "0.5", "linestyle": (0, (1, 3)), "linewidth": 1.5}
 _FAR = 4  # times the most that was seen, from which on a limit is not drawn but told
 
 
@@ -59,16 +63,15 @@ def pool(result: Result, name: str | None = None, ax: Axes | None = None) -> Axe
         handles.append(_steps(ax, waiting, end, "callers waiting", zorder=3, **_CALLERS))
     most = max(int((_sum(out, idle)).value.max()), int(waiting.value.max()), 1)
     handles += _limits(ax, plan, most)
-    if model.drain:
-        handles.append(ax.axvline(model.horizon, label="the last arrivals", **_LAST))
+    handles += mark_end(ax, model, "the last arrivals")
     time_axis(ax, model, 0, end, "time")
-    patches, names, pad = mark_spans(ax, faults(result), result.records.warmup)
+    patches, _, pad = mark_spans(ax, faults(result), result.records.warmup)
     ax.set_ylabel("connections" + " or callers" * bool(waiting.value.any()))
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     kind = "a new connection each time" if plan.kind == "null" else "connections are kept"
     entitle(ax, run_name(result), f"pool of {short(name)}, {kind}", pad)
-    legend_below(ax, [*handles, *patches], [*(str(each.get_label()) for each in handles), *names])
+    legend_below(ax, [*handles, *patches])
     return ax
 
 
@@ -95,14 +98,13 @@ def _find(result: Result, name: str | None) -> tuple[str, PoolPlan]:
 
 def _connections(ax: Axes, plan: PoolPlan, out: Level, idle: Level, end: float) -> list[Any]:
     """Draw what is checked out, within `size` and beyond it, and what is open."""
-    seen = most_of_each_pixel(out, 0, end)
-    at, value = np.append(seen.at, end), np.append(seen.value, seen.value[-1])
+    at, value = steps(out, 0, end)
     size = (plan.size or np.inf) if plan.kind == "queue" else np.inf
     within = np.minimum(value, size)
     ax.fill_between(at, 0, within, step="post", label="_within", linewidth=0, zorder=1, **_WITHIN)
     handles: list[Any] = [Patch(label="checked out", **_WITHIN)]
     if (value > size).any():
-        style = {"step": "post", "linewidth": 0, "zorder": 1, **_OVERFLOW}
+        style: dict[str, Any] = {"step": "post", "linewidth": 0, "zorder": 1, **_OVERFLOW}
         ax.fill_between(at, size, np.maximum(value, size), label="_overflow", **style)
         handles.append(Patch(label="overflow: beyond size", **_OVERFLOW))
     _steps(ax, out, end, "_checked out", zorder=2, **_OUT)
@@ -112,16 +114,13 @@ def _connections(ax: Axes, plan: PoolPlan, out: Level, idle: Level, end: float) 
 
 
 def _steps(ax: Axes, level: Level, end: float, label: str, **style: Any) -> Line2D:
-    seen = most_of_each_pixel(level, 0, end)
-    at, value = np.append(seen.at, end), np.append(seen.value, seen.value[-1])
-    (line,) = ax.plot(at, value, drawstyle="steps-post", label=label, **style)
+    (line,) = ax.plot(*steps(level, 0, end), drawstyle="steps-post", label=label, **style)
     return line
 
 
 def _sum(one: Level, other: Level) -> Level:
     at = np.union1d(one.at, other.at)
-    values = [each.value[np.searchsorted(each.at, at, side="right") - 1] for each in (one, other)]
-    return Level(at, values[0] + values[1])
+    return Level(at, value_at(one, at) + value_at(other, at))
 
 
 def _limits(ax: Axes, plan: PoolPlan, most: int) -> list[Any]:

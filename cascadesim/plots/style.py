@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Sized
 
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from cascadesim.studies.compare import Comparison
     from cascadesim.studies.run import Result
@@ -64,9 +65,14 @@ STATE_LOOKS = {
 OBJECTIVE: dict[str, Any] = {"color": "0.3", "linestyle": "--", "linewidth": 1}
 
 
-def new_axes(height: float) -> Axes:
+def new_axes(height: float, width: float = WIDTH) -> Axes:
     """Return the Axes of a new figure, `height` inches high."""
-    return Figure(figsize=(WIDTH, height), layout="constrained").add_subplot()
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def line_look(i: int) -> Look:
+    """Return the colour and the marker of line `i`."""
+    return Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
 
 
 def fill(cause: str) -> dict[str, Any]:
@@ -97,9 +103,16 @@ def run_name(result: Result) -> str:
     return f"{short(scenario.name)}{at}{other}"
 
 
-def comparison_name(comparison: Comparison) -> str:
-    """Return the name of the first scenario that was compared, in short."""
-    return short(comparison.results[comparison.first].scenario.name, 60)
+def results_of(drawn: Result | Comparison) -> dict[str, Result]:
+    """Return the runs of a comparison by label, or the one run under ""."""
+    results: dict[str, Result] = getattr(drawn, "results", {"": drawn})
+    return results
+
+
+def name_of(drawn: Result | Comparison) -> str:
+    """Return the name of a run, or of the first scenario that was compared, in short."""
+    first, result = next(iter(results_of(drawn).items()))
+    return short(result.scenario.name, 60) if first else run_name(result)
 
 
 def check_drawable(results: Mapping[str, Result]) -> None:
@@ -172,40 +185,62 @@ def latency_scale(ax: Axes, which: str, values: Any) -> None:
     axis.set_minor_formatter(LogSeconds())
 
 
+def objectives(result: Result) -> list[float]:
+    """Return the first latency objective in seconds, none if there is none."""
+    limit = result.summary.limit
+    return [] if limit is None else [limit]
+
+
+def objective_line(ax: Axes, which: str, result: Result) -> list[Line2D]:
+    """Draw the first latency objective across the axis "x" or "y", and return what was drawn."""
+    draw = ax.axvline if which == "x" else ax.axhline
+    return [draw(at, label=f"objective {at:g} s", **OBJECTIVE) for at in objectives(result)]
+
+
+def name_rows(ax: Axes, names: Sequence[str], bottom: float, top: float) -> None:
+    """Name the rows 0, 1, … of the y axis, from the top down; the axis goes on to both ends."""
+    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set_ylim(bottom, top)
+    ax.tick_params(axis="y", length=0)
+
+
 def entitle(ax: Axes, name: str, what: str, pad: float = 6) -> None:
     """Write what is drawn of what above the axes, on two lines where one would be too long.
 
     What a user named is no formula, even if it has dollar signs.
     """
-    between = ": " if len(name) + len(what) < _TITLE else ":\n"
+    between = "" if not what else ": " if len(name) + len(what) < _TITLE else ":\n"
     ax.set_title(f"{name}{between}{what}", loc="left", parse_math=False, pad=pad)
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_axisbelow(True)
 
 
-def legend_below(ax: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """Write the legend below the label of the x axis, so that the axes have the whole width."""
+def legend_below(ax: Axes, handles: Sequence[Any], labels: Sequence[str] | None = None) -> None:
+    """Write the legend below the label of the x axis, so that the axes have the whole width.
+
+    The labels are those of the handles if none are given.
+    """
     if not handles:
         return
-    longest = max(map(len, labels))
-    columns = max(1, min(len(labels), _CHARACTERS // (longest + 6)))
+    labels = [str(handle.get_label()) for handle in handles] if labels is None else labels
+    columns = max(1, min(len(labels), _CHARACTERS // (max(map(len, labels)) + 6)))
     columns = math.ceil(len(labels) / math.ceil(len(labels) / columns))  # evenly filled
     figure = ax.get_figure()
     assert figure is not None
     below = ax.transAxes + ScaledTranslation(0, -42 / 72, figure.dpi_scale_trans)
     if figure.axes == [ax]:  # from the left end of the figure on, as there is more room
         below = blended_transform_factory(figure.transSubfigure, below)
-    box = ax.legend(
-        handles,
-        labels,
-        loc="upper left",
-        bbox_to_anchor=(0.01, 0),
-        bbox_transform=below,
-        ncols=columns,
-        frameon=False,
-        borderaxespad=0,
-        borderpad=0,
-        fontsize=9,
-    )
+    place: dict[str, Any] = {"bbox_to_anchor": (0.01, 0), "bbox_transform": below}
+    close: dict[str, Any] = {"borderaxespad": 0, "borderpad": 0, "fontsize": 9}
+    _legend(ax, handles, labels, ncols=columns, **place, **close)
+
+
+def legend_beside(ax: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Write the legend to the right of the axes."""
+    _legend(ax, handles, labels, bbox_to_anchor=(1, 1))
+
+
+def _legend(ax: Axes, handles: Sequence[Any], labels: Sequence[str], **style: Any) -> None:
+    box = ax.legend(handles, labels, loc="upper left", frameon=False, **style)
     for text in box.get_texts():
         text.set_parse_math(False)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cascadesim.analysis.effects import is_grid
 from cascadesim.analysis.intervals import mean_interval
 from cascadesim.plots.effects import hollow, main_effects, noted
-from cascadesim.plots.style import COLOURS, measure_label
+from cascadesim.plots.style import COLOURS, measure_label, new_axes, words
 from cascadesim.scenario.source import flow
 from cascadesim.scenario.vary import quantity
 from cascadesim.shown import lower_bound
@@ -41,13 +40,12 @@ def sweep(result: Sweep, measure: str = "p99", ax: Axes | None = None) -> Axes:
         return main_effects(result, measure, ax)
     if len(result.vary) == 2 and not is_grid(result.design.vary, result.settings):
         return main_effects(result, measure, ax)
-    if ax is None:
-        ax = Figure(figsize=(8, 4.5), layout="constrained").add_subplot()
+    ax = ax or new_axes(4.5)
     if len(result.vary) == 1:
         _line(result, measure, ax)
     else:
         _heat_map(result, measure, estimates, ax)
-    title = one_line(f"{result.scenario.name}: {measure.replace('_', ' ')}")
+    title = one_line(f"{result.scenario.name}: {words(measure)}")
     ax.set_title(title, loc="left", parse_math=False)
     return ax
 
@@ -55,7 +53,7 @@ def sweep(result: Sweep, measure: str = "p99", ax: Axes | None = None) -> Axes:
 def _line(result: Sweep, measure: str, ax: Axes) -> None:
     (path,) = result.vary
     written = [settings[path] for settings in result.settings]
-    found = [mean_interval(list(values)) for values in result.values(measure)]
+    intervals = [mean_interval(list(values)) for values in result.values(measure)]
     positions, unit, whole = _positions(written)
     if unit is None:
         ax.set_xticks(positions, [one_line(flow(value)) for value in written], parse_math=False)
@@ -63,7 +61,7 @@ def _line(result: Sweep, measure: str, ax: Axes) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     order = np.argsort(positions, kind="stable")
     x = np.asarray(positions)[order]
-    y, low, high = np.array([[each.estimate, each.low, each.high] for each in found])[order].T
+    y, low, high = np.array([[i.estimate, i.low, i.high] for i in intervals])[order].T
     ax.fill_between(x, low, high, color=_LINE, alpha=0.2)
     ax.plot(x, y, color=_LINE, marker="o")
     bounds = np.array(result.at_least(measure))[order]
@@ -93,11 +91,11 @@ def _positions(written: list[Any]) -> tuple[list[float], str | None, bool]:
 
 def _heat_map(result: Sweep, measure: str, estimates: Any, ax: Axes) -> None:
     down, across = result.vary
-    words = [(flow(each[down]), flow(each[across])) for each in result.settings]
-    rows, columns = (list(dict.fromkeys(each)) for each in zip(*words, strict=True))
+    cells = [(flow(settings[down]), flow(settings[across])) for settings in result.settings]
+    rows, columns = (list(dict.fromkeys(values)) for values in zip(*cells, strict=True))
     table = np.empty((len(rows), len(columns)))
     bounds = np.zeros(table.shape, bool)
-    for (row, column), value, bound in zip(words, estimates, result.at_least(measure), strict=True):
+    for (row, column), value, bound in zip(cells, estimates, result.at_least(measure), strict=True):
         table[rows.index(row), columns.index(column)] = value
         bounds[rows.index(row), columns.index(column)] = bound
     image = ax.imshow(table, cmap="cividis", aspect="auto", origin="lower")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -57,13 +57,35 @@ def most_of_each_pixel(level: Level, start: float, end: float, pixels: int = PIX
     if len(level.at) <= pixels:
         return level
     edges = np.linspace(start, end, pixels, endpoint=False)
-    carried = level.value[np.searchsorted(level.at, edges, side="right") - 1]
+    carried = value_at(level, edges)
     within = (start <= level.at) & (level.at < end)
     at = np.concatenate((edges, level.at[within]))
     value = np.concatenate((carried, level.value[within]))
     order = np.argsort(at, kind="stable")
     starts = np.searchsorted(at[order], edges)
     return Level(edges, np.maximum.reduceat(value[order], starts))
+
+
+class Steps(NamedTuple):
+    """A level as it is drawn: where it changes, in seconds, and its value from there on."""
+
+    at: NDArray[np.float64]
+    value: NDArray[np.int64]
+
+
+def steps(level: Level, start: float, end: float) -> Steps:
+    """Return at most a step for each pixel from `start` to `end`, the last one repeated at `end`.
+
+    Times are in seconds; see `most_of_each_pixel`.
+    """
+    seen = most_of_each_pixel(level, start, end)
+    return Steps(np.append(seen.at, end), np.append(seen.value, seen.value[-1]))
+
+
+def value_at(level: Level, at: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the value of a level at instants, in seconds, shape (n,)."""
+    value: NDArray[np.int64] = level.value[np.searchsorted(level.at, at, side="right") - 1]
+    return value
 
 
 def same_requests(runs: Sequence[Records], most: int) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from cascadesim.plots.layout import Shade, Span
     from cascadesim.scenario.schema.scenario import ScenarioModel
@@ -25,6 +26,7 @@ _LETTER = 0.0125  # of a fault's name, as a share of the axis
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours"}
 # Faults that overlap are darker where they do, and their ends are lines.
 _FAULT: dict[str, Any] = {"facecolor": (0.5, 0.5, 0.5, 0.17), "edgecolor": "0.6", "zorder": 0}
+_LAST: dict[str, Any] = {"color": "0.5", "linestyle": (0, (1, 3)), "linewidth": 1.5}
 _WARMUP: dict[str, Any] = {
     **{"facecolor": "0.97", "edgecolor": "0.75", "hatch": "//", "linewidth": 0},
     **{"zorder": 0},
@@ -82,9 +84,10 @@ def mark_spans(
 ) -> tuple[list[Patch], list[str], float]:
     """Shade faults and warm-up on the time axis, and write the faults' names above the axes.
 
-    Returns what the legend has of them, and how many points the names take above the axes.
+    Returns what the legend has of them, its labels too by themselves, and how many points the names
+    take above the axes.
     """
-    handles, labels = [], []
+    handles: list[Patch] = []
     left, right = ax.get_xlim()
     shown = [span for span in spans if span.start < right and span.end > left]
     lines = 0
@@ -96,13 +99,17 @@ def mark_spans(
             named += 1
             lines = max(lines, shade.line + 1)
     if shown:
-        handles.append(Patch(**_FAULT))
-        labels.append("fault" if named == len(shown) else f"fault ({len(shown)} in all)")
+        label = "fault" if named == len(shown) else f"fault ({len(shown)} in all)"
+        handles.append(Patch(label=label, **_FAULT))
     if warmup > left:
         ax.axvspan(left, min(warmup, right), **_WARMUP)
-        handles.append(Patch(**_WARMUP))
-        labels.append("warm-up, not measured")
-    return handles, labels, 6 + LINE * lines
+        handles.append(Patch(label="warm-up, not measured", **_WARMUP))
+    return handles, [str(handle.get_label()) for handle in handles], 6 + LINE * lines
+
+
+def mark_end(ax: Axes, model: ScenarioModel, what: str) -> list[Line2D]:
+    """Draw where the horizon ends and the drain begins, if there is one; `what` ends there."""
+    return [ax.axvline(model.horizon, label=what, **_LAST)] if model.drain else []
 
 
 def _write_name(ax: Axes, shade: Shade) -> None:

@@ -14,6 +14,7 @@ from cascadesim.plots.style import (
     entitle,
     fill,
     legend_below,
+    name_rows,
     new_axes,
     run_name,
     state_fill,
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from cascadesim.records import Records
     from cascadesim.studies.run import Result
 
+FIGURE = {
+    "draws": "where one request spent its time",
+    "of": "run",
+    "options": [("request", "--request", "N", "the number of the request")],
+}
 _HIGH = 0.5  # a bar, of its line
 _STATE = 0.12  # a breaker's state, below the bar of those that wait for it
 
@@ -51,24 +57,21 @@ def timeline(result: Result, request: int | None = None, ax: Axes | None = None)
     bars = _bars(result, row)
     ax = ax or new_axes(2.1 + 0.45 * max(len(bars), 1))
     ax.set_xlim(0, 1.12 * latency or 1)  # with room for the sum behind the longest line
-    handles, labels = _draw(ax, result, bars, arrival, latency)
-    texts = [_part_name(part) for part in bars]
-    ax.set_yticks(range(len(bars)), texts, parse_math=False)
-    ax.set_ylim(max(len(bars), 1) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
+    handles = _draw(ax, result, bars, row)
+    name_rows(ax, [_part_name(part) for part in bars], max(len(bars), 1) - 0.4, -0.6)
     ax.grid(axis="x", color="0.9")
     moved = [Span(f.name, f.start - arrival, f.end - arrival) for f in faults(result)]
-    patches, names, pad = mark_spans(ax, moved, 0)
+    patches, _, pad = mark_spans(ax, moved, 0)
     ax.set_xlabel(_arrived(result, row))
     entitle(ax, run_name(result), _ended(records, row), pad)
-    legend_below(ax, [*handles, *patches], [*labels, *names])
+    legend_below(ax, [*handles, *patches])
     return ax
 
 
 def _bars(result: Result, row: int) -> dict[Part, list[tuple[float, float]]]:
-    """Return start (in seconds after the arrival) and length of what a request spent on each part.
+    """Return the bars of each part: start, in seconds after the request's arrival, and length.
 
-    Parts are in the order in which it came to them.
+    Parts are in the order in which the request reached them.
     """
     trace, records = result.trace, result.records
     bars: dict[Part, list[tuple[float, float]]] = {}
@@ -80,12 +83,8 @@ def _bars(result: Result, row: int) -> dict[Part, list[tuple[float, float]]]:
 
 
 def _draw(
-    ax: Axes,
-    result: Result,
-    bars: dict[Part, list[tuple[float, float]]],
-    arrival: float,
-    latency: float,
-) -> tuple[list[Patch], list[str]]:
+    ax: Axes, result: Result, bars: dict[Part, list[tuple[float, float]]], row: int
+) -> list[Patch]:
     """Draw a line for each part, and return what the legend has of them."""
     states: dict[str, None] = {}
     for line, (part, spans) in enumerate(bars.items()):
@@ -93,15 +92,14 @@ def _draw(
         ax.broken_barh(spans, place, label=f"_{part.cause}", zorder=2, **fill(part.cause))
         _sum(ax, line, spans)
         if part.cause == "breaker_wait":
-            for span in _states(result, part.where, arrival, latency):
+            for span in _states(result, part.where, row):
                 where = (line + _HIGH / 2 + 0.06, _STATE)
                 extent = [(span.start, span.end - span.start)]
                 ax.broken_barh(extent, where, label=f"_{span.state}", **state_fill(span.state))
                 states[span.state] = None
-    causes = [c for c in CAUSE_LOOKS if any(part.cause == c for part in bars)]
-    handles = [Patch(**fill(cause)) for cause in causes]
-    handles += [Patch(**state_fill(state)) for state in states]
-    return handles, [*map(words, causes), *(f"breaker {state}" for state in states)]
+    causes = [cause for cause in CAUSE_LOOKS if any(part.cause == cause for part in bars)]
+    handles = [Patch(label=words(cause), **fill(cause)) for cause in causes]
+    return handles + [Patch(label=f"breaker {state}", **state_fill(state)) for state in states]
 
 
 def _sum(ax: Axes, line: float, spans: list[tuple[float, float]]) -> None:
@@ -113,12 +111,12 @@ def _sum(ax: Axes, line: float, spans: list[tuple[float, float]]) -> None:
     ax.annotate(text, (sum(spans[-1]), line), fontsize=9, **place)
 
 
-def _states(result: Result, breaker: str, arrival: float, latency: float) -> list[StateSpan]:
+def _states(result: Result, breaker: str, row: int) -> list[StateSpan]:
     """Return the states of a breaker while the request was under way, after its arrival."""
-    spans = state_spans(result.records, breaker, arrival + latency)
+    arrival, latency = float(result.records.arrival[row]), float(result.records.latency[row])
     return [
         StateSpan(span.state, max(0.0, span.start - arrival), min(latency, span.end - arrival))
-        for span in spans
+        for span in state_spans(result.records, breaker, arrival + latency)
         if span.end >= arrival and span.start <= arrival + latency
     ]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cascadesim.plots.dumbbell import dumbbell
 from cascadesim.plots.files import save_figure
-from cascadesim.plots.percentiles import percentiles
 from cascadesim.plots.pool import pool
 from cascadesim.plots.timeline import timeline
 from cascadesim.values.errors import ScenarioError
@@ -37,7 +37,7 @@ def percentiles_pictures(report: Report) -> list[Picture]:
     """Return the percentiles of the variants, if they can be drawn."""
     caption = "Latency percentiles of the variants"
     alt = f"{caption}, in seconds on a logarithmic axis. The table below has the figures."
-    return _drawn([(lambda: percentiles(report.comparison), caption, alt)])
+    return _drawn([(lambda: dumbbell(report.comparison), caption, alt)])
 
 
 def observed_pictures(report: Report) -> list[Picture]:

@@ -3,7 +3,10 @@
 import json
 import warnings
 from functools import cache
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import matplotlib as mpl
@@ -12,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-import cascadesim
+import cascadesim.plots
 from cascadesim import Result
 from cascadesim.plots.files import save_figure
 from cascadesim.plots.kinds import KINDS, draw
@@ -20,6 +23,21 @@ from cascadesim.values.errors import ScenarioError
 
 NAME = "x$_{a}^$\n<script>" * 9
 STAGE = "s$^{_" * 18
+
+
+def test_a_figure_is_a_file_with_a_function_of_its_name() -> None:
+    modules = {info.name for info in iter_modules(cascadesim.plots.__path__)}
+    for name in modules:
+        module = import_module(f"cascadesim.plots.{name}")
+        said = getattr(module, "FIGURE", None)
+        assert (name in KINDS) == (said is not None)
+        if said is not None:
+            figure = KINDS[name]
+            assert (figure.draws, figure.of) == (said["draws"], said["of"])
+            assert figure.of in {"run", "variants", "either"}
+            parameters = [*signature(getattr(module, name)).parameters]
+            options = [option.parameter for option in figure.options]
+            assert parameters[1:] == [*options, "ax"]
 
 
 def run(name: str = "q", stage: str = "a", horizon: str = "40s", **more: Any) -> Result:

@@ -12,8 +12,8 @@ from matplotlib.colors import to_hex
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.plots.dumbbell import dumbbell
 from cascadesim.plots.files import save_figure
-from cascadesim.plots.percentiles import percentiles
 from cascadesim.studies.compare import Comparison
 from cascadesim.values.errors import ScenarioError
 
@@ -77,29 +77,29 @@ def test_any_variants_are_drawn_without_a_warning(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        save_figure(lambda: percentiles(drawn), tmp_path / f"p.{kind}")
+        save_figure(lambda: dumbbell(drawn), tmp_path / f"p.{kind}")
     assert (tmp_path / f"p.{kind}").stat().st_size > 1000
 
 
 def test_every_variant_is_in_the_legend_with_both_ends_of_its_name() -> None:
     long = "a" * 50 + "z" * 50
-    shown = legend(percentiles(comparison("_a: {}", "b: {}", f"{long}: {{}}")))
+    shown = legend(dumbbell(comparison("_a: {}", "b: {}", f"{long}: {{}}")))
     assert shown == ["_a", "b", f"{'a' * 15}…{'z' * 16}"]
 
 
 def test_56_variants_are_told_apart_and_more_are_refused() -> None:
     names = [f"v{i}: {{}}" for i in range(57)]
-    ax = percentiles(comparison(*names[:56], horizon="1s"))
+    ax = dumbbell(comparison(*names[:56], horizon="1s"))
     box = ax.get_legend()
     assert box is not None
     looks = {(to_hex(line.get_color()), line.get_marker()) for line in box.get_lines()}
     assert len(looks) == 56
     with pytest.raises(ScenarioError, match="57 variants cannot be told apart; choose up to 56"):
-        percentiles(comparison(*names, horizon="1s"))
+        dumbbell(comparison(*names, horizon="1s"))
 
 
 def test_the_legend_fits_beside_30_variants() -> None:
-    figure = percentiles(comparison(*(f"v{i}: {{}}" for i in range(30)))).get_figure(root=True)
+    figure = dumbbell(comparison(*(f"v{i}: {{}}" for i in range(30)))).get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()
     box = figure.axes[0].get_legend()
@@ -108,17 +108,17 @@ def test_the_legend_fits_beside_30_variants() -> None:
 
 
 def test_equal_variants_do_not_hide_each_other() -> None:
-    ax = percentiles(comparison("a: {}", "b: {}"))
+    ax = dumbbell(comparison("a: {}", "b: {}"))
     first, second = (np.asarray(marks.get_offsets()) for marks in ax.collections)
     np.testing.assert_array_equal(first[:, 0], second[:, 0])
     assert (first[:, 1] > second[:, 1]).all()
 
 
 def test_ticks_are_plain_numbers() -> None:
-    assert ticks(percentiles(comparison("a: {}", low="5ms"))) >= {"0.03", "0.04"}
+    assert ticks(dumbbell(comparison("a: {}", low="5ms"))) >= {"0.03", "0.04"}
     zero = "zero: {agent.work: {constant: 0s}, log.work: {constant: 0s}}"
-    assert "0" in ticks(percentiles(comparison(zero, "some: {}")))
-    for label in ticks(percentiles(comparison("a: {}", low="1us"))):
+    assert "0" in ticks(dumbbell(comparison(zero, "some: {}")))
+    for label in ticks(dumbbell(comparison("a: {}", low="1us"))):
         assert float(label) > 0
 
 
@@ -126,15 +126,15 @@ def test_no_requests_are_nothing_to_draw() -> None:
     drawn = comparison("a: {}", horizon="1ms")
     message = "<text>: nothing to draw: no request arrives between warm-up and horizon"
     with pytest.raises(ScenarioError, match=message):
-        percentiles(drawn)
+        dumbbell(drawn)
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf", "PNG"])
 def test_the_same_figure_is_the_same_bytes(kind: str, tmp_path: Path) -> None:
     drawn, before = comparison(), dict(mpl.rcParams)
     first, second = tmp_path / f"1.{kind}", tmp_path / f"2.{kind}"
-    save_figure(lambda: percentiles(drawn), first)
-    save_figure(lambda: percentiles(drawn), second)
+    save_figure(lambda: dumbbell(drawn), first)
+    save_figure(lambda: dumbbell(drawn), second)
     assert first.read_bytes() == second.read_bytes()
     assert dict(mpl.rcParams) == before
 
@@ -143,7 +143,7 @@ def test_an_axes_of_ones_own() -> None:
     from matplotlib.figure import Figure
 
     ax = Figure().add_subplot()
-    assert percentiles(comparison(), ax) is ax
+    assert dumbbell(comparison(), ax) is ax
     assert ax.get_title(loc="left") == "some"
     assert ax.get_yticklabels()[0].get_text() == "p50"
 

@@ -41,6 +41,7 @@ class ColdStartPlan(FaultPlan):
     """Work is multiplied by `multiply` at the start, and by less and less until the end: by 1."""
 
     kind: ClassVar[str] = "cold_start"
+    words: ClassVar[str] = "slow at first"
     multiply: float = 1.0
 
     @property

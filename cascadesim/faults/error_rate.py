@@ -30,6 +30,7 @@ class ErrorRatePlan(FaultPlan):
     """A `share` of calls fails, beside those that fail anyhow."""
 
     kind: ClassVar[str] = "error_rate"
+    words: ClassVar[str] = "some calls fail"
     share: float = 0.0
 
     @property

@@ -33,6 +33,7 @@ class LatencyPlan(FaultPlan):
     """Work of calls that start meanwhile is multiplied, then `add` seconds are added."""
 
     kind: ClassVar[str] = "latency"
+    words: ClassVar[str] = "slow"
     multiply: float = 1.0
     add: float = 0.0
 

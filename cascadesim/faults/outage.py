@@ -33,6 +33,7 @@ class OutagePlan(FaultPlan):
     """Calls fail after `fail_after` seconds; those under way fail when it begins."""
 
     kind: ClassVar[str] = "outage"
+    words: ClassVar[str] = "calls fail"
     cuts: ClassVar[bool] = True
     fail_after: float = 0.0
 

@@ -26,5 +26,6 @@ class PartitionPlan(FaultPlan):
     """Calls get no answer, nor do those under way."""
 
     kind: ClassVar[str] = "partition"
+    words: ClassVar[str] = "no answer"
     cuts: ClassVar[bool] = True
     silent: ClassVar[bool] = True

@@ -53,6 +53,7 @@ class FaultPlan:
     """
 
     kind: ClassVar[str] = ""  # the key in the scenario
+    words: ClassVar[str] = ""  # what calls are like meanwhile, in a word or three
     cuts: ClassVar[bool] = False  # ends calls: those under way when it begins, and newcomers
     silent: ClassVar[bool] = False  # and gives them no answer, ever
     restarts: ClassVar[bool] = False  # the stage starts up until the fault is over

@@ -31,6 +31,7 @@ class PoolLeakPlan(FaultPlan):
     """A `share` of the sessions that end meanwhile is leaked."""
 
     kind: ClassVar[str] = "pool_leak"
+    words: ClassVar[str] = "sessions leak"
     share: float = 0.0
 
     @property

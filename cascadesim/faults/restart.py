@@ -50,6 +50,7 @@ class RestartPlan(FaultPlan):
     """
 
     kind: ClassVar[str] = "restart"
+    words: ClassVar[str] = "restarts"
     cuts: ClassVar[bool] = True
     restarts: ClassVar[bool] = True
     multiply: float = 1.0

@@ -14,7 +14,7 @@ from cascadesim.values.errors import short
 from cascadesim.values.units import clock_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cascadesim.studies.run import Result
 
@@ -85,12 +85,11 @@ class Span(NamedTuple):
     end: float
 
 
-def faults(result: Result, words: Mapping[str, str] | None = None) -> list[Span]:
-    """Return the faults of a run, by their start. `words` replace the kinds they name."""
-    kinds = words or {}
+def faults(result: Result, in_words: bool = False) -> list[Span]:
+    """Return the faults of a run by their start, named as in the scenario or in plain words."""
     return [
         Span(
-            f"{short(', '.join(stages), 24)}: {kinds.get(fault.kind, fault.kind)}",
+            f"{short(', '.join(stages), 24)}: {fault.words if in_words else fault.kind}",
             *(fault.start, fault.end),
         )
         for fault, stages in compile_plan(result.scenario.model).faults_in(result.seed)

@@ -35,15 +35,6 @@ _BELOW = 28.0  # for the labels of the axis
 _DECADES = 6  # of latency at most; what is shorter is drawn at the bottom
 _LETTER = 7.0  # the width of a letter of a fault's label
 _TOLD = 0.01  # the share of a latency below which a part of it is not named
-_FAULTS = {  # what a fault does, where its kind does not say it
-    "outage": "calls fail",
-    "partition": "no answer",
-    "error_rate": "some calls fail",
-    "latency": "slow",
-    "restart": "restarts",
-    "pool_leak": "sessions leak",
-    "cold_start": "slow at first",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +292,7 @@ def _short(seconds: float) -> str:
 def _bands(result: Result, axes: _Axes) -> Iterator[Band]:
     """Yield faults; the labels of those that lie close together stand below each other."""
     letter = _LETTER / (WIDTH - LEFT - RIGHT)
-    for shade in shades(faults(result, _FAULTS), 0.0, axes.end, letter):
+    for shade in shades(faults(result, in_words=True), 0.0, axes.end, letter):
         beside, anchor = (-4, "end") if shade.at_end else (4, "start")
         yield Band(
             x=axes.x(shade.start),

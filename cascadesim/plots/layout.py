@@ -32,6 +32,12 @@ _LINES = 4  # of fault names; what finds no room has none
 _SHADES = 400  # faults that are shaded one by one
 
 
+def round_step(length: float, most: float) -> float:
+    """Return the least round number of seconds of which at most so many make up a length."""
+    fits = (step for step in _STEPS if length / step <= most)
+    return next(fits, DAY * math.ceil(length / DAY / most))
+
+
 @dataclass(frozen=True, slots=True)
 class TimeTicks:
     """Ticks at round times of a clock that shows `zero` (seconds since midnight) at t = 0.
@@ -72,9 +78,8 @@ class TimeTicks:
         return texts
 
     def _step(self, length: float) -> float:
-        few = _TICKS if self.zero is None else _TICKS_AT_SECONDS
-        fits = (step for step in _STEPS if length / step <= (_TICKS if step >= 60 else few))
-        return next(fits, DAY * math.ceil(length / DAY / _TICKS))
+        step = round_step(length, _TICKS if self.zero is None else _TICKS_AT_SECONDS)
+        return max(60, round_step(length, _TICKS)) if step >= 60 else step
 
 
 class Span(NamedTuple):

@@ -45,13 +45,14 @@ class Bars:
 
 def bars(compositions: Mapping[str, Mapping[str, Composition]]) -> tuple[Bars, ...]:
     """Return the bars of some percentiles, of compositions by label and percentile."""
-    found = []
+    drawn = []
     for name in COMPOSED:
-        made = {label: own[name] for label, own in compositions.items()}
-        widest = max((each.total for each in made.values()), default=0.0)
+        made = {label: percentiles[name] for label, percentiles in compositions.items()}
+        widest = max((composition.total for composition in made.values()), default=0.0)
         if widest > 0:
-            found.append(Bars(name, tuple(_bar(*each, widest) for each in made.items())))
-    return tuple(found)
+            bars = tuple(_bar(label, parts, widest) for label, parts in made.items())
+            drawn.append(Bars(name, bars))
+    return tuple(drawn)
 
 
 def _bar(label: str, made: Composition, widest: float) -> Bar:
@@ -60,9 +61,9 @@ def _bar(label: str, made: Composition, widest: float) -> Bar:
     for cause, seconds in causes.items():
         percent = round(100 * seconds / widest, 2)
         parts.append(Part(cause, percent, _name(cause, percent)))
-    told = ", ".join(f"{words(cause)} {duration_text(s)}" for cause, s in causes.items())
+    text = ", ".join(f"{words(cause)} {duration_text(s)}" for cause, s in causes.items())
     total = duration_text(made.total)
-    return Bar(label, total, tuple(parts), f"{label}: {total}, of which {told or 'nothing'}")
+    return Bar(label, total, tuple(parts), f"{label}: {total}, of which {text or 'nothing'}")
 
 
 def _name(cause: str, percent: float) -> str:

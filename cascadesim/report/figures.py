@@ -26,7 +26,7 @@ MOST_POOLS = 3  # pictures of pools, so that the file stays small
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image by its data: address, what it shows, and the same in words for who cannot see it."""
+    """An image: its data: address, a caption, and the words that stand for it (alt)."""
 
     source: str
     caption: str
@@ -41,7 +41,7 @@ def percentiles_pictures(report: Report) -> list[Picture]:
 
 
 def observed_pictures(report: Report) -> list[Picture]:
-    """Return where the observed requests were when, in the first variant."""
+    """Return the timelines of the observed requests, in the first variant."""
     first = report.comparison.first
     result = report.comparison.results[first]
     figures = []
@@ -68,18 +68,18 @@ def pool_pictures(report: Report) -> list[Picture]:
         for i, part in enumerate(result.records.parts)
         if part.cause == "pool_wait"
     }
-    longest = sorted((each for each in waits if waits[each]), key=lambda each: -waits[each])
+    longest = sorted((pool for pool in waits if waits[pool]), key=lambda pool: -waits[pool])
     figures = []
     for label, stage in sorted(longest[:MOST_POOLS], key=list(waits).index):
         result = report.comparison.results[label]
         caption = f"Connections of {stage} over time, in {label}"
         alt = f"{caption}: how many are in use and open, and how many callers wait."
-        figures.append((lambda each=result, name=stage: pool(each, name), caption, alt))
+        figures.append((lambda run=result, stage=stage: pool(run, stage), caption, alt))
     return _drawn(figures)
 
 
 def _drawn(figures: Iterable[tuple[Callable[[], Axes], str, str]]) -> list[Picture]:
-    """Return pictures, without those of which there is nothing to draw, or too much."""
+    """Return the pictures that can be drawn: not of nothing, and not of too many variants."""
     pictures = []
     for draw, caption, alt in figures:
         try:

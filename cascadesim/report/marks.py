@@ -49,13 +49,13 @@ def marked_values(text: str) -> tuple[Marked, ...]:
     """Return the values of a scenario's text that are marked, in the order of its lines."""
     document = parse(text, "")
     places = _places(document)
-    found = []
+    marked = []
     for line, comment in _comments(text).items():
         match = _MARK.match(comment)
         if match and line in places:
             path, value = _named(document, places[line])
-            found.append(Marked(path, value, match[1].lower(), match[2].strip()))
-    return tuple(found)
+            marked.append(Marked(path, value, match[1].lower(), match[2].strip()))
+    return tuple(marked)
 
 
 def _places(document: Document) -> dict[int, Location]:
@@ -67,7 +67,7 @@ def _places(document: Document) -> dict[int, Location]:
         assert mark.column is not None
         # Where a list's entry is a mapping, it begins with its first key, which says more.
         at = (mark.column, -len(location), location)
-        first[mark.line] = min(first.get(mark.line, at), at, key=lambda each: each[:2])
+        first[mark.line] = min(first.get(mark.line, at), at, key=lambda place: place[:2])
     return {line: location for line, (_, _, location) in first.items()}
 
 
@@ -91,7 +91,7 @@ def _comments(text: str) -> dict[int, str]:
 def _named(document: Document, location: Location) -> tuple[str, str]:
     value = document.part(location).data
     if isinstance(value, dict | list):
-        own, inside = document.mark(location, key=True).line, document.part(location).values
-        if any(mark.line != own for mark in inside.values()):
+        line, inside = document.mark(location, key=True).line, document.part(location).values
+        if any(mark.line != line for mark in inside.values()):
             return dotted(document.data, location), ""  # more lines than this one
     return dotted(document.data, location), cut(flow(value), _LONGEST)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.plan.causes import CAUSES
-from cascadesim.report.timeline import spent
+from cascadesim.report.timeline import clock, spent
 from cascadesim.shown import lower_bound, number, percent, percent_plus_minus, plus_minus
 from cascadesim.studies.replications import SAME
-from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -286,7 +285,7 @@ def governing(report: Report) -> Table:
 
 def slowest(report: Report) -> Table:
     """Return the slowest measured requests of each variant."""
-    when = Instants(report.scenario.model.clock)
+    when = clock(report.scenario.model.clock)
     rows = []
     for label, result in report.comparison.results.items():
         records = result.records
@@ -298,7 +297,7 @@ def slowest(report: Report) -> Table:
             rows.append(
                 (
                     Cell(label),
-                    Cell(when.text(float(records.arrival[row])), float(records.arrival[row])),
+                    Cell(when(float(records.arrival[row])), float(records.arrival[row])),
                     latency_cell(latency, outcome is Outcome.UNFINISHED),
                     Cell(words(outcome.word)),
                     Cell(parts),

@@ -20,7 +20,7 @@ from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -110,6 +110,11 @@ class Opened:
     times: int
     seconds: float
     first: str
+
+
+def clock(zero: str | None) -> Callable[[float], str]:
+    """Return what writes seconds after t = 0 as the clock has them; see `Instants`."""
+    return Instants(zero).text
 
 
 def timelines(results: Mapping[str, Result]) -> tuple[Timeline, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -66,20 +66,14 @@ def most_of_each_pixel(level: Level, start: float, end: float, pixels: int = PIX
     return Level(edges, np.maximum.reduceat(value[order], starts))
 
 
-class Steps(NamedTuple):
-    """A level as it is drawn: where it changes, in seconds, and its value from there on."""
+def steps(level: Level, start: float, end: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return a level as it is drawn: the instants where it changes, and its values from there on.
 
-    at: NDArray[np.float64]
-    value: NDArray[np.int64]
-
-
-def steps(level: Level, start: float, end: float) -> Steps:
-    """Return at most a step for each pixel from `start` to `end`, the last one repeated at `end`.
-
-    Times are in seconds; see `most_of_each_pixel`.
+    At most a step for each pixel from `start` to `end` (see `most_of_each_pixel`), in seconds; the
+    last value is there again at `end`.
     """
     seen = most_of_each_pixel(level, start, end)
-    return Steps(np.append(seen.at, end), np.append(seen.value, seen.value[-1]))
+    return np.append(seen.at, end), np.append(seen.value, seen.value[-1])
 
 
 def value_at(level: Level, at: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -14,15 +14,9 @@ from cascadesim.shown import (
     percent,
     plus_minus,
 )
-from cascadesim.studies.optimization import (
-    OPTIMIZED,
-    OUTCOMES,
-    TODAY,
-    fresh_seed,
-    heading,
-    mean_text,
-    setting_text,
-)
+from cascadesim.studies.aims import OPTIMIZED, TODAY
+from cascadesim.studies.optimization import OUTCOMES, fresh_seed
+from cascadesim.studies.verdict import heading, mean_text, setting_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.export.steps import Step, about, breakers, faults, requests
+from cascadesim.files import write_files
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.studies.run import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.export.steps import Step, about, breakers, faults, is_error, requests
+from cascadesim.files import write_files
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.studies.run import write_files
 from cascadesim.values.units import parse_clock
 
 if TYPE_CHECKING:

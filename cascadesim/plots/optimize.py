@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from cascadesim.plots.style import LogSeconds, measure_label
 from cascadesim.scenario.objectives import RATES
-from cascadesim.studies.optimization import OPTIMIZED, TODAY
+from cascadesim.studies.aims import OPTIMIZED, TODAY
 from cascadesim.values.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Settings = dict[str, Any]  # values as they are written in a scenario, by dotted path
 
+TODAY, OPTIMIZED = "today", "optimized"  # variants of a scenario that was searched
 _MOST_EXCESS = 1e6  # by which a constraint is missed, as a share of its bound
 
 

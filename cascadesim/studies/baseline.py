@@ -20,9 +20,9 @@ from cascadesim import __version__
 from cascadesim.analysis.composition import difference
 from cascadesim.analysis.intervals import LEVEL, Interval
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.files import write_files
 from cascadesim.scenario.source import read
 from cascadesim.scenario.validate import validated
-from cascadesim.studies.run import write_files
 from cascadesim.studies.thresholds import (
     FEWEST,
     Change,

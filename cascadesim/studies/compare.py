@@ -12,6 +12,7 @@ from cascadesim.analysis.composition import Composition, mean_composition
 from cascadesim.analysis.decomposition import Decomposition
 from cascadesim.analysis.intervals import LEVEL, Interval, holm, mean_interval, p_value
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
+from cascadesim.outputs import output
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.shown import (
     OVER_TIME,
@@ -298,9 +299,8 @@ class Comparison(Shown):
         Raises ScenarioError where there is no such figure of variants, no requests to draw, or more
         variants than can be told apart.
         """
-        from cascadesim.plots.kinds import draw  # matplotlib is slow to import
-
-        return draw(kind, self, ax)
+        axes: Axes = output("draw")(kind, self, ax)
+        return axes
 
     def _title(self) -> str:
         result = self.results[self.first]

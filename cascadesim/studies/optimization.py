@@ -10,24 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import MOST_SEED, __version__
 from cascadesim.analysis.intervals import Interval, holm, mean_interval, p_value
+from cascadesim.files import write_files
+from cascadesim.outputs import output
 from cascadesim.scenario.beside import moved
-from cascadesim.scenario.objectives import RATES, Objective
-from cascadesim.scenario.source import flow, write
-from cascadesim.shown import (
-    Shown,
-    lower_bound,
-    number,
-    percent,
-    percent_plus_minus,
-    plus_minus,
-    table,
-)
-from cascadesim.studies.aims import Aims, Goal, Trial, seen
+from cascadesim.scenario.source import write
+from cascadesim.shown import Shown, lower_bound, table
+from cascadesim.studies.aims import TODAY, Aims, Goal, Trial, seen
 from cascadesim.studies.compare import Comparison, Difference
 from cascadesim.studies.judged import plain
 from cascadesim.studies.replications import MEASURES, at_least, interval
-from cascadesim.studies.run import write_files
 from cascadesim.studies.search import Tunable
+from cascadesim.studies.verdict import column, heading, mean_text, setting_text, verdict
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -37,9 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.objectives import Objective
     from cascadesim.scenario.vary import Vary
 
-TODAY, OPTIMIZED = "today", "optimized"  # variants
 # Shown whatever the goals are: a service is not better for being fast and of no use.
 OUTCOMES = (Goal("error_rate"), Goal("degraded_rate"), Goal("goodput", maximize=True))
 
@@ -190,8 +183,6 @@ class Optimization(Shown):
     @property
     def verdict(self) -> str:
         """Return what to make of it, in a sentence or two."""
-        from cascadesim.studies.verdict import verdict
-
         return verdict(self)
 
     @property
@@ -279,9 +270,8 @@ class Optimization(Shown):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the search: over its trials, or with two goals one against the other."""
-        from cascadesim.plots.optimize import optimization
-
-        return optimization(self, ax)
+        axes: Axes = output("optimization")(self, ax)
+        return axes
 
     def save(self, path: str | Path, command: str = "cascadesim.optimize") -> None:
         """Write the scenario with today's settings and the proposed ones as variants.
@@ -332,37 +322,6 @@ def _changed(scenario: Scenario, tune: Sequence[Vary], trial: Trial) -> dict[str
     tried = scenario.override(trial.settings)
     tunables = [Tunable(vary, scenario) for vary in tune]
     return {t.path: trial.settings[t.path] for t in tunables if not t.is_today(tried)}
-
-
-def column(measure: str) -> str:
-    """Return the column of a measure, with its unit."""
-    if measure == "goodput":
-        return "goodput_per_s"
-    return measure if measure in RATES else f"{measure}_s"
-
-
-def heading(measure: str) -> str:
-    """Return a measure with its unit, as people read it."""
-    if measure == "goodput":
-        return "goodput /s"
-    return measure.replace("_", " ") if measure in RATES else f"{measure} in seconds"
-
-
-def value_text(measure: str, value: float) -> str:
-    """Return a value of a measure with its unit."""
-    if measure in RATES:
-        return percent(value)
-    return f"{number(value)}{' replies/s' if measure == 'goodput' else ' s'}"
-
-
-def mean_text(measure: str, mean: Interval) -> str:
-    """Return the mean of a measure and half its interval."""
-    return percent_plus_minus(mean) if measure in RATES else plus_minus(mean)
-
-
-def setting_text(value: Any) -> str:
-    """Return a setting as people read it."""
-    return "not set" if value is None else flow(value)
 
 
 def fresh_seed(seed: int) -> int:

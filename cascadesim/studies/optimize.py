@@ -9,18 +9,12 @@ from cascadesim.scenario.load import Scenario, loads
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.source import write
 from cascadesim.scenario.vary import Vary, check_paths, parse_vary
-from cascadesim.studies.aims import Aims, Goal, Trial
+from cascadesim.studies.aims import OPTIMIZED, TODAY, Aims, Goal, Trial
 from cascadesim.studies.compare import compare
 from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.finals import finals
 from cascadesim.studies.judged import check_classes
-from cascadesim.studies.optimization import (
-    OPTIMIZED,
-    TODAY,
-    Optimization,
-    fresh_seed,
-    threshold,
-)
+from cascadesim.studies.optimization import Optimization, fresh_seed, threshold
 from cascadesim.studies.replications import MEASURES
 from cascadesim.studies.run import seed_of
 from cascadesim.studies.search import Tunable, check_settings, search

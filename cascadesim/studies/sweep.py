@@ -11,6 +11,8 @@ import numpy as np
 from cascadesim.analysis.effects import Effects, Level, main_effects
 from cascadesim.analysis.effects import effects as find_effects
 from cascadesim.analysis.percentiles import PERCENTILES, too_few
+from cascadesim.files import write_files
+from cascadesim.outputs import output
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.shown import Shown, lower_bound, number, percent, plus_minus
 from cascadesim.studies.design import Design, design, settings_text
@@ -24,7 +26,7 @@ from cascadesim.studies.replications import (
     at_least,
     interval,
 )
-from cascadesim.studies.run import seed_of, write_files
+from cascadesim.studies.run import seed_of
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
 
@@ -217,9 +219,8 @@ class Sweep(Shown):
 
         Over others it is lines of main effects: the mean along the values of each setting.
         """
-        from cascadesim.plots.sweep import sweep
-
-        return sweep(self, measure, ax)
+        axes: Axes = output("sweep")(self, measure, ax)
+        return axes
 
     def save(self, folder: Path, measure: str = "p99") -> None:
         """Write sweep.parquet, sweep.csv, and effects.csv of a measure into a folder.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cascadesim.scenario.objectives import RATES
-from cascadesim.shown import lower_bound
-from cascadesim.studies.optimization import OPTIMIZED, TODAY, setting_text, value_text
+from cascadesim.scenario.source import flow
+from cascadesim.shown import lower_bound, number, percent, percent_plus_minus, plus_minus
+from cascadesim.studies.aims import OPTIMIZED, TODAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cascadesim.analysis.intervals import Interval
     from cascadesim.studies.optimization import Optimization
 
 
@@ -142,3 +144,34 @@ def _named(measure: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
+
+
+def column(measure: str) -> str:
+    """Return the column of a measure, with its unit."""
+    if measure == "goodput":
+        return "goodput_per_s"
+    return measure if measure in RATES else f"{measure}_s"
+
+
+def heading(measure: str) -> str:
+    """Return a measure with its unit, as people read it."""
+    if measure == "goodput":
+        return "goodput /s"
+    return measure.replace("_", " ") if measure in RATES else f"{measure} in seconds"
+
+
+def value_text(measure: str, value: float) -> str:
+    """Return a value of a measure with its unit."""
+    if measure in RATES:
+        return percent(value)
+    return f"{number(value)}{' replies/s' if measure == 'goodput' else ' s'}"
+
+
+def mean_text(measure: str, mean: Interval) -> str:
+    """Return the mean of a measure and half its interval."""
+    return percent_plus_minus(mean) if measure in RATES else plus_minus(mean)
+
+
+def setting_text(value: Any) -> str:
+    """Return a setting as people read it."""
+    return "not set" if value is None else flow(value)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cascadesim.analysis.attribution import Blame, blame_for_outcomes, blame_for_time
+from cascadesim.analysis.attribution import blame_for_outcomes, blame_for_time
+from cascadesim.analysis.judged import Judged, Judgement
 from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
 from cascadesim.scenario.objectives import RATES
 from cascadesim.values.outcome import ERRORS, Outcome
@@ -18,32 +19,6 @@ if TYPE_CHECKING:
 
     from cascadesim.records import Records
     from cascadesim.scenario.objectives import Objective
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One objective, the value that the run gave, and what is to blame where it is missed.
-
-    `value` is in seconds, a share or replies per second, as the objective's metric is; `at_most` is
-    what it would be if unfinished requests never ended, or ended in the way that is counted.
-    """
-
-    objective: Objective
-    value: float
-    at_most: float
-    at_least: bool
-    met: bool
-    blame: Blame | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain data."""
-        return {
-            "objective": self.objective.text,
-            "value": _plain(self.value),
-            "at_least": self.at_least,
-            "met": self.met,
-            "blame": self.blame and {"setting": self.blame.setting, "share": self.blame.share},
-        }
 
 
 @dataclass(frozen=True)
@@ -67,7 +42,7 @@ class Summary:
     rates: dict[str, float]
     limit: float | None
     under: float | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Judged, ...]
     classes: dict[str, Summary] = field(default_factory=dict)
 
     @property
@@ -101,7 +76,7 @@ class Summary:
             "error_rate": _plain(self.error_rate),
             "objective_s": self.limit,
             "share_under_objective": None if self.under is None else _plain(self.under),
-            "objectives": [verdict.to_dict() for verdict in self.verdicts],
+            "objectives": [verdict.of_run() for verdict in self.verdicts],
         }
 
 
@@ -129,7 +104,7 @@ def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summa
 
 
 def _summary(
-    of: _Measured, verdicts: Sequence[Verdict], request_class: str | None = None
+    of: _Measured, verdicts: Sequence[Judged], request_class: str | None = None
 ) -> Summary:
     limit = latency_limit([each.objective for each in verdicts], request_class)
     return Summary(
@@ -151,7 +126,7 @@ def _summary(
     )
 
 
-def _verdict(objective: Objective, of: _Measured) -> Verdict:
+def _verdict(objective: Objective, of: _Measured) -> Judged:
     outcomes = objective_outcomes(objective.metric)
     if outcomes:
         got = of.rate(outcomes)
@@ -167,7 +142,7 @@ def _verdict(objective: Objective, of: _Measured) -> Verdict:
     elif not met:
         # Too few of what is wanted, or too many of what is not: errors are to blame.
         to_blame = blame_for_outcomes(of.records, set(outcomes) - {Outcome.OK} or ERRORS)
-    return Verdict(objective, got.seconds, got.at_most, got.at_least, met, to_blame)
+    return Judged(objective, (Judgement(got.seconds, got.at_most, met, to_blame),))
 
 
 class _Measured:

@@ -100,11 +100,10 @@ def _print_goal(console: Console, found: Optimization) -> None:
         )
         return
     change = found.differences(measure)[OPTIMIZED]
-    if found.at_least(TODAY, measure) and found.at_least(OPTIMIZED, measure):
+    difference = _difference(measure, change.interval)
+    seen = {True: "seen", False: "no difference seen", None: "not known"}[change.seen]
+    if math.isnan(change.interval.estimate):
         difference, seen = "?", ""  # the difference of two lower bounds says nothing
-    else:
-        difference = _difference(measure, change.interval)
-        seen = "seen" if change.seen else "no difference seen"
     both = [
         (TODAY, found.confirmed_text(TODAY, measure), "", ""),
         (OPTIMIZED, found.confirmed_text(OPTIMIZED, measure), difference, seen),

@@ -20,7 +20,6 @@ from cascadesim.plots.style import (
 from cascadesim.plots.thin import most_of_each_pixel
 from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
 from cascadesim.policies.breaker import BreakerPlan
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def breaker_paths(result: Result) -> list[str]:
     """Return the dotted paths of the breakers that are enabled, outermost first."""
     return [
         path
-        for _, _, own in compile_plan(result.scenario.model).walk_policies()
+        for _, _, own in result.plan.walk_policies()
         for path, policy in own
         if isinstance(policy, BreakerPlan)
     ]

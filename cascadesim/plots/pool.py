@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from cascadesim.plots.style import entitle, legend_below, new_axes, run_name, short
 from cascadesim.plots.thin import most_of_each_pixel
 from cascadesim.plots.timeaxis import faults, mark_spans, time_axis
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.trace import Level
 from cascadesim.values.errors import ScenarioError, show, suggest
 
@@ -73,12 +72,12 @@ def pool(result: Result, name: str | None = None, ax: Axes | None = None) -> Axe
 
 def pool_names(result: Result) -> list[str]:
     """Return the stages that have a pool, outer ones first."""
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     return [stage.name for stage in plan.walk() if stage.pool is not None]
 
 
 def _find(result: Result, name: str | None) -> tuple[str, PoolPlan]:
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     pools = {stage.name: stage.pool for stage in plan.walk() if stage.pool is not None}
     source = result.scenario.document.source
     if not pools:

@@ -11,7 +11,6 @@ from matplotlib.ticker import Formatter, Locator
 from matplotlib.transforms import blended_transform_factory
 
 from cascadesim.plots.style import short
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.units import clock_text, parse_clock
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def faults(result: Result) -> list[Span]:
     """Return the faults of a run, by their start."""
     return [
         Span(f"{short(', '.join(stages), 24)}: {fault.kind}", fault.start, fault.end)
-        for fault, stages in compile_plan(result.scenario.model).faults_in(result.seed)
+        for fault, stages in result.plan.faults_in(result.seed)
     ]
 
 

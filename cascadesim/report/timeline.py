@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cascadesim.policies.breaker import BreakerPlan
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.errors import cut
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, duration_text, parse_clock
@@ -149,7 +148,7 @@ def breaker_lanes(result: Result) -> dict[str, list[tuple[float, float, str]]]:
     By dotted path, every breaker of the plan in.
     """
     records = result.records
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     spans: dict[str, list[tuple[float, float, str]]] = {
         path: []
         for _, _, own in plan.walk_policies()
@@ -346,7 +345,7 @@ def _faults(result: Result, axes: _Axes) -> Iterator[Band]:
 
     What finds no room has no label, and no band of its own within another such band.
     """
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     taken: list[float] = []  # where the labels of each row end
     unnamed = -math.inf  # where the last band without a label ends
     shown = (each for each in plan.faults_in(result.seed) if each[0].start < axes.end)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.analysis.composition import Composition, mean_composition
+from cascadesim.analysis.contrast import Contrast, contrast, corrected
 from cascadesim.analysis.decomposition import Decomposition
-from cascadesim.analysis.intervals import LEVEL, Interval, holm, mean_interval, p_value
+from cascadesim.analysis.intervals import LEVEL, Interval
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
 from cascadesim.outputs import output
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.shown import (
     OVER_TIME,
     SECONDS,
@@ -26,20 +26,11 @@ from cascadesim.shown import (
 )
 from cascadesim.sparkline import Sparkline, sparklines
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.judged import Judged, judge, plain
 from cascadesim.studies.precision import MOST, Precision, parse_precision, until_precise
 from cascadesim.studies.replay import at_variants, part_of, run_each
-from cascadesim.studies.replications import (
-    HEADLINE,
-    MEASURES,
-    Job,
-    Replication,
-    Variant,
-    at_least,
-    interval,
-    measured,
-)
+from cascadesim.studies.replications import HEADLINE, Job, Variant, measured
 from cascadesim.studies.run import seed_of
+from cascadesim.studies.runs import KeptRuns
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
 
@@ -49,38 +40,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.replications import Replication
     from cascadesim.studies.run import Result
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How a variant differs from the first in one percentile, in seconds, over replications.
-
-    `p_value` is that of no difference, corrected for the number of variants (Holm); it and the
-    interval are NaN for a single replication. `bound` is ">" where the difference is at least so
-    much, as the variant's percentile is a lower bound, and "<" where the first one's is.
-    """
-
-    interval: Interval
-    p_value: float
-    bound: str = ""
-
-    @property
-    def seen(self) -> bool:
-        """Return whether the replications show a difference, at the level of the interval."""
-        return self.p_value < 1 - self.interval.level
+    from cascadesim.studies.runs import Runs
 
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Shown):
     """Variants by label; the first is what the others are compared with.
 
-    `results` are the runs of replication 0, `replications` what each replication came to.
+    `results` are the runs of replication 0, `runs` hold what is kept of every replication.
     """
 
     results: dict[str, Result]
-    replications: Mapping[str, tuple[Replication, ...]]
+    runs: dict[str, KeptRuns]
     precision: Precision | None = None  # that was asked for
 
     @property
@@ -89,25 +64,28 @@ class Comparison(Shown):
         return next(iter(self.results))
 
     @property
+    def replications(self) -> dict[str, tuple[Replication, ...]]:
+        """Return what is kept of each replication, by label."""
+        return {label: runs.replications for label, runs in self.runs.items()}
+
+    @property
     def count(self) -> int:
         """Return the number of replications."""
-        return len(self.replications[self.first])
+        return self.runs[self.first].count
 
     def reached(self, label: str) -> float:
         """Return half the interval of the measure that a precision was asked of, as a share."""
         assert self.precision is not None
-        return self.precision.reached(self.replications[label])
+        return self.precision.reached(self.runs[label])
 
     @property
     def met(self) -> bool:
         """Return whether every variant meets every objective of its scenario, see `objectives`."""
-        return all(each.met for label in self.results for each in self.objectives(label))
+        return all(runs.met for runs in self.runs.values())
 
     def objectives(self, label: str) -> list[Judged]:
-        """Return what every objective of a variant came to."""
-        judgements = zip(*(each.objectives for each in self.replications[label]), strict=True)
-        objectives = self.results[label].scenario.objectives
-        return [judge(*both) for both in zip(objectives, judgements, strict=True)]
+        """Return every objective of a variant, held against all replications."""
+        return self.runs[label].objectives
 
     def measures(self, label: str) -> dict[str, Interval]:
         """Return the mean of every measure over replications, with its interval.
@@ -115,59 +93,32 @@ class Comparison(Shown):
         Percentiles and the mean latency are in seconds, goodput in replies per second, rates are
         shares.
         """
-        return {name: interval(self.replications[label], name) for name in MEASURES}
+        return self.runs[label].measures
 
     def percentile(self, label: str, name: str) -> Interval:
         """Return the mean of a percentile over replications, with its interval, in seconds."""
-        return interval(self.replications[label], name)
+        return self.runs[label].measure(name)
 
     def at_least(self, label: str, name: str) -> bool:
         """Return whether unfinished requests could move a measure up."""
-        return at_least(self.replications[label], name)
+        return self.runs[label].at_least(name)
 
     @cached_property
-    def differences(self) -> dict[str, dict[str, Difference]]:
-        """Return the difference from the first variant, by label and percentile."""
-        others = [label for label in self.results if label != self.first]
-        found: dict[str, dict[str, Difference]] = {label: {} for label in others}
+    def differences(self) -> dict[str, dict[str, Contrast]]:
+        """Return the difference from the first variant, by label and percentile.
+
+        p-values are corrected for the number of variants (Holm).
+        """
+        found: dict[str, dict[str, Contrast]] = {label: {} for label in list(self.runs)[1:]}
         for name in PERCENTILES:
-            changes = {label: self._changes(label, name) for label in others}
-            corrected = holm(
-                [self._p_value(label, name, values) for label, values in changes.items()]
-            )
-            for label, p in zip(others, corrected, strict=True):
-                bound = self._bound(label, name)
-                found[label][name] = Difference(mean_interval(changes[label]), p, bound)
+            for label, each in differences(self.runs, name).items():
+                found[label][name] = each
         return found
-
-    def _bound(self, label: str, name: str) -> str:
-        if self.at_least(self.first, name):
-            return "<"
-        return ">" if self.at_least(label, name) else ""
-
-    def _p_value(self, label: str, name: str, changes: Sequence[float]) -> float:
-        """Return that of no difference, NaN where a lower bound leaves the difference open."""
-        change = mean_interval(changes).estimate
-        open_up, open_down = self.at_least(label, name), self.at_least(self.first, name)
-        if (open_up and change <= 0) or (open_down and change >= 0):
-            return math.nan
-        return p_value(changes)
-
-    def _changes(self, label: str, name: str) -> list[float]:
-        """Return differences by replication, NaN where they would be of two lower bounds."""
-        if self.at_least(label, name) and self.at_least(self.first, name):
-            return [math.nan] * self.count
-        return [
-            own.measures[name] - base.measures[name]
-            for own, base in zip(
-                self.replications[label], self.replications[self.first], strict=True
-            )
-        ]
 
     @property
     def headline(self) -> str:
         """Return the latency that is taken apart: of the first objective of one, else the p99."""
-        return _headline(self.results[self.first].scenario)
+        return self.runs[self.first].variant.headline
 
     def composition(self, label: str) -> Composition:
         """Return what the headline is made of, as the mean over replications that have requests.
@@ -184,12 +135,12 @@ class Comparison(Shown):
         None where a replication has no requests, so that there is no mean.
         """
         labels, name = (self.first, label), self.headline
-        if any(math.isnan(self.measures(each)[name].estimate) for each in labels):
+        if any(math.isnan(self.runs[each].measure(name).estimate) for each in labels):
             return None
         before, after = (self.composition(each) for each in labels)
         first_at_least, at_least = (self.at_least(each, name) for each in labels)
         difference = self.differences.get(label, {}).get(name)
-        seen = None if self.count == 1 or difference is None else difference.seen
+        seen = None if difference is None else difference.seen
         return Decomposition(name, before, after, first_at_least, at_least, seen)
 
     def pairs(self, label: str) -> tuple[int, int] | None:
@@ -197,13 +148,7 @@ class Comparison(Shown):
 
         Over all replications; None where the two did not meet the same requests.
         """
-        better = worse = 0
-        for replication in self.replications[label]:
-            if replication.better is None or replication.worse is None:
-                return None
-            better += replication.better
-            worse += replication.worse
-        return better, worse
+        return self.runs[label].pairs
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -224,20 +169,20 @@ class Comparison(Shown):
 
     def _row(self, label: str, name: str) -> dict[str, Any]:
         own = self.percentile(label, name)
-        if label == self.first:
-            difference = Difference(Interval(0.0, math.nan, math.nan), math.nan)
-        else:
-            difference = self.differences[label][name]
+        difference, p_value = Interval(0.0, math.nan, math.nan), math.nan
+        if label != self.first:
+            found = self.differences[label][name]
+            difference, p_value = found.interval, found.p_value
         return {
             "variant": label,
             "percentile": name,
             "latency_s": own.estimate,
             "low_s": own.low,
             "high_s": own.high,
-            "difference_s": difference.interval.estimate,
-            "difference_low_s": difference.interval.low,
-            "difference_high_s": difference.interval.high,
-            "p_value": difference.p_value,
+            "difference_s": difference.estimate,
+            "difference_low_s": difference.low,
+            "difference_high_s": difference.high,
+            "p_value": p_value,
             "at_least": self.at_least(label, name),
             "first_at_least": self.at_least(self.first, name),
         }
@@ -287,7 +232,7 @@ class Comparison(Shown):
         return self.results[label].to_dict() | {
             "objectives": [each.to_dict() for each in self.objectives(label)],
             "percentiles": rows,
-            "measures": {name: plain("mean", each) for name, each in self.measures(label).items()},
+            "measures": {name: each.to_dict("mean") for name, each in self.measures(label).items()},
             "decomposition": made and made.to_dict(),
             "better": better,
             "worse": worse,
@@ -364,8 +309,7 @@ def compare(
     progress = progress or (lambda _: None)
     chosen = _chosen(scenarios, variants, settings)
     if steps == 1:
-        results = run_each(settled(chosen, seed), seed, progress)
-        return Comparison(results, _by_label(results, [_alone(results, _variants(results))]))
+        return side_by_side(run_each(settled(chosen, seed), seed, progress))
     seeds = {seed_of(each, seed) for each in chosen.values()}
     if len(seeds) > 1:
         message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
@@ -373,21 +317,40 @@ def compare(
     (seed,) = seeds
     with execution.open() as runner:
         results = run_each(settled(chosen, seed, runner.run), seed, part_of(progress, 0, steps))
-        plans = _variants(results)
-        alone = _alone(results, plans)
+        alone = side_by_side(results)
+        plans = tuple(runs.variant for runs in alone.runs.values())
+        first = [each for (each,) in alone.replications.values()]
         if precision is None:
             jobs = [Job(plans, seed, i) for i in range(1, number)]
-            replicated = [alone, *runner.run(jobs, _after_first(progress, number))]
+            replicated = [first, *runner.run(jobs, _after_first(progress, number))]
         else:
             rest, most = part_of(progress, 1, steps), replications or MOST
-            replicated = until_precise(plans, seed, precision, runner, [alone], most, rest)
-    return Comparison(results, _by_label(results, replicated), precision)
+            replicated = until_precise(plans, seed, precision, runner, [first], most, rest)
+    kept = zip(plans, zip(*replicated, strict=True), strict=True)
+    runs = [KeptRuns(variant, seed, own) for variant, own in kept]
+    return Comparison(results, dict(zip(results, runs, strict=True)), precision)
 
 
-def _variants(results: Mapping[str, Result]) -> tuple[Variant, ...]:
-    scenarios = [result.scenario for result in results.values()]
-    name = _headline(scenarios[0])
-    return tuple(Variant(compile_plan(each.model), each.objectives, name) for each in scenarios)
+def side_by_side(results: Mapping[str, Result]) -> Comparison:
+    """Return runs of variants, each replication 0, as a comparison; the first is of the others."""
+    first = next(iter(results.values()))
+    runs = {}
+    for label, result in results.items():
+        variant = Variant(result.plan, result.scenario.objectives, _headline(first.scenario))
+        replication = measured(variant, result.records, first.records)
+        runs[label] = KeptRuns(variant, result.seed, (replication,))
+    return Comparison(dict(results), runs)
+
+
+def differences(runs: Mapping[str, Runs], measure: str) -> dict[str, Contrast]:
+    """Return how a measure of each of the others differs from that of the first, by label.
+
+    Replications are paired; p-values are corrected for the number of the others (Holm).
+    """
+    (_, first), *others = runs.items()
+    bounds = first.bounds(measure)
+    found = [contrast(measure, bounds, own.bounds(measure)) for _, own in others]
+    return dict(zip((label for label, _ in others), corrected(found), strict=True))
 
 
 def _headline(scenario: Scenario) -> str:
@@ -395,18 +358,6 @@ def _headline(scenario: Scenario) -> str:
     own = (each for each in scenario.objectives if each.request_class is None)
     latencies = (each.metric for each in own if each.is_latency)
     return next(latencies, HEADLINE)
-
-
-def _alone(results: Mapping[str, Result], variants: Sequence[Variant]) -> list[Replication]:
-    """Return what the results, of replication 0, came to."""
-    records = [result.records for result in results.values()]
-    return [measured(*both, records[0]) for both in zip(variants, records, strict=True)]
-
-
-def _by_label(
-    results: Mapping[str, Result], replicated: Sequence[Sequence[Replication]]
-) -> dict[str, tuple[Replication, ...]]:
-    return dict(zip(results, zip(*replicated, strict=True), strict=True))
 
 
 def _after_first(progress: Callable[[float], None], number: int) -> Callable[[float], None]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from cascadesim import __version__
 from cascadesim.studies.compare import compare
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.judged import Judged, plain
 from cascadesim.studies.replay import part_of
 from cascadesim.values.errors import ScenarioError, suggest
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cascadesim.analysis.intervals import Interval
+    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
 
 
@@ -101,7 +101,7 @@ def _plain(variant: JudgedVariant) -> dict[str, Any]:
     return {
         "variant": variant.name,
         "objectives": [each.to_dict() for each in variant.objectives],
-        "measures": {name: plain("mean", each) for name, each in variant.measures.items()},
+        "measures": {name: each.to_dict("mean") for name, each in variant.measures.items()},
     }
 
 

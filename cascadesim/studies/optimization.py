@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import MOST_SEED, __version__
-from cascadesim.analysis.intervals import Interval, holm, mean_interval, p_value
 from cascadesim.files import write_files
 from cascadesim.outputs import output
 from cascadesim.scenario.beside import moved
 from cascadesim.scenario.source import write
 from cascadesim.shown import Shown, lower_bound, table
-from cascadesim.studies.aims import TODAY, Aims, Goal, Trial, seen
-from cascadesim.studies.compare import Comparison, Difference
-from cascadesim.studies.judged import plain
-from cascadesim.studies.replications import MEASURES, at_least, interval
+from cascadesim.studies.aims import TODAY, Aims, Goal, Trial, contrasts
+from cascadesim.studies.compare import Comparison, differences
+from cascadesim.studies.replications import MEASURES
 from cascadesim.studies.search import Tunable
 from cascadesim.studies.verdict import column, heading, mean_text, setting_text, verdict
 from cascadesim.values.errors import ScenarioError
@@ -29,9 +27,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from cascadesim.analysis.contrast import Contrast
+    from cascadesim.analysis.intervals import Interval
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
     from cascadesim.scenario.vary import Vary
+    from cascadesim.studies.runs import KeptRuns
 
 # Shown whatever the goals are: a service is not better for being fast and of no use.
 OUTCOMES = (Goal("error_rate"), Goal("degraded_rate"), Goal("goodput", maximize=True))
@@ -90,42 +91,33 @@ class Optimization(Shown):
 
     def value(self, trial: Trial, measure: str) -> float:
         """Return the mean of a measure, or of the metric of a constraint, over replications."""
-        if not trial.replications:
+        if trial.runs is None:
             return math.nan
         if measure in MEASURES:
-            return interval(trial.replications, measure).estimate
-        i = next(i for i, each in enumerate(self.aims.constraints) if each.measure == measure)
-        return mean_interval([each.objectives[i].value for each in trial.replications]).estimate
+            return trial.runs.measure(measure).estimate
+        judged = (each for each in trial.runs.objectives if each.objective.measure == measure)
+        return next(judged).value.estimate
+
+    @property
+    def confirmed_runs(self) -> dict[str, KeptRuns]:
+        """Return the runs of today and the proposals in fresh worlds."""
+        assert self.confirmation is not None
+        return {label: self.confirmation.runs[label] for label in self.labels}
 
     def confirmed(self, label: str, measure: str) -> Interval:
-        """Return the mean of a goal's measure in fresh worlds, with its interval."""
-        assert self.confirmation is not None
-        return interval(self.confirmation.replications[label], measure)
+        """Return the mean of a measure in fresh worlds, with its interval."""
+        return self.confirmed_runs[label].measure(measure)
 
     def at_least(self, label: str, measure: str) -> bool:
         """Return whether unfinished requests could move a measure up in fresh worlds."""
-        assert self.confirmation is not None
-        return at_least(self.confirmation.replications[label], measure)
+        return self.confirmed_runs[label].at_least(measure)
 
-    def differences(self, measure: str) -> dict[str, Difference]:
+    def differences(self, measure: str) -> dict[str, Contrast]:
         """Return how each proposal differs from today in a measure, in fresh worlds.
 
         p-values are corrected for the number of proposals (Holm).
         """
-        assert self.confirmation is not None
-        runs = self.confirmation.replications
-        changes = {
-            label: [
-                own.measures[measure] - today.measures[measure]
-                for own, today in zip(runs[label], runs[TODAY], strict=True)
-            ]
-            for label in self.proposals
-        }
-        corrected = holm([p_value(values) for values in changes.values()])
-        return {
-            label: Difference(mean_interval(changes[label]), p)
-            for label, p in zip(changes, corrected, strict=True)
-        }
+        return differences(self.confirmed_runs, measure)
 
     def missed(self, label: str) -> list[str]:
         """Return the constraints that a variant misses in fresh worlds."""
@@ -145,9 +137,8 @@ class Optimization(Shown):
         None where it is not seen. Variants that miss a constraint in fresh worlds are not on it,
         and not compared with.
         """
-        assert self.confirmation is not None
-        runs = self.confirmation.replications
-        keep = {label: runs[label] for label in self.labels if not self.missed(label)}
+        runs = self.confirmed_runs
+        keep = {label: runs[label] for label in runs if not self.missed(label)}
         return dict.fromkeys(self.labels, False) | self.aims.on_front(keep)
 
     @cached_property
@@ -155,18 +146,17 @@ class Optimization(Shown):
         """Return which OUTCOMES of each proposal are seen worse than today's, goals left aside.
 
         Differences are paired by replication, and seen at 5 % after Holm's correction for the
-        number of proposals and outcomes, whatever unfinished requests come to.
+        number of proposals and outcomes, whatever unfinished requests do to them.
         """
-        assert self.confirmation is not None
-        runs = self.confirmation.replications
-        today = seen(OUTCOMES, [(runs[TODAY], runs[label]) for label in self.proposals])
+        runs = self.confirmed_runs
+        rows = contrasts(OUTCOMES, runs[TODAY], [runs[label] for label in self.proposals])
         return {
             label: [
-                each.measure
-                for each, sign in zip(OUTCOMES, signs, strict=True)
-                if sign < 0 and each.measure not in self.measures
+                goal.measure
+                for goal, change in zip(OUTCOMES, row, strict=True)
+                if goal.seen(change) > 0 and goal.measure not in self.measures
             ]
-            for label, signs in zip(self.proposals, today, strict=True)
+            for label, row in zip(self.proposals, rows, strict=True)
         }
 
     @property
@@ -253,12 +243,12 @@ class Optimization(Shown):
         for label in self.labels:
             measures: dict[str, dict[str, Any]] = {}
             for name in self.shown:
-                own: dict[str, Any] = plain("value", self.confirmed(label, name))
+                own: dict[str, Any] = self.confirmed(label, name).to_dict("value")
                 measures[column(name)] = own | {"at_least": self.at_least(label, name)}
                 if label in self.proposals:
                     change = differences[name][label]
                     beside = {"p_value": None if math.isnan(change.p_value) else change.p_value}
-                    measures[column(name)]["difference"] = plain("value", change.interval) | beside
+                    measures[column(name)]["difference"] = change.interval.to_dict("value") | beside
             found[label] = {
                 "settings": self.changed(self.proposals.get(label, self.trials[0])),
                 "missed": self.missed(label),

@@ -12,17 +12,19 @@ from cascadesim.scenario.vary import Vary, check_paths, parse_vary
 from cascadesim.studies.aims import OPTIMIZED, TODAY, Aims, Goal, Trial
 from cascadesim.studies.compare import compare
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.finals import finals
-from cascadesim.studies.judged import check_classes
 from cascadesim.studies.optimization import Optimization, fresh_seed, threshold
-from cascadesim.studies.replications import MEASURES
+from cascadesim.studies.replications import MEASURES, Job
 from cascadesim.studies.run import seed_of
 from cascadesim.studies.search import Tunable, check_settings, search
+from cascadesim.studies.thresholds import check_classes
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from cascadesim.studies.execution import Runner
+    from cascadesim.studies.runs import Runs
 
 T = TypeVar("T")
 MOST_CONFIRMED = 8  # settings of a Pareto front, so that a reader can weigh them
@@ -142,12 +144,66 @@ def optimize(
         finalists: list[Trial] = []
         chosen = aims.front(trials)
         if len(goals) == 1:
-            best, finalists = finals(today, aims, trials, confirm, seed, runner)
+            best, finalists = finals(aims, trials, confirm, runner)
             chosen = [] if best is None else [best]
     found = Optimization(today, seed, varies, aims, trials, chosen, finalists)
     return _confirmed(
         found, confirm, execution, lambda share: done((searching + share * confirm) / total)
     )
+
+
+def finals(
+    aims: Aims, trials: Sequence[Trial], worlds: int, runner: Runner
+) -> tuple[Trial | None, list[Trial]]:
+    """Return the best trial, and those that have met so many more worlds, with all that they met.
+
+    The best of a search lie where a constraint only just holds, in the few worlds of a trial, and
+    half of such settings would miss it in others. So they meet more worlds, from the best on and in
+    growing steps, until some keep the constraints with their whole interval.
+
+    The best is the first that surely keeps the constraints, else the first that keeps them in the
+    mean, else today's settings if they keep them, and else the best of the search alone.
+    """
+    best = aims.best(trials)
+    if best is None or best.number == 0 or not aims.constraints:
+        return best, []
+    met = []
+    for trial in _finalists(aims, trials):
+        runs = trial.runs
+        assert runs is not None  # it is feasible
+        numbers = range(runs.count, runs.count + worlds)
+        jobs = [Job((runs.variant,), runs.seed, number) for number in numbers]
+        more = [replication for (replication,) in runner.run(jobs)]
+        runs = replace(runs, replications=(*runs.replications, *more))
+        met.append(replace(trial, runs=runs))
+        if aims.feasible(met[-1]) and _surely(runs):
+            return met[-1], met
+    left = trials[0] if aims.feasible(trials[0]) else best
+    return next((trial for trial in met if aims.feasible(trial)), left), met
+
+
+def _finalists(aims: Aims, trials: Sequence[Trial]) -> list[Trial]:
+    """Return feasible trials that are better than today's: of the best the 1st, 2nd, 3rd, 5th, 9th…
+
+    The search looks more and more closely at where a constraint only just holds, so that steps
+    which grow lead away from there.
+    """
+    today = aims.costs(trials[0].runs) if aims.feasible(trials[0]) else None
+    costs = {trial.number: aims.costs(trial.runs) for trial in trials}
+    better = [
+        trial
+        for trial in trials
+        if aims.feasible(trial) and (today is None or costs[trial.number] < today)
+    ]
+    better.sort(key=lambda trial: costs[trial.number])
+    places = [0, *(2**i for i in range(len(better).bit_length()))]
+    return [better[place] for place in places if place < len(better)]
+
+
+def _surely(runs: Runs) -> bool:
+    """Return whether the whole interval of every constraint keeps it."""
+    ends = [(each.objective, (each.value.low, each.value.high)) for each in runs.objectives]
+    return all(constraint.met(value) for constraint, both in ends for value in both)
 
 
 def runs(budget: int, replications: int, confirm: int) -> int:

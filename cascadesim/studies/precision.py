@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.studies.replications import MEASURES, Job, at_least, interval
+from cascadesim.studies.replications import MEASURES, Job
+from cascadesim.studies.runs import KeptRuns, Runs
 from cascadesim.values.errors import ScenarioError
 from cascadesim.values.units import parse_share
 
@@ -29,18 +30,16 @@ class Precision:
     measure: str
     share: float
 
-    def reached(self, replications: Sequence[Replication]) -> float:
+    def reached(self, runs: Runs) -> float:
         """Return half the interval as a share of the estimate.
 
         Infinite where it is not known, as requests that are unfinished could move the measure.
         """
-        if at_least(replications, self.measure):
-            return math.inf
-        return interval(replications, self.measure).relative
+        return math.inf if runs.at_least(self.measure) else runs.measure(self.measure).relative
 
-    def ends(self, replications: Sequence[Replication]) -> bool:
+    def ends(self, runs: Runs) -> bool:
         """Return whether these replications are enough, or more would tell no more."""
-        return at_least(replications, self.measure) or self.reached(replications) <= self.share
+        return runs.at_least(self.measure) or self.reached(runs) <= self.share
 
 
 def parse_precision(text: str) -> Precision:
@@ -82,7 +81,8 @@ def until_precise(
             found += runner.run([Job(variants, seed, number) for number in numbers])
         kept = found[:judged]
         enough = judged >= FEWEST and all(
-            precision.ends([each[i] for each in kept]) for i in range(len(variants))
+            precision.ends(KeptRuns(variant, seed, own))
+            for variant, own in zip(variants, zip(*kept, strict=True), strict=True)
         )
         if progress is not None:
             progress(1.0 if enough else judged / most)

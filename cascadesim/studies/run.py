@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cascadesim.analysis.composition import Composition
+    from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.source import Document
@@ -43,11 +44,12 @@ FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  #
 
 @dataclass(frozen=True, repr=False)
 class Result(Shown):
-    """A scenario, the seed it ran with, and its records."""
+    """A scenario, the seed it ran with, its records, and the plan that was simulated."""
 
     scenario: Scenario
     seed: int
     records: Records
+    plan: Plan
 
     @cached_property
     def summary(self) -> Summary:
@@ -67,7 +69,7 @@ class Result(Shown):
     @cached_property
     def trace(self) -> Trace:
         """Return when each request was where, and levels; see `Trace`. It is simulated again."""
-        return run_traced(compile_plan(self.scenario.model), self.seed)
+        return run_traced(self.plan, self.seed)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -175,8 +177,8 @@ def run(
     """
     seed = seed_of(scenario, seed)
     (scenario,) = settled({"": scenario}, seed).values()
-    records = simulate(compile_plan(scenario.model), seed, progress=progress)
-    return Result(scenario, seed, records)
+    plan = compile_plan(scenario.model)
+    return Result(scenario, seed, simulate(plan, seed, progress=progress), plan)
 
 
 def seed_of(scenario: Scenario, seed: int | None) -> int:

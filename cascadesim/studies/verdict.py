@@ -13,6 +13,7 @@ from cascadesim.studies.aims import OPTIMIZED, TODAY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cascadesim.analysis.contrast import Contrast
     from cascadesim.analysis.intervals import Interval
     from cascadesim.studies.optimization import Optimization
 
@@ -30,12 +31,12 @@ def verdict(found: Optimization) -> str:
 
 def _none_feasible(found: Optimization) -> str:
     nearest = found.aims.nearest(found.trials)
-    if not nearest.replications:
+    if nearest.runs is None:
         return "The scenario refuses every one of these settings."
-    if unknown := found.aims.unknown(nearest.replications):
+    if unknown := found.aims.unknown(nearest.runs):
         text = f"requests unfinished at the end could still move the {_listed(unknown)}"
         return f"No settings can be judged: {text}; a longer drain tells more."
-    if any(map(math.isnan, found.aims.costs(nearest.replications))):
+    if any(map(math.isnan, found.aims.costs(nearest.runs))):
         return "No settings can be judged: no request arrives between warm-up and horizon."
     metrics = {each.measure: each.metric for each in found.aims.constraints}
     values = [
@@ -53,24 +54,40 @@ def _none_feasible(found: Optimization) -> str:
 
 def _best(found: Optimization) -> str:
     (goal,) = found.aims.goals
-    assert found.confirmation is not None
     if missed := found.missed(OPTIMIZED):
         return f"The optimized settings miss {_listed(missed)} in fresh worlds."
-    if found.aims.unknown(found.confirmation.replications[OPTIMIZED]):
-        text = f"requests unfinished at the end could still move its {goal.measure}"
-        return f"The gain of the search cannot be confirmed: {text}; a longer drain tells more."
     difference = found.differences(goal.measure)[OPTIMIZED]
-    change = _change(found, goal.measure)
-    if missed := found.missed(TODAY):
-        moved = change if difference.seen else f"no difference of {_named(goal.measure)} is seen"
+    missed = found.missed(TODAY)
+    hidden = _hidden(found, difference)
+    if hidden and not (missed and hidden == "today's"):
+        text = f"requests unfinished at the end could still move {hidden} {goal.measure}"
+        return f"The gain of the search cannot be confirmed: {text}; a longer drain tells more."
+    change, name = _change(found, goal.measure), _named(goal.measure)
+    if missed:
+        unseen = f"no difference of {name} is seen"
+        if hidden:
+            unseen = f"whether {name} differs is not known"
         them = "them" if len(missed) > 1 else "it"
         both = f"Today's settings miss {_listed(missed)}, and the optimized ones keep {them}"
-        return f"{both}: {moved}{_but(found)}."
+        return f"{both}: {change if difference.seen else unseen}{_but(found)}."
     if not difference.seen:
         return "The gain of the search did not hold in fresh worlds: no difference seen."
     if goal.cost(difference.interval.estimate) > 0:
         return f"The gain of the search did not hold in fresh worlds: {change}."
     return f"{change}{_but(found)}."
+
+
+def _hidden(found: Optimization, difference: Contrast) -> str:
+    """Return whose unfinished requests hide a difference, "its" or "today's"; "" for neither."""
+    today, optimized = difference.at_least
+    if optimized and (difference.seen is None or (_unbounded(found) and not difference.seen)):
+        return "its"
+    return "today's" if today and difference.seen is None else ""
+
+
+def _unbounded(found: Optimization) -> bool:
+    """Return whether unfinished requests could make the goal of the optimized settings anything."""
+    return bool(found.aims.unknown(found.confirmed_runs[OPTIMIZED]))
 
 
 def _but(found: Optimization) -> str:
@@ -113,8 +130,7 @@ def _front(found: Optimization) -> str:
 
 def _untold(found: Optimization) -> list[str]:
     """Return sentences on the variants of which it is not seen whether they are on the front."""
-    assert found.confirmation is not None
-    runs = found.confirmation.replications
+    runs = found.confirmed_runs
     untold = [label for label in found.labels if found.on_front[label] is None]
     moving = {name: found.aims.lower_bounds(runs[name]) for name in untold}
     sentences = []

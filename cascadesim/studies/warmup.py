@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.compile import compile_plan
-from cascadesim.studies.replications import Job, Variant, replicate
+from cascadesim.studies.replications import Job, Variant, replicate, variant_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,5 +52,5 @@ def settled(
 
 def _first_run(scenario: Scenario, seed: int | None) -> Job:
     # Without objectives, which no warm-up depends on.
-    variant = Variant(compile_plan(scenario.model))
+    variant = Variant(variant_of(scenario).plan)
     return Job((variant,), scenario.model.seed if seed is None else seed, 0)

@@ -98,7 +98,7 @@ class _Superseded(Exception):  # noqa: N818 - no error
 
 
 class Explorer:
-    """Sliders, and what the scenario comes to today and with what they say.
+    """Sliders, and the figures of the scenario today and with what they say.
 
     `sliders` are by dotted path; `result` and `comparison` are what is shown. `widget` is all of
     it, for a layout of one's own. Raises ScenarioError as `explore` does.
@@ -216,7 +216,7 @@ class Explorer:
             self._table.value = self._figures.value = ""
 
     def _look(self, settings: dict[str, Any]) -> Comparison:
-        """Return what settings come to, beside today's."""
+        """Return a run with settings, beside today's."""
 
         def progress(_: float) -> None:
             if settings is not self._wanted:

@@ -71,7 +71,7 @@ class Tolerance:
     amount: float = 0.0
 
     def of(self, value: float) -> float:
-        """Return what this comes to for a value."""
+        """Return the amount for a value, in its unit."""
         return (self.share * abs(value) if self.share else 0.0) + self.amount
 
 
@@ -246,15 +246,16 @@ def contrast(
 
 def corrected(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """Return contrasts whose p-values are corrected for their number, after Holm."""
-    values = holm([each.p_value for each in contrasts])
-    return [replace(each, p_value=p) for each, p in zip(contrasts, values, strict=True)]
+    p_values = holm([one.p_value for one in contrasts])
+    return [replace(one, p_value=p) for one, p in zip(contrasts, p_values, strict=True)]
 
 
 def _change(before: Bounds, after: Bounds, chosen: tuple[int, int], method: Method) -> Change:
     """Return the change from the least (0) or the most (1) of before to that of after."""
-    old, new = ([own[i] for own in each] for each, i in zip((before, after), chosen, strict=True))
+    old = [bounds[chosen[0]] for bounds in before]
+    new = [bounds[chosen[1]] for bounds in after]
     means = mean_interval(old), mean_interval(new)
-    if all(math.isfinite(each.estimate) for each in means):
+    if all(math.isfinite(mean.estimate) for mean in means):
         return Change(*means, *method(old, new))
     by = means[1].estimate - means[0].estimate
     return Change(*means, Interval(by, math.nan, math.nan))

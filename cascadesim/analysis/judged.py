@@ -43,23 +43,23 @@ class Judged:
     @cached_property
     def value(self) -> Interval:
         """Return the mean over replications with its interval, in the unit of the metric."""
-        return mean_interval([each.value for each in self.judgements])
+        return mean_interval([one.value for one in self.judgements])
 
     @property
     def at_least(self) -> bool:
         """Return whether unfinished requests could move the value up by more than 1 %."""
-        return any(Percentile(each.value, each.at_most).at_least for each in self.judgements)
+        return any(Percentile(one.value, one.at_most).at_least for one in self.judgements)
 
     @cached_property
     def met(self) -> bool:
         """Return whether the mean keeps the objective, whatever unfinished requests do to it."""
-        at_most = float(np.mean([each.at_most for each in self.judgements]))
+        at_most = float(np.mean([one.at_most for one in self.judgements]))
         return self.objective.met(self.value.estimate) and self.objective.met(at_most)
 
     @property
     def met_in(self) -> int:
         """Return how many replications meet the objective."""
-        return sum(each.met for each in self.judgements)
+        return sum(one.met for one in self.judgements)
 
     @property
     def blame(self) -> Blame | None:
@@ -67,7 +67,7 @@ class Judged:
         most = _most_blamed(self.judgements)
         if not most:
             return None
-        return Blame(most[0].setting, sum(each.share for each in most) / len(most))
+        return Blame(most[0].setting, sum(blame.share for blame in most) / len(most))
 
     @property
     def blamed_in(self) -> int:
@@ -104,8 +104,10 @@ class Judged:
 def _most_blamed(judgements: Sequence[Judgement]) -> list[Blame]:
     """Return the blames of the setting that is blamed most often, none where nothing is."""
     blames: dict[str, list[Blame]] = {}
-    for each in judgements:
-        if each.blame is not None:
-            blames.setdefault(each.blame.setting, []).append(each.blame)
+    for judgement in judgements:
+        if judgement.blame is not None:
+            blames.setdefault(judgement.blame.setting, []).append(judgement.blame)
     # Where as many blame one as another, the larger shares decide.
-    return max(blames.values(), key=lambda own: (len(own), sum(b.share for b in own)), default=[])
+    return max(
+        blames.values(), key=lambda same: (len(same), sum(b.share for b in same)), default=[]
+    )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the measured requests of one run came to.
+    """One run in figures, of the measured requests.
 
     `warmup` is in seconds; `outcomes` counts requests by outcome; goodput is ok replies per second
     of measured time; `rates` are shares of requests by outcome, and the error rate that of requests
@@ -91,14 +91,14 @@ def _values(percentiles: dict[str, Percentile]) -> dict[str, float | None]:
 def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summary:
     """Return the summary of a run, with a verdict for each objective, of classes too."""
     whole = _Measured(records)
-    own = {name: _Measured(records.of_class(name)) for name in records.classes}
+    by_class = {name: _Measured(records.of_class(name)) for name in records.classes}
     verdicts = [
-        _verdict(each, whole if each.request_class is None else own[each.request_class])
-        for each in objectives
+        _verdict(o, whole if o.request_class is None else by_class[o.request_class])
+        for o in objectives
     ]
     classes = {
         name: _summary(of, [v for v in verdicts if v.objective.request_class == name], name)
-        for name, of in own.items()
+        for name, of in by_class.items()
     }
     return replace(_summary(whole, verdicts), classes=classes)
 
@@ -106,7 +106,7 @@ def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summa
 def _summary(
     of: _Measured, verdicts: Sequence[Judged], request_class: str | None = None
 ) -> Summary:
-    limit = latency_limit([each.objective for each in verdicts], request_class)
+    limit = latency_limit([verdict.objective for verdict in verdicts], request_class)
     return Summary(
         requests=len(of.latency),
         warmup=of.records.warmup,
@@ -134,7 +134,7 @@ def _verdict(objective: Objective, of: _Measured) -> Judged:
         got = of.goodput()
     else:
         got = of.mean() if objective.metric == "mean" else of.percentile(objective.metric)
-    # What unfinished requests may still come to must keep the objective too.
+    # However unfinished requests end, the objective must be kept.
     met = objective.met(got.seconds) and objective.met(got.at_most)
     to_blame = None
     if not met and objective.is_latency:
@@ -168,7 +168,7 @@ class _Measured:
         return Percentile(goodput, goodput)
 
     def rate(self, outcomes: Collection[Outcome]) -> Percentile:
-        """Return a share of all; those under way may come to any outcome but "unfinished"."""
+        """Return a share of all; those under way may end with any outcome but "unfinished"."""
         n = len(self.latency) or math.nan
         known = sum(self.counts[o] for o in outcomes)
         may_come = 0 if Outcome.UNFINISHED in outcomes else self.counts[Outcome.UNFINISHED]
@@ -186,15 +186,15 @@ def latency_limit(
 
     Of those of one class of requests, or of those of all requests.
     """
-    own = (o for o in objectives if o.request_class == request_class)
-    return next((o.bound for o in own if o.is_latency), None)
+    stated = (o for o in objectives if o.request_class == request_class)
+    return next((o.bound for o in stated if o.is_latency), None)
 
 
 def class_limits(objectives: Sequence[Objective]) -> dict[str, float]:
     """Return `latency_limit` of each class of requests that has one, by name."""
-    names = dict.fromkeys(each.request_class for each in objectives if each.request_class)
-    found = {name: latency_limit(objectives, name) for name in names}
-    return {name: limit for name, limit in found.items() if limit is not None}
+    names = dict.fromkeys(o.request_class for o in objectives if o.request_class)
+    limits = {name: latency_limit(objectives, name) for name in names}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def objective_outcomes(metric: str) -> tuple[Outcome, ...]:

@@ -1,4 +1,4 @@
-"""The fixture `cascade`: runs scenarios for a test, and checks what they came to."""
+"""The fixture `cascade`: runs scenarios for a test, and checks their figures."""
 
 from __future__ import annotations
 

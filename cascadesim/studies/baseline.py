@@ -1,4 +1,4 @@
-"""Baselines: what a scenario came to once, in a file that people read, and what has changed since.
+"""Baselines: figures of a scenario in a file that people read, and what has changed since.
 
 The file holds each replication's percentiles, so that later ones of the same seed are paired with
 them. pytest-regressions and syrupy compare what they store number by number or letter by letter,
@@ -128,7 +128,7 @@ class Drift:
         """Return by how many seconds each cause of a percentile grew; adds up to its change.
 
         A file holds causes as means of all its replications, so where fewer were compared they are
-        scaled to what those came to.
+        scaled to the percentile of those.
         """
         one = self.changes[name]
         then, now = self.baseline.percentiles[name].by_cause_s, self.now.composition(name).by_cause
@@ -171,7 +171,7 @@ def _stored(now: LazyRuns, name: str) -> StoredPercentile:
 
 
 def _check_measured(now: LazyRuns) -> None:
-    if not all(each.requests for each in now.replications):
+    if not all(run.requests for run in now.replications):
         message = "no request arrives between warm-up and horizon"
         raise ScenarioError(message, now.given.document.source)
 
@@ -235,21 +235,21 @@ def _before(stored: StoredPercentile, few: int) -> list[tuple[float, float]]:
 def read_baseline(path: Path) -> Baseline:
     """Return the baseline in a file. Raises ScenarioError with file, line and column."""
     document = read(path)
-    found = validated(document, Baseline)
-    for name, stored in found.percentiles.items():
+    baseline = validated(document, Baseline)
+    for name, stored in baseline.percentiles.items():
         at = ("percentiles", name)
         if name not in PERCENTILES:
             message = f"expected one of {', '.join(PERCENTILES)}"
             raise ScenarioError(message, document.mark(at, key=True), ".".join(at))
-        if len(stored.replications_s) != found.replications:
-            message = f"expected {found.replications} values, one a replication"
+        if len(stored.replications_s) != baseline.replications:
+            message = f"expected {baseline.replications} values, one a replication"
             place = document.mark((*at, "replications_s"))
             raise ScenarioError(message, place, ".".join((*at, "replications_s")))
     for name in PERCENTILES:
-        if name not in found.percentiles:
+        if name not in baseline.percentiles:
             message = f"{name} is missing; `pytest --cascade-update` writes all of them"
             raise ScenarioError(message, document.mark(("percentiles",), key=True), "percentiles")
-    return found
+    return baseline
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:

@@ -109,11 +109,9 @@ class Comparison(Shown):
 
         p-values are corrected for the number of variants (Holm).
         """
-        found: dict[str, dict[str, Contrast]] = {label: {} for label in list(self.runs)[1:]}
-        for name in PERCENTILES:
-            for label, each in differences(self.runs, name).items():
-                found[label][name] = each
-        return found
+        by_name = {name: differences(self.runs, name) for name in PERCENTILES}
+        others = list(self.runs)[1:]
+        return {label: {name: by_name[name][label] for name in PERCENTILES} for label in others}
 
     @property
     def headline(self) -> str:
@@ -126,8 +124,8 @@ class Comparison(Shown):
         Its parts add up to the mean of the headline.
         """
         parts = self.results[label].records.parts
-        made = [dict(zip(parts, each.parts, strict=False)) for each in self.replications[label]]
-        return mean_composition([Composition(each) for each in made])
+        seconds = [dict(zip(parts, run.parts, strict=False)) for run in self.replications[label]]
+        return mean_composition([Composition(by_part) for by_part in seconds])
 
     def decomposition(self, label: str) -> Decomposition | None:
         """Return by what the headline changed from the first variant.
@@ -135,10 +133,10 @@ class Comparison(Shown):
         None where a replication has no requests, so that there is no mean.
         """
         labels, name = (self.first, label), self.headline
-        if any(math.isnan(self.runs[each].measure(name).estimate) for each in labels):
+        if any(math.isnan(self.percentile(one, name).estimate) for one in labels):
             return None
-        before, after = (self.composition(each) for each in labels)
-        first_at_least, at_least = (self.at_least(each, name) for each in labels)
+        before, after = (self.composition(one) for one in labels)
+        first_at_least, at_least = (self.at_least(one, name) for one in labels)
         difference = self.differences.get(label, {}).get(name)
         seen = None if difference is None else difference.seen
         return Decomposition(name, before, after, first_at_least, at_least, seen)
@@ -168,17 +166,17 @@ class Comparison(Shown):
         return [(label, name) for label in self.results for name in PERCENTILES]
 
     def _row(self, label: str, name: str) -> dict[str, Any]:
-        own = self.percentile(label, name)
+        mean = self.percentile(label, name)
         difference, p_value = Interval(0.0, math.nan, math.nan), math.nan
         if label != self.first:
-            found = self.differences[label][name]
-            difference, p_value = found.interval, found.p_value
+            change = self.differences[label][name]
+            difference, p_value = change.interval, change.p_value
         return {
             "variant": label,
             "percentile": name,
-            "latency_s": own.estimate,
-            "low_s": own.low,
-            "high_s": own.high,
+            "latency_s": mean.estimate,
+            "low_s": mean.low,
+            "high_s": mean.high,
             "difference_s": difference.estimate,
             "difference_low_s": difference.low,
             "difference_high_s": difference.high,
@@ -230,9 +228,9 @@ class Comparison(Shown):
         better, worse = self.pairs(label) or (None, None)
         made = None if label == self.first else self.decomposition(label)
         return self.results[label].to_dict() | {
-            "objectives": [each.to_dict() for each in self.objectives(label)],
+            "objectives": [judged.to_dict() for judged in self.objectives(label)],
             "percentiles": rows,
-            "measures": {name: each.to_dict("mean") for name, each in self.measures(label).items()},
+            "measures": {name: mean.to_dict("mean") for name, mean in self.measures(label).items()},
             "decomposition": made and made.to_dict(),
             "better": better,
             "worse": worse,
@@ -256,11 +254,11 @@ class Comparison(Shown):
 
     def _table(self) -> pd.DataFrame:
         if self.count == 1:
-            return table({label: figures(each.summary) for label, each in self.results.items()})
+            return table({label: figures(result.summary) for label, result in self.results.items()})
         return table({label: self._figures(label) for label in self.results})
 
     def _sparklines(self) -> dict[str, Sparkline]:
-        return sparklines({label: each.records for label, each in self.results.items()})
+        return sparklines({label: result.records for label, result in self.results.items()})
 
     def _sparklines_of(self) -> str:
         return OVER_TIME if self.count == 1 else f"{OVER_TIME}, first replication"
@@ -273,10 +271,10 @@ class Comparison(Shown):
         }
         rows["goodput /s"] = plus_minus(measures["goodput"])
         rows["error rate"] = percent_plus_minus(measures["error_rate"])
-        for each in self.objectives(label):
-            often = each.met_in if each.met else self.count - each.met_in
-            verdict = "met" if each.met else "missed"
-            rows[each.objective.text] = f"{verdict} in {often} of {self.count}"
+        for judged in self.objectives(label):
+            often = judged.met_in if judged.met else self.count - judged.met_in
+            verdict = "met" if judged.met else "missed"
+            rows[judged.objective.text] = f"{verdict} in {often} of {self.count}"
         return rows
 
 
@@ -310,7 +308,7 @@ def compare(
     chosen = _chosen(scenarios, variants, settings)
     if steps == 1:
         return side_by_side(run_each(settled(chosen, seed), seed, progress))
-    seeds = {seed_of(each, seed) for each in chosen.values()}
+    seeds = {seed_of(scenario, seed) for scenario in chosen.values()}
     if len(seeds) > 1:
         message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
         raise ScenarioError(message, scenarios[0].document.source)
@@ -319,20 +317,20 @@ def compare(
         results = run_each(settled(chosen, seed, runner.run), seed, part_of(progress, 0, steps))
         alone = side_by_side(results)
         plans = tuple(runs.variant for runs in alone.runs.values())
-        first = [each for (each,) in alone.replications.values()]
+        first = [replication for (replication,) in alone.replications.values()]
         if precision is None:
             jobs = [Job(plans, seed, i) for i in range(1, number)]
             replicated = [first, *runner.run(jobs, _after_first(progress, number))]
         else:
             rest, most = part_of(progress, 1, steps), replications or MOST
             replicated = until_precise(plans, seed, precision, runner, [first], most, rest)
-    kept = zip(plans, zip(*replicated, strict=True), strict=True)
-    runs = [KeptRuns(variant, seed, own) for variant, own in kept]
-    return Comparison(results, dict(zip(results, runs, strict=True)), precision)
+    kept = zip(results, plans, zip(*replicated, strict=True), strict=True)
+    runs = {label: KeptRuns(plan, seed, replications) for label, plan, replications in kept}
+    return Comparison(results, runs, precision)
 
 
 def side_by_side(results: Mapping[str, Result]) -> Comparison:
-    """Return runs of variants, each replication 0, as a comparison; the first is of the others."""
+    """Return runs of variants, replication 0 of each, as a comparison with the first."""
     first = next(iter(results.values()))
     runs = {}
     for label, result in results.items():
@@ -347,16 +345,15 @@ def differences(runs: Mapping[str, Runs], measure: str) -> dict[str, Contrast]:
 
     Replications are paired; p-values are corrected for the number of the others (Holm).
     """
-    (_, first), *others = runs.items()
-    bounds = first.bounds(measure)
-    found = [contrast(measure, bounds, own.bounds(measure)) for _, own in others]
-    return dict(zip((label for label, _ in others), corrected(found), strict=True))
+    first, *others = runs
+    bounds = runs[first].bounds(measure)
+    contrasts = [contrast(measure, bounds, runs[label].bounds(measure)) for label in others]
+    return dict(zip(others, corrected(contrasts), strict=True))
 
 
 def _headline(scenario: Scenario) -> str:
     # What is taken apart is of all requests.
-    own = (each for each in scenario.objectives if each.request_class is None)
-    latencies = (each.metric for each in own if each.is_latency)
+    latencies = (o.metric for o in scenario.objectives if o.is_latency and o.request_class is None)
     return next(latencies, HEADLINE)
 
 
@@ -381,6 +378,6 @@ def _chosen(
         if variants and scenario.variants and not names:
             continue
         prefix = f"{i + 1}-{scenario.name}" if alike else scenario.name
-        for name, each in at_variants(scenario, names, settings).items():
-            chosen[name if len(scenarios) == 1 else f"{prefix}:{name}"] = each
+        for name, at_variant in at_variants(scenario, names, settings).items():
+            chosen[name if len(scenarios) == 1 else f"{prefix}:{name}"] = at_variant
     return chosen

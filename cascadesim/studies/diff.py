@@ -77,7 +77,7 @@ class Pair:
     @property
     def too_short(self) -> bool:
         """Return whether the warm-up is a guess."""
-        return any(each.scenario.too_short for each in self.comparison.results.values())
+        return any(result.scenario.too_short for result in self.comparison.results.values())
 
     @cached_property
     def moved(self) -> dict[str, Contrast]:
@@ -87,33 +87,33 @@ class Pair:
         return {name: self._contrast(name) for name in (*_ALWAYS, *rates)}
 
     def _contrast(self, measure: str, tolerance: Tolerance = NO_TOLERANCE) -> Contrast:
-        old, new = (own.bounds(measure) for own in self._runs)
+        old, new = (runs.bounds(measure) for runs in self._runs)
         return contrast(measure, old, new, tolerance)
 
     @cached_property
     def objectives(self) -> list[MovedObjective]:
         """Return the new scenario's objectives, each with what it was before."""
-        old, new = (own.objectives for own in self._runs)
-        before = {_limit(each): each for each in old}
-        return [MovedObjective(before.get(_limit(each)), each) for each in new]
+        old, new = (runs.objectives for runs in self._runs)
+        before = {_limit(judged): judged for judged in old}
+        return [MovedObjective(before.get(_limit(judged)), judged) for judged in new]
 
     @property
     def newly_missed(self) -> list[MovedObjective]:
         """Return the objectives that only the new scenario misses."""
-        return [each for each in self.objectives if each.verdict == "newly missed"]
+        return [moved for moved in self.objectives if moved.verdict == "newly missed"]
 
     @property
     def worse(self) -> list[Contrast]:
         """Return the measures that got worse by more than is allowed, beyond doubt."""
-        return [each for each in self._limited if each.worse]
+        return [limited for limited in self._limited if limited.worse]
 
     @property
     def unknown(self) -> list[str]:
         """Return the limited measures that unfinished requests, or none at all, leave open."""
         return [
-            each.measure
-            for each in self._limited
-            if each.unknown or not math.isfinite(each.known.difference.estimate)
+            limited.measure
+            for limited in self._limited
+            if limited.unknown or not math.isfinite(limited.known.difference.estimate)
         ]
 
     @cached_property
@@ -133,20 +133,20 @@ class Pair:
             "passed": self.passed,
             "measures": {
                 name: {
-                    "old": each.before.to_dict("mean") | {"at_least": each.at_least[0]},
-                    "new": each.after.to_dict("mean") | {"at_least": each.at_least[1]},
-                    "difference": each.known.difference.to_dict("mean"),
-                    "seen": each.seen,
+                    "old": moved.before.to_dict("mean") | {"at_least": moved.at_least[0]},
+                    "new": moved.after.to_dict("mean") | {"at_least": moved.at_least[1]},
+                    "difference": moved.known.difference.to_dict("mean"),
+                    "seen": moved.seen,
                 }
-                for name, each in self.moved.items()
+                for name, moved in self.moved.items()
             },
             "objectives": [
                 {
-                    "verdict": each.verdict,
-                    "old": each.old and each.old.to_dict(),
-                    "new": each.new.to_dict(),
+                    "verdict": moved.verdict,
+                    "old": moved.old and moved.old.to_dict(),
+                    "new": moved.new.to_dict(),
                 }
-                for each in self.objectives
+                for moved in self.objectives
             ],
             "worse_than_allowed": [change.measure for change in self.worse],
             "unknown": self.unknown,
@@ -155,8 +155,8 @@ class Pair:
         }
 
 
-def _limit(each: Judged) -> tuple[str, str]:
-    return each.objective.measure, each.objective.relation
+def _limit(judged: Judged) -> tuple[str, str]:
+    return judged.objective.measure, judged.objective.relation
 
 
 @dataclass(frozen=True)
@@ -230,8 +230,8 @@ def to_dict(diffs: Sequence[Diff]) -> dict[str, Any]:
     return {
         "cascadesim": __version__,
         "level": LEVEL,
-        "passed": all(each.passed for each in diffs),
-        "scenarios": [each.to_dict() for each in diffs],
+        "passed": all(one.passed for one in diffs),
+        "scenarios": [one.to_dict() for one in diffs],
     }
 
 
@@ -253,9 +253,9 @@ def diff(
     if old is None or new is None:
         return Diff(old, new, [], [])
     changes = setting_changes(old.document.data, new.document.data)
-    changed = [each for each in _pairs(old, new) if _differ(each[1], each[2])]
-    chosen = [each for each in changed if not variants or each[0] in (None, *variants)]
-    left_out = tuple(str(name) for name, *_ in changed if name not in [each[0] for each in chosen])
+    changed = [pair for pair in _pairs(old, new) if _differ(pair[1], pair[2])]
+    chosen = [pair for pair in changed if not variants or pair[0] in (None, *variants)]
+    left_out = tuple(str(name) for name, *_ in changed if name not in [pair[0] for pair in chosen])
     pairs = []
     for i, (name, before, after) in enumerate(chosen):
         _check_seeds(before, after, seed)
@@ -287,7 +287,7 @@ def check_variants(old: Scenario, new: Scenario, variants: Sequence[str]) -> Non
 
 def _differ(old: Scenario, new: Scenario) -> bool:
     """Return whether a run could tell the two apart, or an objective does."""
-    before, after = (repr(each.model.model_dump(exclude=_NO_EFFECT)) for each in (old, new))
+    before, after = (repr(scenario.model.model_dump(exclude=_NO_EFFECT)) for scenario in (old, new))
     return before != after  # as texts, which differ too where stages are in another order
 
 

@@ -40,11 +40,11 @@ def change(before: Runs, after: Runs, measure: str, by: str = "0%") -> Contrast:
     if min(before.count, after.count) < FEWEST:
         message = f"needs {FEWEST} replications or more to tell a change from noise"
         raise ScenarioError(message, source)
-    found = contrast(measure, before.bounds(measure), after.bounds(measure), tolerance)
-    if not math.isfinite(found.known.difference.estimate):
+    change = contrast(measure, before.bounds(measure), after.bounds(measure), tolerance)
+    if not math.isfinite(change.known.difference.estimate):
         raise ScenarioError("no request arrives between warm-up and horizon", source)
-    if found.unknown:
+    if change.unknown:
         message = f"requests unfinished at the end could still move {measure} up, so that nobody "
         message += "can tell; a longer `drain` lets them end"
         raise ScenarioError(message, source)
-    return found
+    return change

@@ -1,4 +1,4 @@
-"""What an optimization has found: settings, and what they came to in fresh worlds."""
+"""The result of an optimization: settings, and their runs in fresh worlds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OUTCOMES = (Goal("error_rate"), Goal("degraded_rate"), Goal("goodput", maximize=
 
 @dataclass(frozen=True, repr=False)
 class Optimization(Shown):
-    """What a search for better settings has found, and what it came to in fresh worlds.
+    """The result of a search for better settings, confirmed in fresh worlds.
 
     `scenario` is what was searched, at today's settings, and `trials` are in the order in which
     they were tried, today's first. `chosen` is the best of them, or with several goals their Pareto
@@ -71,7 +71,7 @@ class Optimization(Shown):
     @property
     def shown(self) -> tuple[str, ...]:
         """Return the measures of the goals, and of OUTCOMES, that are shown of each variant."""
-        return tuple(dict.fromkeys([*self.measures, *(each.measure for each in OUTCOMES)]))
+        return tuple(dict.fromkeys([*self.measures, *(goal.measure for goal in OUTCOMES)]))
 
     @property
     def labels(self) -> list[str]:
@@ -95,7 +95,7 @@ class Optimization(Shown):
             return math.nan
         if measure in MEASURES:
             return trial.runs.measure(measure).estimate
-        judged = (each for each in trial.runs.objectives if each.objective.measure == measure)
+        judged = (one for one in trial.runs.objectives if one.objective.measure == measure)
         return next(judged).value.estimate
 
     @property
@@ -125,9 +125,9 @@ class Optimization(Shown):
         wanted = set(map(threshold, self.aims.constraints))
         judged = self.confirmation.objectives(label)
         return [
-            each.objective.text
-            for each in judged
-            if threshold(each.objective) in wanted and not each.met
+            one.objective.text
+            for one in judged
+            if threshold(one.objective) in wanted and not one.met
         ]
 
     @cached_property
@@ -187,8 +187,9 @@ class Optimization(Shown):
         import pandas as pd  # slow to import, and not every command needs it
 
         chosen = {trial.number for trial in self.chosen}
-        found = "on_front" if len(self.aims.goals) > 1 else "best"
-        metrics = dict.fromkeys([*self.measures, *(each.measure for each in self.aims.constraints)])
+        is_chosen = "on_front" if len(self.aims.goals) > 1 else "best"
+        constraints = (constraint.measure for constraint in self.aims.constraints)
+        metrics = dict.fromkeys([*self.measures, *constraints])
         return pd.DataFrame(
             [
                 {
@@ -197,7 +198,7 @@ class Optimization(Shown):
                     **{column(name): self.value(trial, name) for name in metrics},
                     "at_least": any(map(trial.at_least, self.measures)),
                     "feasible": self.aims.feasible(trial),
-                    found: trial.number in chosen,
+                    is_chosen: trial.number in chosen,
                 }
                 for trial in self.trials
             ]
@@ -228,7 +229,7 @@ class Optimization(Shown):
             "goals": [
                 {"measure": goal.measure, "maximize": goal.maximize} for goal in self.aims.goals
             ],
-            "constraints": [each.text for each in self.aims.constraints],
+            "constraints": [constraint.text for constraint in self.aims.constraints],
             "trials": rows,
             "left_out": self.left_out,
             "confirmation": confirmation,
@@ -239,24 +240,24 @@ class Optimization(Shown):
 
     def _proposals(self) -> dict[str, Any]:
         differences = {name: self.differences(name) for name in self.shown}
-        found: dict[str, Any] = {}
+        proposals: dict[str, Any] = {}
         for label in self.labels:
             measures: dict[str, dict[str, Any]] = {}
             for name in self.shown:
-                own: dict[str, Any] = self.confirmed(label, name).to_dict("value")
-                measures[column(name)] = own | {"at_least": self.at_least(label, name)}
+                value: dict[str, Any] = self.confirmed(label, name).to_dict("value")
+                measures[column(name)] = value | {"at_least": self.at_least(label, name)}
                 if label in self.proposals:
                     change = differences[name][label]
                     beside = {"p_value": None if math.isnan(change.p_value) else change.p_value}
                     measures[column(name)]["difference"] = change.interval.to_dict("value") | beside
-            found[label] = {
+            proposals[label] = {
                 "settings": self.changed(self.proposals.get(label, self.trials[0])),
                 "missed": self.missed(label),
                 "on_front": self.on_front[label],
                 "worse": self.worse.get(label, []),
                 "measures": measures,
             }
-        return found
+        return proposals
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the search: over its trials, or with two goals one against the other."""
@@ -299,7 +300,7 @@ class Optimization(Shown):
         rows = {path: setting_text(changed.get(path, today[path])) for path in paths}
         rows |= {heading(name): self.confirmed_text(label, name) for name in self.shown}
         missed = set(self.missed(label))
-        constraints = [each.text for each in self.aims.constraints]
+        constraints = [constraint.text for constraint in self.aims.constraints]
         return rows | {text: "missed" if text in missed else "met" for text in constraints}
 
     def confirmed_text(self, label: str, measure: str) -> str:

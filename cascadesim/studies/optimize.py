@@ -53,13 +53,13 @@ def parse_goals(minimize: str | Sequence[str], maximize: str | Sequence[str]) ->
 
 def parse_constraints(texts: str | Sequence[str]) -> tuple[Objective, ...]:
     """Return the constraints that texts such as "error_rate<1%" state, or raise ScenarioError."""
-    found = []
+    constraints = []
     for text in _several(texts):
         try:
-            found.append(parse_objective(text))
+            constraints.append(parse_objective(text))
         except ValueError as error:
             raise ScenarioError(str(error), f"--subject-to {text}") from None
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(constraints))
 
 
 def parse_tune(tune: Vary | str | Sequence[Vary | str]) -> tuple[Vary, ...]:
@@ -68,8 +68,8 @@ def parse_tune(tune: Vary | str | Sequence[Vary | str]) -> tuple[Vary, ...]:
     Raises ScenarioError for what cannot be tuned, or is given twice, and where there is nothing.
     """
     given = [tune] if isinstance(tune, Vary) else _several(tune)
-    found = [parse_vary(each, "--tune") if isinstance(each, str) else each for each in given]
-    paths = [each.path for each in found]
+    varies = [parse_vary(vary, "--tune") if isinstance(vary, str) else vary for vary in given]
+    paths = [vary.path for vary in varies]
     for path in paths:
         check_paths([path], f"--tune {path}")
         if path.split(".")[0] in _MEASURING:
@@ -77,10 +77,10 @@ def parse_tune(tune: Vary | str | Sequence[Vary | str]) -> tuple[Vary, ...]:
             raise ScenarioError(message, f"--tune {path}")
         if paths.count(path) > 1:
             raise ScenarioError("is given twice; give its range once", f"--tune {path}")
-    if not found:
+    if not varies:
         message = "give what to tune, such as --tune agent.deadline.timeout=1s..60s"
         raise ScenarioError(message, "cascadesim optimize")
-    return tuple(found)
+    return tuple(varies)
 
 
 def _several(given: str | Sequence[T]) -> Sequence[str | T]:
@@ -122,8 +122,8 @@ def optimize(
     ):
         if count < least:
             raise ScenarioError(f"expected a number from {least}", f"--{name} {count}")
-    for each in constraints:
-        check_classes([each], scenario, f"--subject-to {each.text}")
+    for constraint in constraints:
+        check_classes([constraint], scenario, f"--subject-to {constraint.text}")
     seed = seed_of(scenario, seed)
     tunables = [Tunable(vary, scenario) for vary in varies]
     check_settings(scenario, tunables)
@@ -146,9 +146,9 @@ def optimize(
         if len(goals) == 1:
             best, finalists = finals(aims, trials, confirm, runner)
             chosen = [] if best is None else [best]
-    found = Optimization(today, seed, varies, aims, trials, chosen, finalists)
+    result = Optimization(today, seed, varies, aims, trials, chosen, finalists)
     return _confirmed(
-        found, confirm, execution, lambda share: done((searching + share * confirm) / total)
+        result, confirm, execution, lambda share: done((searching + share * confirm) / total)
     )
 
 
@@ -202,7 +202,7 @@ def _finalists(aims: Aims, trials: Sequence[Trial]) -> list[Trial]:
 
 def _surely(runs: Runs) -> bool:
     """Return whether the whole interval of every constraint keeps it."""
-    ends = [(each.objective, (each.value.low, each.value.high)) for each in runs.objectives]
+    ends = [(judged.objective, (judged.value.low, judged.value.high)) for judged in runs.objectives]
     return all(constraint.met(value) for constraint, both in ends for value in both)
 
 
@@ -212,26 +212,26 @@ def runs(budget: int, replications: int, confirm: int) -> int:
 
 
 def _confirmed(
-    found: Optimization, confirm: int, execution: Execution, progress: Callable[[float], None]
+    result: Optimization, confirm: int, execution: Execution, progress: Callable[[float], None]
 ) -> Optimization:
-    """Return what was found with the best of it compared with today's settings in fresh worlds."""
-    if not found.chosen:
-        return found
-    better = [trial for trial in found.chosen if trial.number]
+    """Return the result with its best settings compared with today's in fresh worlds."""
+    if not result.chosen:
+        return result
+    better = [trial for trial in result.chosen if trial.number]
     kept = _spread(better, MOST_CONFIRMED)
-    one = len(found.aims.goals) == 1
+    one = len(result.aims.goals) == 1
     names = [OPTIMIZED] if one else [f"pareto-{i + 1}" for i in range(len(kept))]
     proposals = dict(zip(names, kept, strict=False))  # no trial where today's settings are best
-    found = replace(found, proposals=proposals, left_out=len(better) - len(kept))
-    proposed = _proposed(found)
+    result = replace(result, proposals=proposals, left_out=len(better) - len(kept))
+    proposed = _proposed(result)
     confirmation = compare(
         proposed,
-        seed=fresh_seed(found.seed),
+        seed=fresh_seed(result.seed),
         replications=confirm,
         execution=execution,
         progress=progress,
     )
-    return replace(found, proposed=proposed, confirmation=confirmation)
+    return replace(result, proposed=proposed, confirmation=confirmation)
 
 
 def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
@@ -242,15 +242,15 @@ def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
     return [trials[round(i * (n - 1) / (most - 1))] for i in range(most)]
 
 
-def _proposed(found: Optimization) -> Scenario:
+def _proposed(result: Optimization) -> Scenario:
     """Return the scenario with today's settings and the proposals as variants.
 
     It is read from the text that would be saved, so that a file of it gives the same figures.
     """
-    scenario = found.scenario.resolved()
+    scenario = result.scenario.resolved()
     known = set(map(threshold, scenario.objectives))
-    added = [each.text for each in found.aims.constraints if threshold(each) not in known]
-    variants = {label: found.changed(trial) for label, trial in found.proposals.items()}
+    added = [c.text for c in result.aims.constraints if threshold(c) not in known]
+    variants = {label: result.changed(trial) for label, trial in result.proposals.items()}
     data = scenario.document.data | {
         "objectives": [*scenario.model.objectives, *added],
         "variants": {TODAY: {}} | variants,

@@ -72,17 +72,17 @@ def until_precise(
     `done` are the first of them, where they are there already. They are judged in the order of
     their numbers, so that the same ones are kept with any number of workers.
     """
-    found = list(done)
+    ran = list(done)
     judged = min(FEWEST, most)
     while True:
-        if len(found) < judged:
+        if len(ran) < judged:
             # Some more than are judged next, so that no worker is idle.
-            numbers = range(len(found), min(most, max(judged, len(found) + runner.ahead)))
-            found += runner.run([Job(variants, seed, number) for number in numbers])
-        kept = found[:judged]
+            numbers = range(len(ran), min(most, max(judged, len(ran) + runner.ahead)))
+            ran += runner.run([Job(variants, seed, number) for number in numbers])
+        kept = ran[:judged]
         enough = judged >= FEWEST and all(
-            precision.ends(KeptRuns(variant, seed, own))
-            for variant, own in zip(variants, zip(*kept, strict=True), strict=True)
+            precision.ends(KeptRuns(variant, seed, runs))
+            for variant, runs in zip(variants, zip(*kept, strict=True), strict=True)
         )
         if progress is not None:
             progress(1.0 if enough else judged / most)

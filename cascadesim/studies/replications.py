@@ -83,7 +83,7 @@ class Replication:
         if measure in ("unfinished_rate", "goodput") or not unfinished:
             return value, value
         if measure in RATES:
-            return value, value + unfinished  # which may all come to that outcome
+            return value, value + unfinished  # all of which may end like that
         unbounded = measure == "mean" or measure in self.at_least
         return value, math.inf if unbounded else value
 
@@ -137,5 +137,5 @@ def _better_and_worse(records: Records, first: Records) -> tuple[int, int] | tup
 
 def _measures(summary: Summary) -> dict[str, float]:
     percentiles = {name: p.seconds for name, p in summary.percentiles.items()}
-    own = {"mean": summary.mean.seconds, "goodput": summary.goodput}
-    return percentiles | own | summary.rates
+    others = {"mean": summary.mean.seconds, "goodput": summary.goodput}
+    return percentiles | others | summary.rates

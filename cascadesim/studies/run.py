@@ -62,7 +62,7 @@ class Result(Shown):
 
     @property
     def connections(self) -> dict[str, Any]:
-        """Return what became of connections as plain data under that name, {} without any."""
+        """Return the counts of connections as plain data under that name, {} without any."""
         counts = self.records.connections
         return {} if counts is None else {"connections": asdict(counts)}
 
@@ -96,7 +96,7 @@ class Result(Shown):
 
         Keys: scenario, variant, overrides (settings given beside it, by dotted path), seed,
         cascadesim (version), percentile_definition, what `Summary.to_dict` gives, and connections
-        (what became of them, as in ConnectionCounts) where messages come over some.
+        (their counts, as in ConnectionCounts) where messages come over some.
         """
         return {
             "scenario": self.scenario.name,

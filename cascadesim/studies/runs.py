@@ -1,8 +1,8 @@
 """Runs: a variant in several replications, and what all of them say together.
 
-They come from two sources. `KeptRuns` hold of each replication what is kept of it, which fits in a
-store and in memory also for many settings. `LazyRuns` simulate at first use and hold the records,
-so that they can be judged by objectives that are named only afterwards.
+They have two sources. `KeptRuns` hold what is kept of each run, which is little enough for a store
+and for many settings in memory. `LazyRuns` are simulated at first use and hold the records, so that
+they can be judged by objectives that are named only afterwards.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LIMIT = 512 * 1024 * 1024  # bytes of records that are kept; older ones are simu
 
 
 class Runs:
-    """A variant in `replications` that each met a world of their own, from one seed."""
+    """A variant in several replications: worlds of their own, from one seed."""
 
     variant: Variant
     seed: int
@@ -60,7 +60,7 @@ class Runs:
 
     def values(self, measure: str) -> list[float]:
         """Return one of MEASURES, replication by replication."""
-        return [each.measures[measure] for each in self.replications]
+        return [run.measures[measure] for run in self.replications]
 
     def measure(self, name: str) -> Interval:
         """Return the mean of one of MEASURES over replications, with its interval.
@@ -82,7 +82,7 @@ class Runs:
 
     def bounds(self, measure: str) -> list[tuple[float, float]]:
         """Return the least and most unfinished requests can make of a measure, by replication."""
-        return [each.bounds(measure) for each in self.replications]
+        return [run.bounds(measure) for run in self.replications]
 
     def at_least(self, measure: str) -> bool:
         """Return whether unfinished requests could move a measure up."""
@@ -91,13 +91,13 @@ class Runs:
     @property
     def objectives(self) -> list[Judged]:
         """Return the objectives of the variant, each held against all replications."""
-        judgements = zip(*(each.objectives for each in self.replications), strict=True)
+        judgements = zip(*(run.objectives for run in self.replications), strict=True)
         return [Judged(*both) for both in zip(self.variant.objectives, judgements, strict=True)]
 
     @property
     def met(self) -> bool:
         """Return whether every objective is met."""
-        return all(each.met for each in self.objectives)
+        return all(judged.met for judged in self.objectives)
 
     @property
     def pairs(self) -> tuple[int, int] | None:
@@ -106,17 +106,17 @@ class Runs:
         Over all replications; None where the two did not meet the same requests.
         """
         better = worse = 0
-        for each in self.replications:
-            if each.better is None or each.worse is None:
+        for run in self.replications:
+            if run.better is None or run.worse is None:
                 return None
-            better += each.better
-            worse += each.worse
+            better += run.better
+            worse += run.worse
         return better, worse
 
 
 @dataclass(frozen=True)
 class KeptRuns(Runs):
-    """Runs of which a `Replication` each is kept."""
+    """Runs of which one `Replication` each is kept."""
 
     variant: Variant
     seed: int
@@ -145,22 +145,22 @@ class Simulations:
         """Return the records of the first replications of a plan."""
         keys = [(settings_digest(plan), seed, i) for i in range(number)]
         missing = [key for key in keys if key not in self._kept]
-        found = {key: self._kept[key] for key in keys if key in self._kept}
+        records = {key: self._kept[key] for key in keys if key in self._kept}
         calls = [(plan, seed, i) for _, _, i in missing]
         simulated = in_processes(self.workers, simulate, calls, ordered=True)
-        found |= zip(missing, simulated, strict=True)
+        records |= zip(missing, simulated, strict=True)
         for key in keys:
-            self._keep(key, found[key])
-        return [found[key] for key in keys]
+            self._keep(key, records[key])
+        return [records[key] for key in keys]
 
     def run(self, jobs: Sequence[Job]) -> list[list[Replication]]:
         """Return the replications of each job, as `Runner.run` does."""
         return [list(self._replications(job)) for job in jobs]
 
     def _replications(self, job: Job) -> Iterable[Replication]:
-        found = [self.records(v.plan, job.seed, job.number + 1)[-1] for v in job.variants]
-        for variant, records in zip(job.variants, found, strict=True):
-            yield measured(variant, records, found[0])
+        simulated = [self.records(v.plan, job.seed, job.number + 1)[-1] for v in job.variants]
+        for variant, records in zip(job.variants, simulated, strict=True):
+            yield measured(variant, records, simulated[0])
 
     def _keep(self, key: tuple[str, int, int], records: Records) -> None:
         if key not in self._kept:
@@ -173,7 +173,7 @@ class Simulations:
 
 
 def _size(records: Records) -> int:
-    return sum(each.nbytes for each in vars(records).values() if isinstance(each, np.ndarray))
+    return sum(column.nbytes for column in vars(records).values() if isinstance(column, np.ndarray))
 
 
 @dataclass(frozen=True, repr=False)
@@ -245,7 +245,7 @@ class LazyRuns(Runs):
     @cached_property
     def replications(self) -> tuple[Replication, ...]:  # type: ignore[override]  # likewise
         """Return what is kept of each replication, beside no other variant."""
-        return tuple(measured(self.variant, each, each) for each in self.records)
+        return tuple(measured(self.variant, run, run) for run in self.records)
 
     def values(self, measure: str) -> list[float]:
         """Return one of MEASURES, replication by replication. Raises ScenarioError."""
@@ -257,12 +257,12 @@ class LazyRuns(Runs):
 
         Where few are unfinished, even a percentile that they move is bounded.
         """
-        found = super().bounds(measure)
+        bounds = super().bounds(measure)
         if measure not in PERCENTILES or not self.at_least(measure):
-            return found
+            return bounds
         return [
-            (low, min(high, _at_most(measure, each)))
-            for (low, high), each in zip(found, self.records, strict=True)
+            (low, min(high, _at_most(measure, records)))
+            for (low, high), records in zip(bounds, self.records, strict=True)
         ]
 
     def at_least(self, measure: str) -> bool:
@@ -275,24 +275,24 @@ class LazyRuns(Runs):
         Raises ScenarioError for one of a class of requests that there is not.
         """
         check_classes([objective], self.given, objective.text)
-        verdicts = [summarize(each, (objective,)).verdicts[0] for each in self.records]
-        return Judged(objective, tuple(each.judgements[0] for each in verdicts))
+        verdicts = [summarize(records, (objective,)).verdicts[0] for records in self.records]
+        return Judged(objective, tuple(judged.judgements[0] for judged in verdicts))
 
     def composition(self, name: str, request_class: str | None = None) -> Composition:
         """Return what a percentile, or the mean, is made of, as the mean over replications.
 
         Of all requests, or of those of one class.
         """
-        chosen = (
-            each if request_class is None else each.of_class(request_class) for each in self.records
-        )
-        return mean_composition([composition(each, name) for each in chosen])
+        records = self.records
+        if request_class is not None:
+            records = [run.of_class(request_class) for run in records]
+        return mean_composition([composition(run, name) for run in records])
 
     def ended(self, outcomes: Collection[Outcome]) -> dict[str, float]:
         """Return the shares of requests with these outcomes by what ended them, as means."""
-        found = [ended(each, outcomes) for each in self.records]
-        names = dict.fromkeys(name for each in found for name in each)
-        return {name: sum(each.get(name, 0.0) for each in found) / len(found) for name in names}
+        shares = [ended(run, outcomes) for run in self.records]
+        names = dict.fromkeys(name for run in shares for name in run)
+        return {name: sum(run.get(name, 0.0) for run in shares) / len(shares) for name in names}
 
 
 def _at_most(name: str, records: Records) -> float:

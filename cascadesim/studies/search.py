@@ -1,6 +1,6 @@
-"""Search: which settings to try next, and what those that were tried came to.
+"""Search: which settings to try next, and the runs of those that were tried.
 
-Optuna's TPE proposes settings from what the tried ones came to (Bergstra et al., "Algorithms for
+Optuna's TPE proposes settings by the figures of those tried (Bergstra et al., "Algorithms for
 Hyper-Parameter Optimization", 2011). Where there are few enough of them, all are tried instead.
 """
 

@@ -83,11 +83,11 @@ class Sweep(Shown):
                 "met": runs.met,
             }
             for name in PERCENTILES:
-                found = runs.measure(name)
+                mean = runs.measure(name)
                 latency = {
-                    "latency_s": found.estimate,
-                    "low_s": found.low,
-                    "high_s": found.high,
+                    "latency_s": mean.estimate,
+                    "low_s": mean.low,
+                    "high_s": mean.high,
                     "at_least": runs.at_least(name),
                 }
                 rows.append({"setting": place, **settings, "percentile": name, **latency, **others})
@@ -124,15 +124,15 @@ class Sweep(Shown):
         return [
             place
             for place, runs in enumerate(self.runs)
-            if too_few(min(each.requests for each in runs.replications), [measure])
+            if too_few(min(run.requests for run in runs.replications), [measure])
         ]
 
     def row(self, place: int, percentile: str = "p99") -> dict[str, str]:
         """Return the figures of the setting at a place, as short texts."""
         runs = self.runs[place]
         bound = runs.at_least(percentile)
-        missed = [each.objective.text for each in self.objectives(place) if not each.met]
-        found = {
+        missed = [judged.objective.text for judged in self.objectives(place) if not judged.met]
+        texts = {
             percentile: lower_bound(plus_minus(runs.measure(percentile)), bound),
             "goodput /s": number(runs.measure("goodput").estimate),
             "error rate": lower_bound(
@@ -140,8 +140,8 @@ class Sweep(Shown):
             ),
         }
         if self.scenario.objectives:
-            found["objectives missed"] = ", ".join(missed) or "none"
-        return found
+            texts["objectives missed"] = ", ".join(missed) or "none"
+        return texts
 
     def values(self, measure: str) -> Any:
         """Return a measure as an array with a row for each setting and a column a replication."""
@@ -184,8 +184,8 @@ class Sweep(Shown):
         names = {"goodput": "goodput_per_s", **dict.fromkeys((*PERCENTILES, "mean"), "latency_s")}
         return pd.DataFrame(
             [
-                (each.setting, each.value, each.along, each.mean, each.settings, each.at_least)
-                for each in self.levels(measure)
+                (of.setting, of.value, of.along, of.mean, of.settings, of.at_least)
+                for of in self.levels(measure)
             ],
             columns=[
                 *("setting", "value", "along", names.get(measure, measure)),
@@ -294,8 +294,8 @@ def run_design(
             scenario, design, seed, lambda jobs: runner.run(jobs, lambda x: done(x * share))
         )
         jobs = [Job((variant,), seed, i) for variant in variants for i in range(number)]
-        found = runner.run(jobs, lambda x: done(share + x * (1 - share)))
-    replications = iter([replication for (replication,) in found])
+        replicated = runner.run(jobs, lambda x: done(share + x * (1 - share)))
+    replications = iter([replication for (replication,) in replicated])
     by_setting = {
         key: KeptRuns(variant, seed, tuple(itertools.islice(replications, number)))
         for key, variant in zip(design.distinct, variants, strict=True)
@@ -324,11 +324,11 @@ def _variants(
     variants: dict[str, Variant] = {}
     unsettled: dict[str, Scenario] = {}
     for key, settings in design.distinct.items():
-        each = scenario.override(settings, design.where)
-        if each.model.warmup == "auto":
-            unsettled[key] = each
-        variants[key] = variant_of(each)
-    found = settled(unsettled, seed, run)
-    for key, each in found.items():
-        variants[key] = variant_of(each)
-    return list(variants.values()), any(each.too_short for each in found.values())
+        changed = scenario.override(settings, design.where)
+        if changed.model.warmup == "auto":
+            unsettled[key] = changed
+        variants[key] = variant_of(changed)
+    with_warmup = settled(unsettled, seed, run)
+    for key, changed in with_warmup.items():
+        variants[key] = variant_of(changed)
+    return list(variants.values()), any(changed.too_short for changed in with_warmup.values())

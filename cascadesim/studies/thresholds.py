@@ -29,10 +29,10 @@ def check_measure(name: str, source: str) -> None:
 def check_classes(objectives: Iterable[Objective], scenario: Scenario, source: str) -> None:
     """Raise a ScenarioError for an objective of a class of requests that a scenario has not."""
     known = list(scenario.model.classes)
-    for each in objectives:
-        if each.request_class is not None and each.request_class not in known:
-            right = suggest(each.request_class, known) if known else "there are no classes"
-            raise ScenarioError(f"no class {show(each.request_class)}; {right}", source)
+    for objective in objectives:
+        if objective.request_class is not None and objective.request_class not in known:
+            right = suggest(objective.request_class, known) if known else "there are no classes"
+            raise ScenarioError(f"no class {show(objective.request_class)}; {right}", source)
 
 
 def parse_tolerance(text: str, measure: str, option: str = "by") -> Tolerance:

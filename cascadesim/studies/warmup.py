@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def in_turn(jobs: Sequence[Job]) -> list[list[Replication]]:
-    """Return what jobs come to, run one after the other and kept nowhere."""
+    """Return the replications of jobs, run one after the other and kept nowhere."""
     return [replicate(job) for job in jobs]
 
 
@@ -32,21 +32,21 @@ def settled(
     that is too short to tell, half of those requests are taken, and the scenarios say so. `run`
     does the first runs, `Runner.run` for one.
     """
-    unsettled = {name: each for name, each in chosen.items() if each.model.warmup == "auto"}
+    unsettled = {name: s for name, s in chosen.items() if s.model.warmup == "auto"}
     longest: dict[float, float] = {}
     too_short: set[float] = set()
-    found = run([_first_run(each, seed) for each in unsettled.values()])
-    for each, (replication,) in zip(unsettled.values(), found, strict=True):
-        horizon = each.model.horizon
+    replications = run([_first_run(scenario, seed) for scenario in unsettled.values()])
+    for scenario, (replication,) in zip(unsettled.values(), replications, strict=True):
+        horizon = scenario.model.horizon
         longest[horizon] = max(replication.transient.end, longest.get(horizon, 0.0))
         if not replication.transient.told:
             too_short.add(horizon)
     return chosen | {
         name: replace(
-            each.override({"warmup": f"{longest[each.model.horizon]}s"}),
-            too_short=each.model.horizon in too_short,
+            scenario.override({"warmup": f"{longest[scenario.model.horizon]}s"}),
+            too_short=scenario.model.horizon in too_short,
         )
-        for name, each in unsettled.items()
+        for name, scenario in unsettled.items()
     }
 
 

@@ -14,13 +14,11 @@ from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario
 from cascadesim.scenario.source import flow
 from cascadesim.shown import OVER_TIME, lower_bound, number, percent, titled_html
-from cascadesim.studies.compare import Comparison
+from cascadesim.studies.compare import Comparison, side_by_side
 from cascadesim.studies.positions import Positions, chosen, positions
-from cascadesim.studies.replications import Variant, measured
 from cascadesim.studies.run import Result, run
 from cascadesim.values.errors import ScenarioError, cut, one_line, show
 
@@ -100,7 +98,7 @@ class _Superseded(Exception):  # noqa: N818 - no error
 
 
 class Explorer:
-    """Sliders, and what the scenario comes to today and with what they say.
+    """Sliders, and the figures of the scenario today and with what they say.
 
     `sliders` are by dotted path; `result` and `comparison` are what is shown. `widget` is all of
     it, for a layout of one's own. Raises ScenarioError as `explore` does.
@@ -218,7 +216,7 @@ class Explorer:
             self._table.value = self._figures.value = ""
 
     def _look(self, settings: dict[str, Any]) -> Comparison:
-        """Return what settings come to, beside today's."""
+        """Return a run with settings, beside today's."""
 
         def progress(_: float) -> None:
             if settings is not self._wanted:
@@ -235,20 +233,7 @@ class Explorer:
         self._table.value = _table(comparison)
 
     def _beside_today(self, result: Result) -> Comparison:
-        results = {TODAY: self._today, NOW: result}
-        return Comparison(
-            results,
-            {
-                label: (
-                    measured(
-                        Variant(compile_plan(each.scenario.model), each.scenario.objectives),
-                        each.records,
-                        self._today.records,
-                    ),
-                )
-                for label, each in results.items()
-            },
-        )
+        return side_by_side({TODAY: self._today, NOW: result})
 
 
 def _table(comparison: Comparison) -> str:

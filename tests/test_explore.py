@@ -207,7 +207,7 @@ def test_settings_that_are_refused_are_one_line_and_the_next_ones_are_shown() ->
 def test_any_other_error_is_seen_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> str:
         found = Explorer(load(), f"{CONCURRENCY}=2,3")
-        monkeypatch.setattr(explorer, "measured", None)
+        monkeypatch.setattr(explorer, "side_by_side", None)
         found.sliders[CONCURRENCY].label = "3"
         await found.settled()
         return found.error

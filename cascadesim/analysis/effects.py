@@ -140,10 +140,10 @@ def effects(
 ) -> Effects:
     """Return what a measure depends on.
 
-    `values` has a row for each setting with what each replication came to; `kind` is how the
+    `values` has a row for each setting with the measure in each replication; `kind` is how the
     settings were chosen, and `seed` that of the resampling which intervals come from. `at_least`
     is for which settings the measure is a lower bound: of those there are no shares, as what the
-    measure would come to is not known.
+    measure would be is not known.
     """
     means = np.mean(values, axis=1)
     unknown = tuple(Effect(each.path) for each in vary)

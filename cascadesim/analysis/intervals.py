@@ -49,19 +49,23 @@ class Interval:
             return 0.0
         return self.half_width / abs(self.estimate) if self.estimate else math.inf
 
+    def to_dict(self, name: str) -> dict[str, float | None]:
+        """Return the estimate by a name, and `low` and `high`; None for NaN."""
+        values = {name: self.estimate, "low": self.low, "high": self.high}
+        return {key: None if math.isnan(value) else value for key, value in values.items()}
+
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Return the Student t interval of the mean of independent values."""
+    """Return the Student t interval of the mean of independent values.
+
+    Its bounds are NaN for fewer than two values, and where the mean is no finite number.
+    """
+    n = len(values)
+    mean = float(np.mean(values)) if n else math.nan
+    if n < 2 or not math.isfinite(mean):
+        return Interval(mean, math.nan, math.nan, level)
     from scipy import stats  # slow to import, and not every command needs it
 
-    n = len(values)
-    if n == 0:
-        return Interval(math.nan, math.nan, math.nan, level)
-    mean = float(np.mean(values))
-    if n == 1:
-        return Interval(mean, math.nan, math.nan, level)
-    if math.isinf(mean) or math.isnan(mean):
-        return Interval(mean, math.nan, math.nan, level)
     half = float(stats.t.ppf((1 + level) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, level)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cascadesim.analysis.attribution import Blame, blame_for_outcomes, blame_for_time
+from cascadesim.analysis.attribution import blame_for_outcomes, blame_for_time
+from cascadesim.analysis.judged import Judged, Judgement
 from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
 from cascadesim.scenario.objectives import RATES
 from cascadesim.values.outcome import ERRORS, Outcome
@@ -20,35 +21,9 @@ if TYPE_CHECKING:
     from cascadesim.scenario.objectives import Objective
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One objective, the value that the run gave, and what is to blame where it is missed.
-
-    `value` is in seconds, a share or replies per second, as the objective's metric is; `at_most` is
-    what it would be if unfinished requests never ended, or ended in the way that is counted.
-    """
-
-    objective: Objective
-    value: float
-    at_most: float
-    at_least: bool
-    met: bool
-    blame: Blame | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain data."""
-        return {
-            "objective": self.objective.text,
-            "value": _plain(self.value),
-            "at_least": self.at_least,
-            "met": self.met,
-            "blame": self.blame and {"setting": self.blame.setting, "share": self.blame.share},
-        }
-
-
 @dataclass(frozen=True)
 class Summary:
-    """What the measured requests of one run came to.
+    """One run in figures, of the measured requests.
 
     `warmup` is in seconds; `outcomes` counts requests by outcome; goodput is ok replies per second
     of measured time; `rates` are shares of requests by outcome, and the error rate that of requests
@@ -67,7 +42,7 @@ class Summary:
     rates: dict[str, float]
     limit: float | None
     under: float | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Judged, ...]
     classes: dict[str, Summary] = field(default_factory=dict)
 
     @property
@@ -101,7 +76,7 @@ class Summary:
             "error_rate": _plain(self.error_rate),
             "objective_s": self.limit,
             "share_under_objective": None if self.under is None else _plain(self.under),
-            "objectives": [verdict.to_dict() for verdict in self.verdicts],
+            "objectives": [verdict.of_run() for verdict in self.verdicts],
         }
 
 
@@ -116,22 +91,22 @@ def _values(percentiles: dict[str, Percentile]) -> dict[str, float | None]:
 def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summary:
     """Return the summary of a run, with a verdict for each objective, of classes too."""
     whole = _Measured(records)
-    own = {name: _Measured(records.of_class(name)) for name in records.classes}
+    by_class = {name: _Measured(records.of_class(name)) for name in records.classes}
     verdicts = [
-        _verdict(each, whole if each.request_class is None else own[each.request_class])
-        for each in objectives
+        _verdict(o, whole if o.request_class is None else by_class[o.request_class])
+        for o in objectives
     ]
     classes = {
         name: _summary(of, [v for v in verdicts if v.objective.request_class == name], name)
-        for name, of in own.items()
+        for name, of in by_class.items()
     }
     return replace(_summary(whole, verdicts), classes=classes)
 
 
 def _summary(
-    of: _Measured, verdicts: Sequence[Verdict], request_class: str | None = None
+    of: _Measured, verdicts: Sequence[Judged], request_class: str | None = None
 ) -> Summary:
-    limit = latency_limit([each.objective for each in verdicts], request_class)
+    limit = latency_limit([verdict.objective for verdict in verdicts], request_class)
     return Summary(
         requests=len(of.latency),
         warmup=of.records.warmup,
@@ -151,7 +126,7 @@ def _summary(
     )
 
 
-def _verdict(objective: Objective, of: _Measured) -> Verdict:
+def _verdict(objective: Objective, of: _Measured) -> Judged:
     outcomes = objective_outcomes(objective.metric)
     if outcomes:
         got = of.rate(outcomes)
@@ -159,7 +134,7 @@ def _verdict(objective: Objective, of: _Measured) -> Verdict:
         got = of.goodput()
     else:
         got = of.mean() if objective.metric == "mean" else of.percentile(objective.metric)
-    # What unfinished requests may still come to must keep the objective too.
+    # However unfinished requests end, the objective must be kept.
     met = objective.met(got.seconds) and objective.met(got.at_most)
     to_blame = None
     if not met and objective.is_latency:
@@ -167,7 +142,7 @@ def _verdict(objective: Objective, of: _Measured) -> Verdict:
     elif not met:
         # Too few of what is wanted, or too many of what is not: errors are to blame.
         to_blame = blame_for_outcomes(of.records, set(outcomes) - {Outcome.OK} or ERRORS)
-    return Verdict(objective, got.seconds, got.at_most, got.at_least, met, to_blame)
+    return Judged(objective, (Judgement(got.seconds, got.at_most, met, to_blame),))
 
 
 class _Measured:
@@ -193,7 +168,7 @@ class _Measured:
         return Percentile(goodput, goodput)
 
     def rate(self, outcomes: Collection[Outcome]) -> Percentile:
-        """Return a share of all; those under way may come to any outcome but "unfinished"."""
+        """Return a share of all; those under way may end with any outcome but "unfinished"."""
         n = len(self.latency) or math.nan
         known = sum(self.counts[o] for o in outcomes)
         may_come = 0 if Outcome.UNFINISHED in outcomes else self.counts[Outcome.UNFINISHED]
@@ -211,15 +186,15 @@ def latency_limit(
 
     Of those of one class of requests, or of those of all requests.
     """
-    own = (o for o in objectives if o.request_class == request_class)
-    return next((o.bound for o in own if o.is_latency), None)
+    stated = (o for o in objectives if o.request_class == request_class)
+    return next((o.bound for o in stated if o.is_latency), None)
 
 
 def class_limits(objectives: Sequence[Objective]) -> dict[str, float]:
     """Return `latency_limit` of each class of requests that has one, by name."""
-    names = dict.fromkeys(each.request_class for each in objectives if each.request_class)
-    found = {name: latency_limit(objectives, name) for name in names}
-    return {name: limit for name, limit in found.items() if limit is not None}
+    names = dict.fromkeys(o.request_class for o in objectives if o.request_class)
+    limits = {name: latency_limit(objectives, name) for name in names}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def objective_outcomes(metric: str) -> tuple[Outcome, ...]:

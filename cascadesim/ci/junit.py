@@ -14,8 +14,8 @@ from cascadesim.ci.texts import blame_text, value_text
 from cascadesim.values.errors import one_line
 
 if TYPE_CHECKING:
+    from cascadesim.analysis.judged import Judged
     from cascadesim.studies.gate import Gate, JudgedScenario, JudgedVariant
-    from cascadesim.studies.judged import Judged
 
 
 def junit_xml(gate: Gate) -> str:

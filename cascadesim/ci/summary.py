@@ -15,8 +15,8 @@ from cascadesim.ci.texts import (
 )
 
 if TYPE_CHECKING:
+    from cascadesim.analysis.judged import Judged
     from cascadesim.studies.gate import Gate, JudgedScenario, JudgedVariant
-    from cascadesim.studies.judged import Judged
 
     Row = tuple[JudgedScenario, JudgedVariant, Judged]
 

@@ -10,10 +10,11 @@ from cascadesim.scenario.source import flow
 from cascadesim.shown import lower_bound
 
 if TYPE_CHECKING:
+    from cascadesim.analysis.contrast import Contrast
     from cascadesim.analysis.intervals import Interval
+    from cascadesim.analysis.judged import Judged
     from cascadesim.studies.changes import SettingChange
-    from cascadesim.studies.diff import Moved, Pair
-    from cascadesim.studies.judged import Judged
+    from cascadesim.studies.diff import Pair
 
 UNITS = "latencies in seconds, goodput in replies per second"
 
@@ -54,16 +55,15 @@ def blame_text(judged: Judged) -> str:
     return f"{judged.blame.setting} ({judged.blame.share:.0%})"
 
 
-def moved_texts(moved: Moved) -> tuple[str, str, str, str]:
+def moved_texts(moved: Contrast) -> tuple[str, str, str, str]:
     """Return old, new, difference, and whether it is seen: "yes", "no" or "?"."""
     old, new = (
         lower_bound(mean_text(moved.measure, mean), at_least)
-        for mean, at_least in zip((moved.old, moved.new), moved.at_least, strict=True)
+        for mean, at_least in zip((moved.before, moved.after), moved.at_least, strict=True)
     )
-    if all(moved.at_least):
+    if all(moved.at_least) and not moved.seen:
         return old, new, "?", "?"  # the difference of two lower bounds says nothing
-    bound = "< " * moved.at_least[0] + "> " * moved.at_least[1]
-    difference = bound + mean_text(moved.measure, moved.difference.interval, "+")
+    difference = f"{moved.bound} {mean_text(moved.measure, moved.interval, '+')}".lstrip()
     return old, new, difference, {True: "yes", False: "no", None: "?"}[moved.seen]
 
 
@@ -88,7 +88,7 @@ def limits_text(pair: Pair) -> list[str]:
     """Return a sentence for each measure that is worse than is allowed, or not known."""
     worse = [
         f"{each.measure} is worse by more than {amount(each.measure, each.tolerated)}: "
-        f"{mean_text(each.measure, each.difference, '+')}."
+        f"{mean_text(each.measure, each.known.difference, '+')}."
         for each in pair.worse
     ]
     unknown = [

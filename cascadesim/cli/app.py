@@ -119,7 +119,7 @@ def load_scenario(path: Path, variant: str | None = None, settings: list[str] | 
 
 def print_json(data: Any) -> None:
     """Print plain data as JSON."""
-    from cascadesim.studies.run import json_text
+    from cascadesim.files import json_text
 
     print_text(json_text(data))
 

@@ -203,7 +203,7 @@ def _names(loaded: list[Any]) -> str:
 
 def _check_files(files: list[Path | None]) -> None:
     """Raise a ScenarioError where a file cannot be written: before a long run, not after it."""
-    from cascadesim.studies.run import check_writable
+    from cascadesim.files import check_writable
 
     given = [file for file in files if file is not None]
     for file in given:
@@ -213,7 +213,7 @@ def _check_files(files: list[Path | None]) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    from cascadesim.studies.run import write_files
+    from cascadesim.files import write_files
 
     write: Callable[[Path], object] = lambda path: path.write_text(text, "utf-8")  # noqa: E731
     write_files(file.parent, {file.name: write})

@@ -20,14 +20,13 @@ from cascadesim.cli.tables import (
 )
 from cascadesim.scenario.objectives import RATES
 from cascadesim.shown import lower_bound, percent, percent_plus_minus, plus_minus
-from cascadesim.studies.replications import at_least
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.objectives import Objective
     from cascadesim.studies.compare import Comparison
-    from cascadesim.studies.judged import Judged
 
 _ALWAYS = ("error_rate", "degraded_rate")  # also where they are 0
 _OTHERS = tuple(rate for rate in RATES if rate not in ("ok_rate", *_ALWAYS))
@@ -128,8 +127,8 @@ def _print_precision(console: Console, comparison: Comparison) -> None:
     verdict = "is reached" if enough else "is not reached"
     unfinished = [
         label
-        for label, replications in comparison.replications.items()
-        if at_least(replications, comparison.precision.measure)
+        for label in comparison.results
+        if comparison.at_least(label, comparison.precision.measure)
     ]
     why = ""
     if unfinished:

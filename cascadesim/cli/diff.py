@@ -89,8 +89,9 @@ def diff(
     from cascadesim.ci.comment import diff_markdown
     from cascadesim.cli.progress import progress_bar
     from cascadesim.studies.diff import diff as run_diff
-    from cascadesim.studies.diff import parse_allowed_worse, to_dict
+    from cascadesim.studies.diff import to_dict
     from cascadesim.studies.replay import part_of
+    from cascadesim.studies.thresholds import parse_allowed_worse
 
     paths = scenarios or []
     allowed = parse_allowed_worse(fail_on_worse or [], replications)

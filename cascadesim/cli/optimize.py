@@ -123,7 +123,7 @@ def optimize(
 
 def _check_files(out: Path | None, plot: Path | None, goals: int) -> None:
     """Raise the errors of writing files before a long search, and not only after it."""
-    from cascadesim.studies.run import check_writable
+    from cascadesim.files import check_writable
 
     if out is not None:
         if out.suffix not in (".yaml", ".yml"):

@@ -14,15 +14,9 @@ from cascadesim.shown import (
     percent,
     plus_minus,
 )
-from cascadesim.studies.optimization import (
-    OPTIMIZED,
-    OUTCOMES,
-    TODAY,
-    fresh_seed,
-    heading,
-    mean_text,
-    setting_text,
-)
+from cascadesim.studies.aims import OPTIMIZED, TODAY
+from cascadesim.studies.optimization import OUTCOMES, fresh_seed
+from cascadesim.studies.verdict import heading, mean_text, setting_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,11 +100,10 @@ def _print_goal(console: Console, found: Optimization) -> None:
         )
         return
     change = found.differences(measure)[OPTIMIZED]
-    if found.at_least(TODAY, measure) and found.at_least(OPTIMIZED, measure):
+    difference = _difference(measure, change.interval)
+    seen = {True: "seen", False: "no difference seen", None: "not known"}[change.seen]
+    if math.isnan(change.interval.estimate):
         difference, seen = "?", ""  # the difference of two lower bounds says nothing
-    else:
-        difference = _difference(measure, change.interval)
-        seen = "seen" if change.seen else "no difference seen"
     both = [
         (TODAY, found.confirmed_text(TODAY, measure), "", ""),
         (OPTIMIZED, found.confirmed_text(OPTIMIZED, measure), difference, seen),

@@ -50,9 +50,9 @@ def report(
       cascadesim report out/before -o report.html
     """
     from cascadesim.cli.progress import progress_bar
+    from cascadesim.files import check_writable, write_files
     from cascadesim.report.data import report as make_report
     from cascadesim.scenario.load import parse_settings
-    from cascadesim.studies.run import check_writable, write_files
     from cascadesim.values.errors import one_line
 
     loaded = load_scenario(scenario)

@@ -120,12 +120,13 @@ def run(
     """
     from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.studies.run import check_writable
+    from cascadesim.files import check_writable
+    from cascadesim.studies.run import FILES
     from cascadesim.studies.run import run as run_scenario
 
     loaded = load_scenario(scenario, variant, set)
     if out is not None:
-        check_writable(out)  # before a long run, and not only after it
+        check_writable(out, FILES)  # before a long run, and not only after it
     exports = _exports(export)
     watched = _watched(loaded, seed, watch, speed)
     with progress_bar(f"simulating {loaded.name}") as progress:

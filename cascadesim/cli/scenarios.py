@@ -85,10 +85,10 @@ def init(
     import shlex
     from importlib.resources import files
 
+    from cascadesim.files import json_text, write_files
     from cascadesim.scenario.json_schema import json_schema
     from cascadesim.scenario.load import loads
     from cascadesim.scenario.source import Document, write
-    from cascadesim.studies.run import json_text, write_files
 
     folder = Path(name)
     if not name.strip():

@@ -83,9 +83,9 @@ def sweep(
     from cascadesim.analysis.percentiles import PERCENTILES
     from cascadesim.cli.progress import progress_bar
     from cascadesim.cli.sweep_table import print_sweep
+    from cascadesim.files import check_writable
     from cascadesim.plots.files import check_file, save_figure
     from cascadesim.studies.design import design
-    from cascadesim.studies.run import check_writable
     from cascadesim.studies.sweep import FILES, run_design, runs
 
     if percentile not in PERCENTILES:

@@ -105,7 +105,7 @@ def watch_run(
                 live.update(dashboard, refresh=True)
 
         records = watch(plan, seed, draw, every)
-    return Result(scenario, seed, records)
+    return Result(scenario, seed, records, plan)
 
 
 class Pace:

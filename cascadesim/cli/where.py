@@ -120,7 +120,7 @@ def default_store() -> Path:
 
 def _writable(folder: Path) -> Path | None:
     """Return the folder; None, and say so, where nothing can be written into it."""
-    from cascadesim.studies.run import check_writable
+    from cascadesim.files import check_writable
 
     try:
         check_writable(folder, ())

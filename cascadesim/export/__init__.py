@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.export.chrome import chrome_trace
 from cascadesim.export.otlp import otlp_json
-from cascadesim.studies.run import check_writable
+from cascadesim.files import check_writable
 from cascadesim.values.errors import ScenarioError, cut, suggest
 
 if TYPE_CHECKING:

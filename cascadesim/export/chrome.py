@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.export.steps import Step, about, breakers, faults, requests
-from cascadesim.scenario.compile import compile_plan
-from cascadesim.studies.run import write_files
+from cascadesim.files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +53,7 @@ def _write(result: Result, file: Path) -> None:
     with file.open("w", encoding="ascii", newline="\n") as out:
         out.write(f'{{"displayTimeUnit":"ms","otherData":{encode(about_run)},"traceEvents":[')
         separator = "\n"
-        for event in _events(result.trace, compile_plan(scenario.model), result.seed):
+        for event in _events(result.trace, result.plan, result.seed):
             out.write(separator + encode(event))
             separator = ",\n"
         out.write("\n]}\n")

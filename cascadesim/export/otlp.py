@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.export.steps import Step, about, breakers, faults, is_error, requests
-from cascadesim.scenario.compile import compile_plan
-from cascadesim.studies.run import write_files
+from cascadesim.files import write_files
 from cascadesim.values.units import parse_clock
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _resource(result: Result, service: str) -> dict[str, Any]:
 
 def _spans(result: Result) -> Iterator[tuple[str, Span]]:
     """Yield every span with its service."""
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     clock = result.scenario.model.clock
     ids = _Ids(f"{plan!r}/{result.seed}")
     times = _Times(MIDNIGHT + (parse_clock(clock) or 0.0 if clock else 0.0))

@@ -21,7 +21,6 @@ from cascadesim.plots.style import (
 )
 from cascadesim.plots.thin import most_of_each_pixel
 from cascadesim.plots.timeaxis import mark_spans, time_axis
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.errors import ScenarioError, short
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def breakers(result: Result, ax: Axes | None = None) -> Axes:
     breaker is enabled.
     """
     model, records = result.scenario.model, result.records
-    paths = breaker_paths(compile_plan(model))
+    paths = breaker_paths(result.plan)
     if not paths:
         problem = "no breaker to draw: the scenario has none, or none is enabled"
         raise ScenarioError(problem, result.scenario.document.source)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from cascadesim.studies.run import check_writable, write_files
+from cascadesim.files import check_writable, write_files
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from cascadesim.plots.style import (
     words,
 )
 from cascadesim.plots.timeaxis import mark_end, mark_spans, time_axis
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.errors import ScenarioError, short
 from cascadesim.values.outcome import Outcome
 
@@ -106,7 +105,7 @@ def _draw_ends(ax: Axes, records: Records, edges: NDArray[np.float64]) -> tuple[
 
 def _breakers(result: Result) -> dict[str, list[StateSpan]]:
     """Return when breakers were not closed, by dotted path, of those that ever were not."""
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     spans = {
         path: [s for s in state_spans(result.records, path, plan.end) if s.state != "closed"]
         for path in breaker_paths(plan)

@@ -13,12 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from cascadesim.studies.compare import Comparison, side_by_side
 from cascadesim.values.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cascadesim.studies.compare import Comparison
     from cascadesim.studies.run import Result
 
 _FIGURE = re.compile(r"^FIGURE = (\{.*?\})$", re.MULTILINE | re.DOTALL)
@@ -93,8 +93,6 @@ def draw(kind: str, drawn: Result | Comparison, ax: Axes | None = None, **option
     `name` of a pool, `request` of a timeline. Raises ScenarioError where there is no such figure,
     for a comparison where one run is drawn, and what the function raises.
     """
-    from cascadesim.studies.compare import Comparison
-
     first = drawn.results[drawn.first] if isinstance(drawn, Comparison) else drawn
     source = first.scenario.document.source
     figure = figure_of(kind, source)
@@ -109,11 +107,4 @@ def draw(kind: str, drawn: Result | Comparison, ax: Axes | None = None, **option
 
 def alone(result: Result) -> Comparison:
     """Return a comparison of one run with nothing."""
-    from cascadesim.scenario.compile import compile_plan
-    from cascadesim.studies.compare import Comparison
-    from cascadesim.studies.replications import Variant, measured
-
-    scenario, records = result.scenario, result.records
-    variant = Variant(compile_plan(scenario.model), scenario.objectives)
-    label = scenario.variant or scenario.name
-    return Comparison({label: result}, {label: (measured(variant, records, records),)})
+    return side_by_side({result.scenario.variant or result.scenario.name: result})

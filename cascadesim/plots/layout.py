@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.errors import short
 from cascadesim.values.units import clock_text
 
@@ -97,7 +96,7 @@ def faults(result: Result, in_words: bool = False) -> list[Span]:
             f"{short(', '.join(stages), 24)}: {fault.words if in_words else fault.kind}",
             *(fault.start, fault.end),
         )
-        for fault, stages in compile_plan(result.scenario.model).faults_in(result.seed)
+        for fault, stages in result.plan.faults_in(result.seed)
     ]
 
 

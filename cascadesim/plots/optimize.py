@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from cascadesim.plots.style import LogSeconds, entitle, legend_beside, measure_label, new_axes
 from cascadesim.scenario.objectives import RATES
-from cascadesim.studies.optimization import OPTIMIZED, TODAY
+from cascadesim.studies.aims import OPTIMIZED, TODAY
 from cascadesim.values.errors import ScenarioError, short
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from cascadesim.plots.layout import faults
 from cascadesim.plots.style import entitle, legend_below, new_axes, run_name
 from cascadesim.plots.thin import steps, value_at
 from cascadesim.plots.timeaxis import mark_end, mark_spans, time_axis
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.trace import Level
 from cascadesim.values.errors import ScenarioError, short, show, suggest
 
@@ -77,12 +76,12 @@ def pool(result: Result, name: str | None = None, ax: Axes | None = None) -> Axe
 
 def pool_names(result: Result) -> list[str]:
     """Return the stages that have a pool, outer ones first."""
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     return [stage.name for stage in plan.walk() if stage.pool is not None]
 
 
 def _find(result: Result, name: str | None) -> tuple[str, PoolPlan]:
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     pools = {stage.name: stage.pool for stage in plan.walk() if stage.pool is not None}
     source = result.scenario.document.source
     if not pools:

@@ -1,4 +1,4 @@
-"""The fixture `cascade`: runs scenarios for a test, and checks what they came to."""
+"""The fixture `cascade`: runs scenarios for a test, and checks their figures."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from cascadesim.studies.baseline import (
     read_baseline,
     write_baseline,
 )
-from cascadesim.studies.replicated import Replicated, Simulations, side_by_side
+from cascadesim.studies.no_worse import change, side_by_side
+from cascadesim.studies.runs import LazyRuns, Simulations
 from cascadesim.studies.thresholds import (
-    change,
-    check_named,
+    check_measure,
     parse_allowed,
     parse_thresholds,
     parse_tolerance,
@@ -80,7 +80,7 @@ class Cascade:
         settings: Mapping[str, Any] | None = None,
         replications: int | None = None,
         seed: int | None = None,
-    ) -> Replicated:
+    ) -> LazyRuns:
         """Return a scenario at a variant, with `settings` by dotted path, ready to be checked.
 
         A relative path starts at the folder of the test, or else at pytest's root directory. What
@@ -99,10 +99,10 @@ class Cascade:
             found = found.override(settings, "settings")
         number = self._asked("replications", replications, 1, 10**6)
         given = self._asked("seed", seed, 0, MOST_SEED)
-        return Replicated(found, found.model.seed if given is None else given, number, self._runs)
+        return LazyRuns(found, found.model.seed if given is None else given, number, self._runs)
 
     @_short
-    def check(self, result: Replicated, *objectives: str, **thresholds: str) -> None:
+    def check(self, result: LazyRuns, *objectives: str, **thresholds: str) -> None:
         """Fail where one of the objectives is missed, such as "p99 < 5s", p99_9="<5s".
 
         With neither, those of the scenario are checked. Over replications their means decide.
@@ -123,8 +123,8 @@ class Cascade:
     @_short
     def no_worse(
         self,
-        before: str | Replicated,
-        after: str | Replicated,
+        before: str | LazyRuns,
+        after: str | LazyRuns,
         *,
         scenario: str | Path | Scenario | None = None,
         on: str = "p99",
@@ -139,7 +139,8 @@ class Cascade:
         what is worse at best fails, what is no worse at worst passes, and all else is an error.
         """
         __tracebackhide__ = True
-        parse_tolerance(by, check_named(on, "cascade.no_worse: on"))  # before anything is simulated
+        check_measure(on, "cascade.no_worse: on")  # before anything is simulated
+        parse_tolerance(by, on)
         pair = side_by_side(self._taken(before, scenario), self._taken(after, scenario))
         found = change(*pair, on, by)
         if found.worse:
@@ -148,7 +149,7 @@ class Cascade:
     @_short
     def baseline(
         self,
-        result: Replicated,
+        result: LazyRuns,
         name: str = "",
         *,
         absolute: str | None = None,
@@ -169,7 +170,7 @@ class Cascade:
         allowed = parse_allowed(absolute, relative)
         path = self._baseline_path(name)
         shown = from_root(self._node, path)
-        result = result.told()
+        result = result.enough()
         if self._config.getoption("cascade_update"):
             write_baseline(path, baseline_of(result, self._test))
             self._note(written(result, shown, by_interval=allowed is None))
@@ -187,8 +188,8 @@ class Cascade:
         if found.outdated:
             self._note(outdated(found, shown))
 
-    def _taken(self, given: str | Replicated, scenario: str | Path | Scenario | None) -> Replicated:
-        if isinstance(given, Replicated):
+    def _taken(self, given: str | LazyRuns, scenario: str | Path | Scenario | None) -> LazyRuns:
+        if isinstance(given, LazyRuns):
             return given
         if not isinstance(given, str):
             message = f"expected what cascade.run returns, or a variant, got {show(given)}"
@@ -254,7 +255,7 @@ def _expect(value: Any, kind: Any, name: str, right: str, call: str = "run") -> 
 
 
 def _expect_result(value: Any, source: str) -> None:
-    if not isinstance(value, Replicated):
+    if not isinstance(value, LazyRuns):
         raise ScenarioError(f"expected what cascade.run returns, got {show(value)}", source)
 
 

@@ -18,9 +18,12 @@ from cascadesim.scenario.objectives import ObjectiveText, parse_objective
 from cascadesim.scenario.paths import dotted
 from cascadesim.scenario.source import flow, read
 from cascadesim.scenario.validate import validated
-from cascadesim.studies.judged import check_classes
-from cascadesim.studies.replicated import check_measure
-from cascadesim.studies.thresholds import parse_allowed, parse_tolerance
+from cascadesim.studies.thresholds import (
+    check_classes,
+    check_measure,
+    parse_allowed,
+    parse_tolerance,
+)
 from cascadesim.values.errors import ScenarioError, one_line, show, suggest
 from cascadesim.values.strict import Strict
 from cascadesim.values.units import Count, Seed, Text
@@ -31,10 +34,10 @@ if TYPE_CHECKING:
 
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.source import Document, Location
-    from cascadesim.studies.replicated import Replicated
+    from cascadesim.studies.runs import LazyRuns
 
     Check = Callable[[Cascade], None]
-    Run = Callable[[Cascade, Scenario], Replicated]
+    Run = Callable[[Cascade, Scenario], LazyRuns]
 
 
 WIDTH = 80  # of a terminal
@@ -145,7 +148,7 @@ class TestsFile(_YamlFile):
             scenario = load_near(self, tests.scenario)
         tested = _side(scenario, tests.variant, tests.settings, document, ("variant",))
 
-        def run(cascade: Cascade, side: Scenario) -> Replicated:
+        def run(cascade: Cascade, side: Scenario) -> LazyRuns:
             return cascade.run(side, replications=tests.replications, seed=tests.seed)
 
         yield from self._objectives(tests, document, tested, run)
@@ -186,7 +189,7 @@ class TestsFile(_YamlFile):
             yield self._item(_compared(each), check, document, at)
 
     def _baseline(
-        self, given: Allowed, document: Document, run: Callable[[Cascade], Replicated]
+        self, given: Allowed, document: Document, run: Callable[[Cascade], LazyRuns]
     ) -> CascadeItem:
         with _at(document, ("baseline",)):
             parse_allowed(given.absolute, given.relative)

@@ -11,22 +11,22 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import difference
+from cascadesim.analysis.contrast import FEWEST
 from cascadesim.analysis.summary import objective_outcomes
 from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.source import flow
 from cascadesim.shown import lower_bound
-from cascadesim.studies.thresholds import FEWEST
 from cascadesim.values.errors import cut, one_line
 from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cascadesim.analysis.contrast import Contrast
     from cascadesim.analysis.intervals import Interval
+    from cascadesim.analysis.judged import Judged
     from cascadesim.studies.baseline import Drift
-    from cascadesim.studies.judged import Judged
-    from cascadesim.studies.replicated import Replicated
-    from cascadesim.studies.thresholds import Change
+    from cascadesim.studies.runs import LazyRuns
 
 WIDTH = 68
 _LEAST = 0.0005  # seconds, what rounds to nothing
@@ -36,7 +36,7 @@ _LABEL = 24  # characters of a name in a table
 _SETTINGS = ("without", "with")  # labels of sides that differ in settings given beside them
 
 
-def missed(result: Replicated, judged: Sequence[Judged]) -> str:
+def missed(result: LazyRuns, judged: Sequence[Judged]) -> str:
     """Return the text for objectives that are missed."""
     texts = [each.objective.text for each in judged]
     title = _titled(texts, "objectives", f"{'are' if len(texts) > 1 else 'is'} missed")
@@ -45,7 +45,7 @@ def missed(result: Replicated, judged: Sequence[Judged]) -> str:
     return "\n\n".join(parts)
 
 
-def _verdict(result: Replicated, each: Judged) -> str:
+def _verdict(result: LazyRuns, each: Judged) -> str:
     metric, measure = each.objective.metric, each.objective.measure
     if math.isnan(each.value.estimate):
         return "No request arrives between warm-up and horizon."
@@ -69,7 +69,7 @@ def _verdict(result: Replicated, each: Judged) -> str:
     return "\n".join([text, *_table([(f"{measure} is made of", "seconds"), *rows])])
 
 
-def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> str:
+def worsened(before: LazyRuns, after: LazyRuns, change: Contrast, by: str) -> str:
     """Return the text for a measure that is worse than it may be.
 
     What unfinished requests could move is a lower bound, and the difference the least of it.
@@ -80,8 +80,9 @@ def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> 
         title = f"{change.measure} is worse with settings than without\n{_said(given)}"
     else:
         title = f"{change.measure} is worse in {labels[1]} than in {labels[0]}"
-    least = change.best or change
-    bound = ("> " if change.sign > 0 else "< ") if change.best else ""
+    least = change.kindest
+    bound = ("> " if change.sign > 0 else "< ") if any(change.at_least) else ""
+    tolerated = change.sign * change.tolerance.of(least.before.estimate)
     mean, half = _both(change.measure, least.difference, "+")
     rows = [
         ("", "mean", "± half its 95% interval"),
@@ -90,7 +91,7 @@ def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> 
             for label, each in zip(labels, (before, after), strict=True)
         ),
         ("difference", f"{bound}{mean}", half),
-        (f"allowed (by {by})", _amount(change.measure, change.sign * least.tolerated, "+"), ""),
+        (f"allowed (by {by})", _amount(change.measure, tolerated, "+"), ""),
     ]
     worlds = f"{before.worlds}, in pairs"
     name = before.title if labels == _SETTINGS else before.given.name
@@ -102,7 +103,7 @@ def worsened(before: Replicated, after: Replicated, change: Change, by: str) -> 
     return "\n\n".join(part for part in parts if part)
 
 
-def _growth(before: Replicated, after: Replicated, name: str, labels: Sequence[str]) -> str:
+def _growth(before: LazyRuns, after: LazyRuns, name: str, labels: Sequence[str]) -> str:
     made = [each.composition(name) for each in (before, after)]
     old, new = (each.by_cause for each in made)
     grown = sorted(difference(old, new).items(), key=lambda cause: -cause[1])
@@ -116,7 +117,7 @@ def _growth(before: Replicated, after: Replicated, name: str, labels: Sequence[s
     return "\n".join([*_table([heading, *rows]), *_most("by setting", settings)])
 
 
-def _ends(before: Replicated, after: Replicated, name: str, labels: Sequence[str]) -> str:
+def _ends(before: LazyRuns, after: LazyRuns, name: str, labels: Sequence[str]) -> str:
     outcomes = set(objective_outcomes(name)) - {Outcome.OK} or {*ERRORS, Outcome.DEGRADED}
     old, new = (each.ended(outcomes) for each in (before, after))
     grown = sorted(difference(old, new).items(), key=lambda end: -end[1])[:_FEW]
@@ -170,9 +171,9 @@ def _pairing(found: Drift) -> str:
 
 def _drift_row(found: Drift, name: str) -> tuple[str, ...]:
     one = found.changes[name]
-    now = lower_bound(f"{one.after:.3f}", found.now.at_least(name))
-    then = lower_bound(f"{one.before:.3f}", found.baseline.percentiles[name].at_least)
-    allowed = one.before if found.same else one.allowed
+    now = lower_bound(f"{one.after.estimate:.3f}", found.now.at_least(name))
+    then = lower_bound(f"{one.before.estimate:.3f}", found.baseline.percentiles[name].at_least)
+    allowed = one.before.estimate if found.same else one.allowed
     return (name, then, now, f"{allowed:.3f}", found.verdict(name))
 
 
@@ -202,9 +203,8 @@ def _causes(found: Drift) -> str:
 def _in_milliseconds(found: Drift, name: str) -> dict[str, int]:
     """Return the change of a percentile by cause, rounded so that it adds up to what is shown."""
     one = found.changes[name]
-    return apportioned(
-        found.by_cause(name), round(1000 * round(one.after, 3)) - round(1000 * round(one.before, 3))
-    )
+    before, after = (round(1000 * round(each.estimate, 3)) for each in (one.before, one.after))
+    return apportioned(found.by_cause(name), after - before)
 
 
 def apportioned(seconds: dict[str, float], total: int) -> dict[str, int]:
@@ -242,7 +242,7 @@ def outdated(found: Drift, path: str) -> str:
     return "\n".join([f"out of date: {path}", *(f"  {line}" for line in since)])
 
 
-def written(result: Replicated, path: str, *, by_interval: bool) -> str:
+def written(result: LazyRuns, path: str, *, by_interval: bool) -> str:
     """Return the lines on a baseline that was written, also where its intervals will not do."""
     if not by_interval or result.count >= FEWEST:
         return f"written: {path}"
@@ -260,7 +260,7 @@ def _most(title: str, amounts: dict[str, float], sign: str = "+") -> list[str]:
     return [f"{title}:", *(f"  {by:{sign}.3f} s {one_line(name)}" for name, by in shown)]
 
 
-def _labels(before: Replicated, after: Replicated) -> tuple[str, str]:
+def _labels(before: LazyRuns, after: LazyRuns) -> tuple[str, str]:
     same = (before.given.name, before.given.variant) == (after.given.name, after.given.variant)
     if same and after.given.overrides and not before.given.overrides:
         return _SETTINGS
@@ -319,7 +319,7 @@ def _both(measure: str, interval: Interval, sign: str = "") -> tuple[str, str]:
     return _amount(measure, interval.estimate, sign), f"± {_amount(measure, interval.half_width)}"
 
 
-def _bounded(measure: str, of: Replicated) -> tuple[str, str]:
+def _bounded(measure: str, of: LazyRuns) -> tuple[str, str]:
     """Return the mean of a measure, after ">" where it is a lower bound, and half its interval."""
     mean, half = _both(measure, of.measure(measure))
     return lower_bound(mean, of.at_least(measure)), half

@@ -15,7 +15,6 @@ from cascadesim.report.marks import Marked, marked_values, scenario_text
 from cascadesim.report.settings import SettingEffect, setting_effects
 from cascadesim.report.timeline import Opened, Timeline, opened, timelines
 from cascadesim.report.verdict import verdict
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.source import flow
 from cascadesim.studies.compare import Comparison, compare
 from cascadesim.studies.execution import HERE, Execution
@@ -92,9 +91,7 @@ def report(
     )
     replay = Replay(scenario, comparison.results)
     text = scenario_text(scenario)
-    plans = {
-        label: compile_plan(result.scenario.model) for label, result in comparison.results.items()
-    }
+    plans = {label: result.plan for label, result in comparison.results.items()}
     return Report(
         scenario=scenario,
         comparison=comparison,

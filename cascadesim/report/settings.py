@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.analysis.composition import composition
-from cascadesim.analysis.intervals import Interval
 from cascadesim.scenario.listing import setting
 from cascadesim.scenario.source import flow
 from cascadesim.studies.compare import compare
@@ -17,8 +16,9 @@ from cascadesim.values.errors import ScenarioError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cascadesim.analysis.contrast import Contrast
     from cascadesim.scenario.load import Scenario
-    from cascadesim.studies.compare import Comparison, Difference
+    from cascadesim.studies.compare import Comparison
     from cascadesim.studies.execution import Execution
 
 MOST_REPLICATIONS = 4  # in which settings are changed back, as there are many of them
@@ -44,7 +44,7 @@ class SettingEffect:
     blamed: float
     first_blamed: float
     p99: float
-    back: Difference | None
+    back: Contrast | None
 
     @property
     def moves(self) -> bool:
@@ -138,12 +138,12 @@ class _Change:
 
     def _backs(
         self, execution: Execution, progress: Callable[[float], None] | None
-    ) -> tuple[float, dict[str, Difference]]:
+    ) -> tuple[float, dict[str, Contrast]]:
         """Return the p99, and its difference with each setting changed back."""
         comparison = self._comparison
         p99 = comparison.percentile(self._label, "p99").estimate
         if len(self._paths) <= 1:
-            back = _reversed(comparison.differences[self._label]["p99"])
+            back = comparison.differences[self._label]["p99"].turned
             return p99, dict.fromkeys(self._paths, back)
         changed = {path: each for path in self._paths if (each := self._back(path)) is not None}
         own_scenario = comparison.results[self._label].scenario.resolved()
@@ -175,11 +175,3 @@ class _Change:
             return self._base.override({**settings, **self._given}).resolved()
         except ScenarioError:
             return None  # no valid scenario without the other changes
-
-
-def _reversed(difference: Difference) -> Difference:
-    """Return the difference as it is seen from the other side."""
-    own = difference.interval
-    interval = Interval(-own.estimate, -own.high, -own.low, own.level)
-    bound = {"<": ">", ">": "<"}.get(difference.bound, "")
-    return replace(difference, interval=interval, bound=bound)

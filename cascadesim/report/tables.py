@@ -16,11 +16,12 @@ from cascadesim.values.outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cascadesim.analysis.contrast import Contrast
+    from cascadesim.analysis.judged import Judged
     from cascadesim.report.data import Report
     from cascadesim.report.settings import SettingEffect
     from cascadesim.scenario.objectives import Objective
-    from cascadesim.studies.compare import Comparison, Difference
-    from cascadesim.studies.judged import Judged
+    from cascadesim.studies.compare import Comparison
 
 COMPOSED = ("p50", "p95", "p99", "max")  # the percentiles that are taken apart
 _SLOWEST = 5  # requests of each variant
@@ -162,7 +163,7 @@ def differences(report: Report) -> Table:
     return Table(f"Difference from {comparison.first}", columns, rows)
 
 
-def _difference(difference: Difference) -> Cell:
+def _difference(difference: Contrast) -> Cell:
     change = difference.interval.estimate
     if math.isnan(change):
         return Cell("?", math.inf, "faint")  # the difference of two lower bounds says nothing

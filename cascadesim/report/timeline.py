@@ -14,7 +14,6 @@ import numpy as np
 from cascadesim.analysis.breakers import breaker_paths, state_spans
 from cascadesim.plots.layout import TimeTicks, faults, shades
 from cascadesim.plots.thin import same_requests
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
@@ -143,7 +142,7 @@ def _opened(variant: str, breaker: str, spans: list[StateSpan], when: Instants) 
 
 def _not_closed(result: Result) -> dict[str, list[StateSpan]]:
     """Return when each breaker of the plan, by its dotted path, is not closed."""
-    plan = compile_plan(result.scenario.model)
+    plan = result.plan
     return {
         path: [
             span

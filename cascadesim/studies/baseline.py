@@ -1,4 +1,4 @@
-"""Baselines: what a scenario came to once, in a file that people read, and what has changed since.
+"""Baselines: figures of a scenario in a file that people read, and what has changed since.
 
 The file holds each replication's percentiles, so that later ones of the same seed are paired with
 them. pytest-regressions and syrupy compare what they store number by number or letter by letter,
@@ -18,30 +18,30 @@ from ruamel.yaml import YAML
 
 from cascadesim import __version__
 from cascadesim.analysis.composition import difference
-from cascadesim.analysis.intervals import LEVEL, Interval
+from cascadesim.analysis.contrast import (
+    FEWEST,
+    NO_TOLERANCE,
+    Contrast,
+    Method,
+    Tolerance,
+    contrast,
+    means_alone,
+    paired,
+    welch,
+)
+from cascadesim.analysis.intervals import LEVEL
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.files import write_files
 from cascadesim.scenario.source import read
 from cascadesim.scenario.validate import validated
-from cascadesim.studies.run import write_files
-from cascadesim.studies.thresholds import (
-    FEWEST,
-    Change,
-    Tolerance,
-    bounded,
-    bounds_of,
-    paired_interval,
-    welch_interval,
-)
 from cascadesim.values.errors import ScenarioError, show
 from cascadesim.values.strict import Strict
 from cascadesim.values.units import Count, Seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from cascadesim.studies.replicated import Replicated
-    from cascadesim.studies.thresholds import Compare
+    from cascadesim.studies.runs import LazyRuns
 
 DIGITS = 6  # significant ones that a file holds
 ROUNDING = 10 ** (1 - DIGITS)  # what a value may differ by from that, as a share
@@ -82,8 +82,8 @@ class Drift:
     """
 
     baseline: Baseline
-    now: Replicated
-    changes: dict[str, Change]
+    now: LazyRuns
+    changes: dict[str, Contrast]
     paired: int
     same: bool
 
@@ -101,7 +101,7 @@ class Drift:
         one = self.changes[name]
         was_open = self.baseline.percentiles[name].at_least
         if self.same:
-            if abs(one.after - one.before) > one.tolerated:
+            if abs(one.after.estimate - one.before.estimate) > one.tolerated:
                 return "other"
             return "unfinished" if self.now.at_least(name) and not was_open else ""
         if one.worse:
@@ -128,11 +128,12 @@ class Drift:
         """Return by how many seconds each cause of a percentile grew; adds up to its change.
 
         A file holds causes as means of all its replications, so where fewer were compared they are
-        scaled to what those came to.
+        scaled to the percentile of those.
         """
         one = self.changes[name]
         then, now = self.baseline.percentiles[name].by_cause_s, self.now.composition(name).by_cause
-        return difference(_scaled(then, one.before), _scaled(now, one.after))
+        before, after = one.before.estimate, one.after.estimate
+        return difference(_scaled(then, before), _scaled(now, after))
 
 
 def _scaled(amounts: dict[str, float], total: float) -> dict[str, float]:
@@ -141,7 +142,7 @@ def _scaled(amounts: dict[str, float], total: float) -> dict[str, float]:
     return {name: amount * (total / now if now else 0.0) for name, amount in amounts.items()}
 
 
-def baseline_of(now: Replicated, test: str) -> Baseline:
+def baseline_of(now: LazyRuns, test: str) -> Baseline:
     """Return the baseline that a run makes; figures are rounded to DIGITS. Raises ScenarioError."""
     _check_measured(now)
     return Baseline(
@@ -156,7 +157,7 @@ def baseline_of(now: Replicated, test: str) -> Baseline:
     )
 
 
-def _stored(now: Replicated, name: str) -> StoredPercentile:
+def _stored(now: LazyRuns, name: str) -> StoredPercentile:
     interval = now.measure(name)
     bounds = {"low_s": interval.low, "high_s": interval.high} if now.count >= FEWEST else {}
     made = now.composition(name).by_cause
@@ -169,8 +170,8 @@ def _stored(now: Replicated, name: str) -> StoredPercentile:
     )
 
 
-def _check_measured(now: Replicated) -> None:
-    if not all(each.requests for each in now.replications):
+def _check_measured(now: LazyRuns) -> None:
+    if not all(run.requests for run in now.replications):
         message = "no request arrives between warm-up and horizon"
         raise ScenarioError(message, now.given.document.source)
 
@@ -180,7 +181,7 @@ def rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def check_same(baseline: Baseline, now: Replicated, source: str) -> None:
+def check_same(baseline: Baseline, now: LazyRuns, source: str) -> None:
     """Raise a ScenarioError where the baseline in a file is that of something else."""
     then, given = (baseline.scenario, baseline.variant), (now.given.name, now.given.variant)
     if then != given:
@@ -193,7 +194,7 @@ def _titled(name: str, variant: str | None) -> str:
     return show(name) + (f" at the variant {show(variant)}" if variant else "")
 
 
-def drift(baseline: Baseline, now: Replicated, tolerance: Tolerance | None = None) -> Drift:
+def drift(baseline: Baseline, now: LazyRuns, tolerance: Tolerance | None = None) -> Drift:
     """Return what has changed since a baseline.
 
     Replications of the same seed are compared in pairs, as far as both have them; others by Welch's
@@ -204,63 +205,51 @@ def drift(baseline: Baseline, now: Replicated, tolerance: Tolerance | None = Non
     _check_measured(now)
     same = baseline.settings == now.settings and baseline.seed == now.seed
     fewest = min(baseline.replications, now.count)
-    paired = fewest if baseline.seed == now.seed else 0
+    few = fewest if baseline.seed == now.seed else 0  # that can be paired
     if tolerance is None and not same and fewest < FEWEST:
         message = (
             f"needs {FEWEST} replications or more to tell a change from noise, then and now, and "
             f'has {baseline.replications} and {now.count}; or say what is allowed: relative="2%"'
         )
         raise ScenarioError(message, f"baseline of {baseline.test}")
-    now = replace(now, number=paired or now.count)
-    level = 1 - (1 - LEVEL) / len(baseline.percentiles)
-    compare: Compare = partial(paired_interval if paired else welch_interval, level=level)
-    if same or tolerance is not None:
-        compare = _means
+    now = replace(now, number=few or now.count)
+    method: Method = means_alone
+    if tolerance is None and not same:
+        level = 1 - (1 - LEVEL) / len(baseline.percentiles)
+        method = partial(paired if few else welch, level=level)
+    allowed = tolerance or NO_TOLERANCE
+    allowed = replace(allowed, share=allowed.share + ROUNDING)
     changes = {
-        name: _change(name, stored, now, paired, compare, tolerance or Tolerance())
+        name: contrast(name, _before(stored, few), now.bounds(name), allowed, method)
         for name, stored in baseline.percentiles.items()
     }
-    return Drift(baseline, now, changes, paired, same and tolerance is None)
+    return Drift(baseline, now, changes, few, same and tolerance is None)
 
 
-def _change(
-    name: str,
-    stored: StoredPercentile,
-    now: Replicated,
-    paired: int,
-    compare: Compare,
-    tolerance: Tolerance,
-) -> Change:
-    values = stored.replications_s[: paired or None]
-    before = [(value, inf if stored.at_least else value) for value in values]
-    allowed = Tolerance(tolerance.share + ROUNDING, tolerance.amount)
-    return bounded(name, before, bounds_of(now, name), allowed, compare)
-
-
-def _means(before: Sequence[float], after: Sequence[float]) -> Interval:
-    """Return the difference of means as if there were no noise, so that they decide alone."""
-    by = sum(after) / len(after) - sum(before) / len(before)
-    return Interval(by, by, by)
+def _before(stored: StoredPercentile, few: int) -> list[tuple[float, float]]:
+    """Return the least and most of a percentile in the first `few` replications, or in all."""
+    values = stored.replications_s[: few or None]
+    return [(value, inf if stored.at_least else value) for value in values]
 
 
 def read_baseline(path: Path) -> Baseline:
     """Return the baseline in a file. Raises ScenarioError with file, line and column."""
     document = read(path)
-    found = validated(document, Baseline)
-    for name, stored in found.percentiles.items():
+    baseline = validated(document, Baseline)
+    for name, stored in baseline.percentiles.items():
         at = ("percentiles", name)
         if name not in PERCENTILES:
             message = f"expected one of {', '.join(PERCENTILES)}"
             raise ScenarioError(message, document.mark(at, key=True), ".".join(at))
-        if len(stored.replications_s) != found.replications:
-            message = f"expected {found.replications} values, one a replication"
+        if len(stored.replications_s) != baseline.replications:
+            message = f"expected {baseline.replications} values, one a replication"
             place = document.mark((*at, "replications_s"))
             raise ScenarioError(message, place, ".".join((*at, "replications_s")))
     for name in PERCENTILES:
-        if name not in found.percentiles:
+        if name not in baseline.percentiles:
             message = f"{name} is missing; `pytest --cascade-update` writes all of them"
             raise ScenarioError(message, document.mark(("percentiles",), key=True), "percentiles")
-    return found
+    return baseline
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:

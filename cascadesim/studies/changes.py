@@ -93,7 +93,7 @@ class _Walk:
             yield from self._entries(at, to, old, new)
 
     def _matched(self, old: dict[Any, Location], new: dict[Any, Location]) -> Found:
-        """Compare what goes by the same key in both."""
+        """Compare the values of the same key in both."""
         for key, at in old.items():
             if key in new:
                 yield from self.between(at, new[key])

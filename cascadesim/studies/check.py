@@ -199,7 +199,7 @@ def _ever_ends(target: StagePlan, around: Around, i: int) -> bool:
 
 
 def _fills(stage: StagePlan) -> bool:
-    """Return whether a stage whose calls never end comes to refuse others."""
+    """Return whether a stage refuses others at some point, if its calls never end."""
     pool = stage.pool
     finite = pool is not None and min(pool.limit, pool.max_connections) < math.inf
     return finite or (not stage.blocks and stage.concurrency + stage.queue_limit < math.inf)

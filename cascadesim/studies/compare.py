@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.analysis.composition import Composition, mean_composition
+from cascadesim.analysis.contrast import Contrast, contrast, corrected
 from cascadesim.analysis.decomposition import Decomposition
-from cascadesim.analysis.intervals import LEVEL, Interval, holm, mean_interval, p_value
+from cascadesim.analysis.intervals import LEVEL, Interval
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
-from cascadesim.scenario.compile import compile_plan
+from cascadesim.outputs import output
 from cascadesim.shown import (
     OVER_TIME,
     SECONDS,
@@ -25,20 +26,11 @@ from cascadesim.shown import (
 )
 from cascadesim.sparkline import Sparkline, sparklines
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.judged import Judged, judge, plain
 from cascadesim.studies.precision import MOST, Precision, parse_precision, until_precise
 from cascadesim.studies.replay import at_variants, part_of, run_each
-from cascadesim.studies.replications import (
-    HEADLINE,
-    MEASURES,
-    Job,
-    Replication,
-    Variant,
-    at_least,
-    interval,
-    measured,
-)
+from cascadesim.studies.replications import HEADLINE, Job, Variant, measured
 from cascadesim.studies.run import seed_of
+from cascadesim.studies.runs import KeptRuns
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
 
@@ -48,38 +40,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.replications import Replication
     from cascadesim.studies.run import Result
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How a variant differs from the first in one percentile, in seconds, over replications.
-
-    `p_value` is that of no difference, corrected for the number of variants (Holm); it and the
-    interval are NaN for a single replication. `bound` is ">" where the difference is at least so
-    much, as the variant's percentile is a lower bound, and "<" where the first one's is.
-    """
-
-    interval: Interval
-    p_value: float
-    bound: str = ""
-
-    @property
-    def seen(self) -> bool:
-        """Return whether the replications show a difference, at the level of the interval."""
-        return self.p_value < 1 - self.interval.level
+    from cascadesim.studies.runs import Runs
 
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Shown):
     """Variants by label; the first is what the others are compared with.
 
-    `results` are the runs of replication 0, `replications` what each replication came to.
+    `results` are the runs of replication 0, `runs` hold what is kept of every replication.
     """
 
     results: dict[str, Result]
-    replications: Mapping[str, tuple[Replication, ...]]
+    runs: dict[str, KeptRuns]
     precision: Precision | None = None  # that was asked for
 
     @property
@@ -88,25 +64,28 @@ class Comparison(Shown):
         return next(iter(self.results))
 
     @property
+    def replications(self) -> dict[str, tuple[Replication, ...]]:
+        """Return what is kept of each replication, by label."""
+        return {label: runs.replications for label, runs in self.runs.items()}
+
+    @property
     def count(self) -> int:
         """Return the number of replications."""
-        return len(self.replications[self.first])
+        return self.runs[self.first].count
 
     def reached(self, label: str) -> float:
         """Return half the interval of the measure that a precision was asked of, as a share."""
         assert self.precision is not None
-        return self.precision.reached(self.replications[label])
+        return self.precision.reached(self.runs[label])
 
     @property
     def met(self) -> bool:
         """Return whether every variant meets every objective of its scenario, see `objectives`."""
-        return all(each.met for label in self.results for each in self.objectives(label))
+        return all(runs.met for runs in self.runs.values())
 
     def objectives(self, label: str) -> list[Judged]:
-        """Return what every objective of a variant came to."""
-        judgements = zip(*(each.objectives for each in self.replications[label]), strict=True)
-        objectives = self.results[label].scenario.objectives
-        return [judge(*both) for both in zip(objectives, judgements, strict=True)]
+        """Return every objective of a variant, held against all replications."""
+        return self.runs[label].objectives
 
     def measures(self, label: str) -> dict[str, Interval]:
         """Return the mean of every measure over replications, with its interval.
@@ -114,59 +93,30 @@ class Comparison(Shown):
         Percentiles and the mean latency are in seconds, goodput in replies per second, rates are
         shares.
         """
-        return {name: interval(self.replications[label], name) for name in MEASURES}
+        return self.runs[label].measures
 
     def percentile(self, label: str, name: str) -> Interval:
         """Return the mean of a percentile over replications, with its interval, in seconds."""
-        return interval(self.replications[label], name)
+        return self.runs[label].measure(name)
 
     def at_least(self, label: str, name: str) -> bool:
         """Return whether unfinished requests could move a measure up."""
-        return at_least(self.replications[label], name)
+        return self.runs[label].at_least(name)
 
     @cached_property
-    def differences(self) -> dict[str, dict[str, Difference]]:
-        """Return the difference from the first variant, by label and percentile."""
-        others = [label for label in self.results if label != self.first]
-        found: dict[str, dict[str, Difference]] = {label: {} for label in others}
-        for name in PERCENTILES:
-            changes = {label: self._changes(label, name) for label in others}
-            corrected = holm(
-                [self._p_value(label, name, values) for label, values in changes.items()]
-            )
-            for label, p in zip(others, corrected, strict=True):
-                bound = self._bound(label, name)
-                found[label][name] = Difference(mean_interval(changes[label]), p, bound)
-        return found
+    def differences(self) -> dict[str, dict[str, Contrast]]:
+        """Return the difference from the first variant, by label and percentile.
 
-    def _bound(self, label: str, name: str) -> str:
-        if self.at_least(self.first, name):
-            return "<"
-        return ">" if self.at_least(label, name) else ""
-
-    def _p_value(self, label: str, name: str, changes: Sequence[float]) -> float:
-        """Return that of no difference, NaN where a lower bound leaves the difference open."""
-        change = mean_interval(changes).estimate
-        open_up, open_down = self.at_least(label, name), self.at_least(self.first, name)
-        if (open_up and change <= 0) or (open_down and change >= 0):
-            return math.nan
-        return p_value(changes)
-
-    def _changes(self, label: str, name: str) -> list[float]:
-        """Return differences by replication, NaN where they would be of two lower bounds."""
-        if self.at_least(label, name) and self.at_least(self.first, name):
-            return [math.nan] * self.count
-        return [
-            own.measures[name] - base.measures[name]
-            for own, base in zip(
-                self.replications[label], self.replications[self.first], strict=True
-            )
-        ]
+        p-values are corrected for the number of variants (Holm).
+        """
+        by_name = {name: differences(self.runs, name) for name in PERCENTILES}
+        others = list(self.runs)[1:]
+        return {label: {name: by_name[name][label] for name in PERCENTILES} for label in others}
 
     @property
     def headline(self) -> str:
         """Return the latency that is taken apart: of the first objective of one, else the p99."""
-        return _headline(self.results[self.first].scenario)
+        return self.runs[self.first].variant.headline
 
     def composition(self, label: str) -> Composition:
         """Return what the headline is made of, as the mean over replications that have requests.
@@ -174,8 +124,8 @@ class Comparison(Shown):
         Its parts add up to the mean of the headline.
         """
         parts = self.results[label].records.parts
-        made = [dict(zip(parts, each.parts, strict=False)) for each in self.replications[label]]
-        return mean_composition([Composition(each) for each in made])
+        seconds = [dict(zip(parts, run.parts, strict=False)) for run in self.replications[label]]
+        return mean_composition([Composition(by_part) for by_part in seconds])
 
     def decomposition(self, label: str) -> Decomposition | None:
         """Return by what the headline changed from the first variant.
@@ -183,12 +133,12 @@ class Comparison(Shown):
         None where a replication has no requests, so that there is no mean.
         """
         labels, name = (self.first, label), self.headline
-        if any(math.isnan(self.measures(each)[name].estimate) for each in labels):
+        if any(math.isnan(self.percentile(one, name).estimate) for one in labels):
             return None
-        before, after = (self.composition(each) for each in labels)
-        first_at_least, at_least = (self.at_least(each, name) for each in labels)
+        before, after = (self.composition(one) for one in labels)
+        first_at_least, at_least = (self.at_least(one, name) for one in labels)
         difference = self.differences.get(label, {}).get(name)
-        seen = None if self.count == 1 or difference is None else difference.seen
+        seen = None if difference is None else difference.seen
         return Decomposition(name, before, after, first_at_least, at_least, seen)
 
     def pairs(self, label: str) -> tuple[int, int] | None:
@@ -196,13 +146,7 @@ class Comparison(Shown):
 
         Over all replications; None where the two did not meet the same requests.
         """
-        better = worse = 0
-        for replication in self.replications[label]:
-            if replication.better is None or replication.worse is None:
-                return None
-            better += replication.better
-            worse += replication.worse
-        return better, worse
+        return self.runs[label].pairs
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -222,21 +166,21 @@ class Comparison(Shown):
         return [(label, name) for label in self.results for name in PERCENTILES]
 
     def _row(self, label: str, name: str) -> dict[str, Any]:
-        own = self.percentile(label, name)
-        if label == self.first:
-            difference = Difference(Interval(0.0, math.nan, math.nan), math.nan)
-        else:
-            difference = self.differences[label][name]
+        mean = self.percentile(label, name)
+        difference, p_value = Interval(0.0, math.nan, math.nan), math.nan
+        if label != self.first:
+            change = self.differences[label][name]
+            difference, p_value = change.interval, change.p_value
         return {
             "variant": label,
             "percentile": name,
-            "latency_s": own.estimate,
-            "low_s": own.low,
-            "high_s": own.high,
-            "difference_s": difference.interval.estimate,
-            "difference_low_s": difference.interval.low,
-            "difference_high_s": difference.interval.high,
-            "p_value": difference.p_value,
+            "latency_s": mean.estimate,
+            "low_s": mean.low,
+            "high_s": mean.high,
+            "difference_s": difference.estimate,
+            "difference_low_s": difference.low,
+            "difference_high_s": difference.high,
+            "p_value": p_value,
             "at_least": self.at_least(label, name),
             "first_at_least": self.at_least(self.first, name),
         }
@@ -284,9 +228,9 @@ class Comparison(Shown):
         better, worse = self.pairs(label) or (None, None)
         made = None if label == self.first else self.decomposition(label)
         return self.results[label].to_dict() | {
-            "objectives": [each.to_dict() for each in self.objectives(label)],
+            "objectives": [judged.to_dict() for judged in self.objectives(label)],
             "percentiles": rows,
-            "measures": {name: plain("mean", each) for name, each in self.measures(label).items()},
+            "measures": {name: mean.to_dict("mean") for name, mean in self.measures(label).items()},
             "decomposition": made and made.to_dict(),
             "better": better,
             "worse": worse,
@@ -298,9 +242,8 @@ class Comparison(Shown):
         Raises ScenarioError where there is no such figure of variants, no requests to draw, or more
         variants than can be told apart.
         """
-        from cascadesim.plots.kinds import draw  # matplotlib is slow to import
-
-        return draw(kind, self, ax)
+        axes: Axes = output("draw")(kind, self, ax)
+        return axes
 
     def _title(self) -> str:
         result = self.results[self.first]
@@ -311,11 +254,11 @@ class Comparison(Shown):
 
     def _table(self) -> pd.DataFrame:
         if self.count == 1:
-            return table({label: figures(each.summary) for label, each in self.results.items()})
+            return table({label: figures(result.summary) for label, result in self.results.items()})
         return table({label: self._figures(label) for label in self.results})
 
     def _sparklines(self) -> dict[str, Sparkline]:
-        return sparklines({label: each.records for label, each in self.results.items()})
+        return sparklines({label: result.records for label, result in self.results.items()})
 
     def _sparklines_of(self) -> str:
         return OVER_TIME if self.count == 1 else f"{OVER_TIME}, first replication"
@@ -328,10 +271,10 @@ class Comparison(Shown):
         }
         rows["goodput /s"] = plus_minus(measures["goodput"])
         rows["error rate"] = percent_plus_minus(measures["error_rate"])
-        for each in self.objectives(label):
-            often = each.met_in if each.met else self.count - each.met_in
-            verdict = "met" if each.met else "missed"
-            rows[each.objective.text] = f"{verdict} in {often} of {self.count}"
+        for judged in self.objectives(label):
+            often = judged.met_in if judged.met else self.count - judged.met_in
+            verdict = "met" if judged.met else "missed"
+            rows[judged.objective.text] = f"{verdict} in {often} of {self.count}"
         return rows
 
 
@@ -364,49 +307,54 @@ def compare(
     progress = progress or (lambda _: None)
     chosen = _chosen(scenarios, variants, settings)
     if steps == 1:
-        results = run_each(settled(chosen, seed), seed, progress)
-        return Comparison(results, _by_label(results, [_alone(results, _variants(results))]))
-    seeds = {seed_of(each, seed) for each in chosen.values()}
+        return side_by_side(run_each(settled(chosen, seed), seed, progress))
+    seeds = {seed_of(scenario, seed) for scenario in chosen.values()}
     if len(seeds) > 1:
         message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
         raise ScenarioError(message, scenarios[0].document.source)
     (seed,) = seeds
     with execution.open() as runner:
         results = run_each(settled(chosen, seed, runner.run), seed, part_of(progress, 0, steps))
-        plans = _variants(results)
-        alone = _alone(results, plans)
+        alone = side_by_side(results)
+        plans = tuple(runs.variant for runs in alone.runs.values())
+        first = [replication for (replication,) in alone.replications.values()]
         if precision is None:
             jobs = [Job(plans, seed, i) for i in range(1, number)]
-            replicated = [alone, *runner.run(jobs, _after_first(progress, number))]
+            replicated = [first, *runner.run(jobs, _after_first(progress, number))]
         else:
             rest, most = part_of(progress, 1, steps), replications or MOST
-            replicated = until_precise(plans, seed, precision, runner, [alone], most, rest)
-    return Comparison(results, _by_label(results, replicated), precision)
+            replicated = until_precise(plans, seed, precision, runner, [first], most, rest)
+    kept = zip(results, plans, zip(*replicated, strict=True), strict=True)
+    runs = {label: KeptRuns(plan, seed, replications) for label, plan, replications in kept}
+    return Comparison(results, runs, precision)
 
 
-def _variants(results: Mapping[str, Result]) -> tuple[Variant, ...]:
-    scenarios = [result.scenario for result in results.values()]
-    name = _headline(scenarios[0])
-    return tuple(Variant(compile_plan(each.model), each.objectives, name) for each in scenarios)
+def side_by_side(results: Mapping[str, Result]) -> Comparison:
+    """Return runs of variants, replication 0 of each, as a comparison with the first."""
+    first = next(iter(results.values()))
+    runs = {}
+    for label, result in results.items():
+        variant = Variant(result.plan, result.scenario.objectives, _headline(first.scenario))
+        replication = measured(variant, result.records, first.records)
+        runs[label] = KeptRuns(variant, result.seed, (replication,))
+    return Comparison(dict(results), runs)
+
+
+def differences(runs: Mapping[str, Runs], measure: str) -> dict[str, Contrast]:
+    """Return how a measure of each of the others differs from that of the first, by label.
+
+    Replications are paired; p-values are corrected for the number of the others (Holm).
+    """
+    first, *others = runs
+    bounds = runs[first].bounds(measure)
+    contrasts = [contrast(measure, bounds, runs[label].bounds(measure)) for label in others]
+    return dict(zip(others, corrected(contrasts), strict=True))
 
 
 def _headline(scenario: Scenario) -> str:
     # What is taken apart is of all requests.
-    own = (each for each in scenario.objectives if each.request_class is None)
-    latencies = (each.metric for each in own if each.is_latency)
+    latencies = (o.metric for o in scenario.objectives if o.is_latency and o.request_class is None)
     return next(latencies, HEADLINE)
-
-
-def _alone(results: Mapping[str, Result], variants: Sequence[Variant]) -> list[Replication]:
-    """Return what the results, of replication 0, came to."""
-    records = [result.records for result in results.values()]
-    return [measured(*both, records[0]) for both in zip(variants, records, strict=True)]
-
-
-def _by_label(
-    results: Mapping[str, Result], replicated: Sequence[Sequence[Replication]]
-) -> dict[str, tuple[Replication, ...]]:
-    return dict(zip(results, zip(*replicated, strict=True), strict=True))
 
 
 def _after_first(progress: Callable[[float], None], number: int) -> Callable[[float], None]:
@@ -430,6 +378,6 @@ def _chosen(
         if variants and scenario.variants and not names:
             continue
         prefix = f"{i + 1}-{scenario.name}" if alike else scenario.name
-        for name, each in at_variants(scenario, names, settings).items():
-            chosen[name if len(scenarios) == 1 else f"{prefix}:{name}"] = each
+        for name, at_variant in at_variants(scenario, names, settings).items():
+            chosen[name if len(scenarios) == 1 else f"{prefix}:{name}"] = at_variant
     return chosen

@@ -1,4 +1,4 @@
-"""Counterfactuals: what one request, and all of them, would have come to in other worlds."""
+"""Counterfactuals: how one request, and all of them, would have ended with other settings."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
 from cascadesim.scenario.source import flow
 from cascadesim.shown import lower_bound, percent
+from cascadesim.studies.candidates import allowed, fallbacks
 from cascadesim.studies.processes import in_processes
 from cascadesim.values.errors import cut, one_line
-from cascadesim.values.outcome import Outcome
+from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
+    from cascadesim.scenario.load import Scenario
     from cascadesim.studies.candidates import Candidate
 
 MOVED = 0.001  # seconds by which a request's latency differs where it is called another
+MUCH = 0.9  # the share of a latency below which another is much less
 WORSE = 1.01  # times by which the p99 of all grows where it is called worse
 WORSE_RATE = 0.001  # and the share by which the error rate or the degraded rate of all does
+TOGETHER = 3  # settings that are changed together, at most
 _VALUE = 30  # characters of a setting's value
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What one request came to in a world, and what all requests that are measured did.
+    """How one request ended in a world, and figures of all requests that are measured.
 
     `latency` is in seconds, that of an unfinished request its age at the end of the run; `in_time`
     says that it ended within the first latency objective, if there is one; `ended_by`
@@ -72,10 +76,16 @@ class World:
             return self.rank < other.rank
         return self.latency < other.latency - MOVED
 
+    def much_better_than(self, other: World) -> bool:
+        """Return whether the request ended better here, or as well and in much less time."""
+        if self.rank != other.rank:
+            return self.rank < other.rank
+        return self.latency < other.latency * MUCH
+
     def hurts(self, today: World) -> bool:
         """Return whether all requests are worse off here, by their p99 or one of their rates.
 
-        Only what is so whatever the unfinished requests of both worlds come to.
+        Only what is so however the unfinished requests of both worlds end.
         """
         return self.p99_worse(today) or self.errors_worse(today) or self.degraded_worse(today)
 
@@ -140,7 +150,7 @@ NOWHERE = World(
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """One setting changed, and what that would have come to; `helps` the request, `hurts` all."""
+    """One setting changed, and the world that makes; it `helps` the request, or `hurts` all."""
 
     path: str
     today: Any  # values as they are written
@@ -174,7 +184,7 @@ def setting_text(value: Any) -> str:
 
 
 def world_of(records: Records, row: int, limit: float) -> World:
-    """Return what the request in a row came to in a run, in time below `limit`; and all did."""
+    """Return how the request in a row of a run ended, and all did; it is in time below `limit`."""
     summary = summarize(records)
     latency, outcome = float(records.latency[row]), Outcome(int(records.outcome[row]))
     ended_by = int(records.ended_by[row])
@@ -196,25 +206,42 @@ def world_of(records: Records, row: int, limit: float) -> World:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Worlds:
+    """Tries changes of settings on one request, by its number in all worlds of a seed.
+
+    `limit` is in seconds, see `world_of`; `workers` is how many processes there are.
+    """
+
+    seed: int
+    number: int
+    limit: float
+    workers: int
+    today: World
+
+    def __call__(
+        self, candidates: Iterable[Candidate], progress: Callable[[float], None] = lambda _: None
+    ) -> list[Counterfactual]:
+        """Return what each change does, but those with which the request is not sent."""
+        tried = list(candidates)
+        calls = [(change.plan, self.seed, self.number, self.limit) for change in tried]
+        made: list[Counterfactual] = []
+        for i, world in enumerate(in_processes(self.workers, _simulated, calls, ordered=True)):
+            if world is not None:
+                made.append(counterfactual(tried[i], world, self.today))
+            progress((i + 1) / len(tried))
+        return made
+
+
 def _simulated(plan: Plan, seed: int, number: int, limit: float) -> World | None:
+    """Return the world of a plan, None where the request's client does not send it."""
     records = simulate(plan, seed)
     row = records.row_of(number)
     return None if row is None else world_of(records, row, limit)
 
 
-def worlds(
-    plans: Sequence[Plan], seed: int, number: int, limit: float, workers: int
-) -> Iterator[World | None]:
-    """Return what a request comes to by each plan, in order; see `world_of`.
-
-    None is where its client does not send it.
-    """
-    calls = [(plan, seed, number, limit) for plan in plans]
-    return in_processes(workers, _simulated, calls, ordered=True)
-
-
 def counterfactual(candidate: Candidate, world: World, today: World) -> Counterfactual:
-    """Return what a change came to, beside today."""
+    """Return what a change does, beside today."""
     return Counterfactual(
         candidate.path,
         candidate.today,
@@ -232,3 +259,45 @@ def order(change: Counterfactual) -> tuple[float, ...]:
     # Rounded, so that what the request does not feel is decided by what all do.
     of_all = (world.p99.seconds, world.error_rate, world.degraded_rate)
     return world.rank, round(world.latency, 3), *of_all
+
+
+def together(
+    scenario: Scenario, single: Sequence[Counterfactual], worlds: Worlds
+) -> list[Counterfactual]:
+    """Return changes on top of each other that help more than single ones, where there are any.
+
+    A request that no longer waits for one thing often waits for the next instead, and one that is
+    refused at once needs another answer: so that no single change helps. `single` are single ones,
+    best first. What begins is the best of them, or what governs most of the time today.
+    """
+    mostly = [change for change in single if change.path == worlds.today.mostly]
+    chains = [_chain(scenario, start, single, worlds) for start in (*single[:1], *mostly[:1])]
+    worth = [chain for chain in chains if len(chain) > 1 and _is_worth(chain[-1], single)]
+    return min(worth, key=lambda chain: (chain[-1].hurts, order(chain[-1])), default=[])
+
+
+def _is_worth(last: Counterfactual, single: Sequence[Counterfactual]) -> bool:
+    """Return whether a chain beats every single change, or every one that hurts no others."""
+    rivals = single if last.hurts else [change for change in single if not change.hurts]
+    return last.helps and all(last.world.much_better_than(rival.world) for rival in rivals[:1])
+
+
+def _chain(
+    scenario: Scenario, start: Counterfactual, single: Sequence[Counterfactual], worlds: Worlds
+) -> list[Counterfactual]:
+    """Return a change and those on top of it that go on helping.
+
+    Each is of what governs most of the time thereafter or, after an error, switches a fallback on.
+    """
+    chain = [start]
+    while len(chain) < TOGETHER:
+        last = chain[-1]
+        scenario = scenario.override({last.path: last.value})
+        paths = {last.world.mostly, *(fallbacks(scenario) if last.world.outcome in ERRORS else ())}
+        paths -= {change.path for change in chain}
+        more = worlds(allowed(scenario, ((c.path, c.value) for c in single if c.path in paths)))
+        best = min(more, key=order, default=last)
+        if not best.world.better_than(last.world):
+            break
+        chain.append(best)
+    return chain

@@ -32,7 +32,7 @@ Varying = Vary | str | Sequence[Vary | str] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Design:
-    """What is varied, the settings by dotted path that come of it, and how often each is run.
+    """What is varied, the settings by dotted path that this makes, and how often each is run.
 
     `kind` is that of a sample, or "grid"; `where` is what errors of a setting call it.
     """

@@ -8,31 +8,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
-from cascadesim.analysis.intervals import LEVEL, mean_interval, p_value
+from cascadesim.analysis.contrast import NO_TOLERANCE, Contrast, Tolerance, contrast
+from cascadesim.analysis.intervals import LEVEL
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.scenario.objectives import RATES
 from cascadesim.studies.changes import SettingChange, setting_changes
-from cascadesim.studies.compare import Comparison, Difference, compare
+from cascadesim.studies.compare import Comparison, compare
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.judged import Judged, plain
 from cascadesim.studies.replay import part_of
-from cascadesim.studies.replications import MEASURES, at_least, bounds
-from cascadesim.studies.thresholds import (
-    FEWEST,
-    Change,
-    Tolerance,
-    bounded,
-    paired_interval,
-    parse_tolerance,
-)
 from cascadesim.values.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cascadesim.analysis.intervals import Interval
+    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
-    from cascadesim.studies.replications import Replication
+    from cascadesim.studies.runs import Runs
 
     Pairs = list[tuple[str | None, Scenario, Scenario]]  # by variant
 
@@ -40,27 +31,6 @@ REPLICATIONS = 8
 _ALWAYS = (*PERCENTILES, "goodput", "error_rate")  # measures that are shown also where they are 0
 _OTHERS = tuple(rate for rate in RATES if rate not in ("ok_rate", *_ALWAYS))
 _NO_EFFECT = {"name", "summary", "seed", "variants", "sweep"}  # on a run, seeds being the same
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """One measure, old and new, and the paired difference; lower bounds are said to be so."""
-
-    measure: str
-    old: Interval
-    new: Interval
-    difference: Difference
-    at_least: tuple[bool, bool]  # old and new
-
-    @property
-    def seen(self) -> bool | None:
-        """Return whether there is a difference; None where nobody can tell."""
-        change = self.difference.interval.estimate
-        old_open, new_open = self.at_least
-        hidden = (new_open and change <= 0) or (old_open and change >= 0)
-        if hidden or math.isnan(self.difference.p_value):
-            return None
-        return self.difference.seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +60,9 @@ class Pair:
     allowed: Mapping[str, Tolerance]
 
     @property
-    def _labels(self) -> tuple[str, str]:
-        old, new = self.comparison.results
+    def _runs(self) -> tuple[Runs, Runs]:
+        old, new = self.comparison.runs.values()
         return old, new
-
-    @property
-    def _both(self) -> tuple[Sequence[Replication], Sequence[Replication]]:
-        old, new = self._labels
-        return self.comparison.replications[old], self.comparison.replications[new]
 
     @property
     def name(self) -> str:
@@ -107,64 +72,53 @@ class Pair:
     @property
     def requests(self) -> tuple[int, int] | None:
         """Return how many requests got better and how many worse, see `Comparison.pairs`."""
-        return self.comparison.pairs(self._labels[1])
+        return self._runs[1].pairs
 
     @property
     def too_short(self) -> bool:
         """Return whether the warm-up is a guess."""
-        return any(each.scenario.too_short for each in self.comparison.results.values())
+        return any(result.scenario.too_short for result in self.comparison.results.values())
 
     @cached_property
-    def moved(self) -> dict[str, Moved]:
+    def moved(self) -> dict[str, Contrast]:
         """Return what moved, by measure; rates but the error rate only where there are any."""
-        values = {
-            name: [each.measures[name] for both in self._both for each in both] for name in _OTHERS
-        }
-        names = (*_ALWAYS, *(name for name, own in values.items() if any(v > 0 for v in own)))
-        return {name: self._moved(name) for name in names}
+        old, new = self._runs
+        rates = [name for name in _OTHERS if max(*old.values(name), *new.values(name)) > 0]
+        return {name: self._contrast(name) for name in (*_ALWAYS, *rates)}
 
-    def _moved(self, measure: str) -> Moved:
-        old, new = ([each.measures[measure] for each in both] for both in self._both)
-        change = [b - a for a, b in zip(old, new, strict=True)]
-        bounds = tuple(at_least(both, measure) for both in self._both)
-        difference = Difference(mean_interval(change), p_value(change))
-        return Moved(
-            measure, mean_interval(old), mean_interval(new), difference, (bounds[0], bounds[1])
-        )
+    def _contrast(self, measure: str, tolerance: Tolerance = NO_TOLERANCE) -> Contrast:
+        old, new = (runs.bounds(measure) for runs in self._runs)
+        return contrast(measure, old, new, tolerance)
 
     @cached_property
     def objectives(self) -> list[MovedObjective]:
         """Return the new scenario's objectives, each with what it was before."""
-        old, new = (self.comparison.objectives(label) for label in self._labels)
-        before = {_limit(each): each for each in old}
-        return [MovedObjective(before.get(_limit(each)), each) for each in new]
+        old, new = (runs.objectives for runs in self._runs)
+        before = {_limit(judged): judged for judged in old}
+        return [MovedObjective(before.get(_limit(judged)), judged) for judged in new]
 
     @property
     def newly_missed(self) -> list[MovedObjective]:
         """Return the objectives that only the new scenario misses."""
-        return [each for each in self.objectives if each.verdict == "newly missed"]
+        return [moved for moved in self.objectives if moved.verdict == "newly missed"]
 
     @property
-    def worse(self) -> list[Change]:
+    def worse(self) -> list[Contrast]:
         """Return the measures that got worse by more than is allowed, beyond doubt."""
-        return [change for change in self._limited if change.worse]
+        return [limited for limited in self._limited if limited.worse]
 
     @property
     def unknown(self) -> list[str]:
         """Return the limited measures that unfinished requests, or none at all, leave open."""
         return [
-            each.measure
-            for each in self._limited
-            if each.unknown or not math.isfinite(each.difference.estimate)
+            limited.measure
+            for limited in self._limited
+            if limited.unknown or not math.isfinite(limited.known.difference.estimate)
         ]
 
     @cached_property
-    def _limited(self) -> list[Change]:
-        found = []
-        for name, tolerance in self.allowed.items():
-            old, new = ([bounds(each, name) for each in both] for both in self._both)
-            found.append(bounded(name, old, new, tolerance, paired_interval))
-        return found
+    def _limited(self) -> list[Contrast]:
+        return [self._contrast(*allowed) for allowed in self.allowed.items()]
 
     @property
     def passed(self) -> bool:
@@ -179,20 +133,20 @@ class Pair:
             "passed": self.passed,
             "measures": {
                 name: {
-                    "old": plain("mean", each.old) | {"at_least": each.at_least[0]},
-                    "new": plain("mean", each.new) | {"at_least": each.at_least[1]},
-                    "difference": plain("mean", each.difference.interval),
-                    "seen": each.seen,
+                    "old": moved.before.to_dict("mean") | {"at_least": moved.at_least[0]},
+                    "new": moved.after.to_dict("mean") | {"at_least": moved.at_least[1]},
+                    "difference": moved.known.difference.to_dict("mean"),
+                    "seen": moved.seen,
                 }
-                for name, each in self.moved.items()
+                for name, moved in self.moved.items()
             },
             "objectives": [
                 {
-                    "verdict": each.verdict,
-                    "old": each.old and each.old.to_dict(),
-                    "new": each.new.to_dict(),
+                    "verdict": moved.verdict,
+                    "old": moved.old and moved.old.to_dict(),
+                    "new": moved.new.to_dict(),
                 }
-                for each in self.objectives
+                for moved in self.objectives
             ],
             "worse_than_allowed": [change.measure for change in self.worse],
             "unknown": self.unknown,
@@ -201,8 +155,8 @@ class Pair:
         }
 
 
-def _limit(each: Judged) -> tuple[str, str]:
-    return each.objective.measure, each.objective.relation
+def _limit(judged: Judged) -> tuple[str, str]:
+    return judged.objective.measure, judged.objective.relation
 
 
 @dataclass(frozen=True)
@@ -276,8 +230,8 @@ def to_dict(diffs: Sequence[Diff]) -> dict[str, Any]:
     return {
         "cascadesim": __version__,
         "level": LEVEL,
-        "passed": all(each.passed for each in diffs),
-        "scenarios": [each.to_dict() for each in diffs],
+        "passed": all(one.passed for one in diffs),
+        "scenarios": [one.to_dict() for one in diffs],
     }
 
 
@@ -299,9 +253,9 @@ def diff(
     if old is None or new is None:
         return Diff(old, new, [], [])
     changes = setting_changes(old.document.data, new.document.data)
-    changed = [each for each in _pairs(old, new) if _differ(each[1], each[2])]
-    chosen = [each for each in changed if not variants or each[0] in (None, *variants)]
-    left_out = tuple(str(name) for name, *_ in changed if name not in [each[0] for each in chosen])
+    changed = [pair for pair in _pairs(old, new) if _differ(pair[1], pair[2])]
+    chosen = [pair for pair in changed if not variants or pair[0] in (None, *variants)]
+    left_out = tuple(str(name) for name, *_ in changed if name not in [pair[0] for pair in chosen])
     pairs = []
     for i, (name, before, after) in enumerate(chosen):
         _check_seeds(before, after, seed)
@@ -333,7 +287,7 @@ def check_variants(old: Scenario, new: Scenario, variants: Sequence[str]) -> Non
 
 def _differ(old: Scenario, new: Scenario) -> bool:
     """Return whether a run could tell the two apart, or an objective does."""
-    before, after = (repr(each.model.model_dump(exclude=_NO_EFFECT)) for each in (old, new))
+    before, after = (repr(scenario.model.model_dump(exclude=_NO_EFFECT)) for scenario in (old, new))
     return before != after  # as texts, which differ too where stages are in another order
 
 
@@ -342,23 +296,3 @@ def _check_seeds(old: Scenario, new: Scenario, seed: int | None) -> None:
         message = f"has seed {new.model.seed}, and {old.document.source} has {old.model.seed}"
         where = new.document.source
         raise ScenarioError(f"{message}, so nothing pairs them; give one with --seed", where)
-
-
-def parse_allowed_worse(texts: Sequence[str], replications: int) -> dict[str, Tolerance]:
-    """Return how much worse measures may get, from texts such as "p99=2%".
-
-    Raises ScenarioError saying what would be right.
-    """
-    option = "--fail-on-worse"
-    allowed = {}
-    for text in texts:
-        measure, equals, tolerance = (part.strip() for part in text.partition("="))
-        if not equals or measure not in MEASURES:
-            known = f"measures: {', '.join(MEASURES)}"
-            message = f'expected MEASURE=TOLERANCE such as "p99=2%", got {show(text)}; {known}'
-            raise ScenarioError(message, option)
-        allowed[measure] = parse_tolerance(tolerance, measure, f"{option} {measure}")
-    if allowed and replications < FEWEST:
-        message = f"needs --replications {FEWEST} or more, to tell a change from noise"
-        raise ScenarioError(message, option)
-    return allowed

@@ -1,4 +1,4 @@
-"""Execution: on which cores or machines replications run, and where what they came to is kept.
+"""Execution: on which cores or machines replications run, and where they are kept.
 
 None of it changes a figure.
 """
@@ -80,7 +80,7 @@ class Execution:
     def run(
         self, jobs: Sequence[Job], progress: Callable[[float], None] | None = None
     ) -> list[list[Replication]]:
-        """Return what each job came to; see `Runner.run`."""
+        """Return the replications of each job; see `Runner.run`."""
         with self.open() as runner:
             return runner.run(jobs, progress)
 
@@ -100,7 +100,7 @@ class Runner:
     def run(
         self, jobs: Sequence[Job], progress: Callable[[float], None] | None = None
     ) -> list[list[Replication]]:
-        """Return what each job came to, one replication for each of its variants, in order.
+        """Return the replications of each job, one for each of its variants, in order.
 
         `progress` is called with the share of jobs that are done. Raises Interrupted.
         """

@@ -24,34 +24,32 @@ from cascadesim.engine import trace
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario
 from cascadesim.shown import SECONDS, Shown, lower_bound, number, seconds_text, table
-from cascadesim.studies.candidates import allowed, candidates, fallbacks, given
+from cascadesim.studies.candidates import candidates, given
 from cascadesim.studies.counterfactual import (
     NOWHERE,
     Counterfactual,
     World,
-    counterfactual,
+    Worlds,
     order,
+    together,
     world_of,
-    worlds,
 )
 from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.run import seed_of
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError, show
-from cascadesim.values.outcome import ERRORS, Outcome
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, parse_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
     from cascadesim.records import Records
-    from cascadesim.studies.candidates import Candidate, Changes
+    from cascadesim.studies.candidates import Changes
 
 SHOWN = 10  # changes
-TOGETHER = 3  # settings that are changed together, at most
-_MORE = 0.9  # the share of a latency below which another is said to be less
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,7 +111,7 @@ class Explanation(Shown):
             yield from self._no_help()
             return
         most, best = self.helping[0], self.best
-        hardly = "" if _is_less(most.world, self.today) else ", and hardly"
+        hardly = "" if most.world.much_better_than(self.today) else ", and hardly"
         said = f"{most.path} {most.change} would have helped it most{hardly}: {self.moved(most)}"
         if most is best:
             yield f"{said}."
@@ -191,7 +189,7 @@ class Explanation(Shown):
         Columns: setting (dotted path), today and changed_to (values as they are written),
         difference_s (in the request's latency, from today's), helps (the request ends better, or as
         well and in less time; see `World.rank`), hurts (the p99 of all grows by more than 1 %, or
-        their error rate or degraded rate by more than 0.1 %, whatever unfinished requests come to;
+        their error rate or degraded rate by more than 0.1 %, however unfinished requests end;
         degraded replies in place of errors are no harm); latency_s of the request and at_least (it
         is unfinished, and the latency its age), outcome, in_time (within the first latency
         objective), ended_by (the setting that made an error of it, or brought it to its fallback),
@@ -304,11 +302,11 @@ def explain(
     request_class = records.class_of(row)
     limit = limit_of(scenario, request_class) or math.inf
     number, today = records.number_of(row), world_of(records, row, limit)
-    run = _Worlds(seed, number, limit, execution.workers, today)
+    worlds = Worlds(seed, number, limit, execution.workers, today)
     steps = 1 + len(tried)
     progress(1 / steps)
-    found = run(tried, lambda share: progress((1 + share * (steps - 1)) / steps))
-    found.sort(key=order)
+    single = worlds(tried, lambda share: progress((1 + share * (steps - 1)) / steps))
+    single.sort(key=order)
     return Explanation(
         scenario,
         seed,
@@ -317,9 +315,9 @@ def explain(
         float(records.arrival[row]),
         _observed(scenario, records, row),
         timeline(traced, row),
-        run.today,
-        tuple(found),
-        tuple(_together(scenario, found, run)),
+        today,
+        tuple(single),
+        tuple(together(scenario, single, worlds)),
         request_class,
     )
 
@@ -328,79 +326,6 @@ def limit_of(scenario: Scenario, request_class: str | None) -> float | None:
     """Return the first latency objective of a class of requests, or else of all, in seconds."""
     own = latency_limit(scenario.objectives, request_class)
     return latency_limit(scenario.objectives) if own is None else own
-
-
-@dataclass(frozen=True, slots=True)
-class _Worlds:
-    """Runs changed worlds, and sets those in which the request is sent beside today's."""
-
-    seed: int
-    number: int
-    limit: float
-    workers: int
-    today: World
-
-    def __call__(
-        self, tried: Iterable[Candidate], progress: Callable[[float], None] = lambda _: None
-    ) -> list[Counterfactual]:
-        tried = list(tried)
-        plans = [each.plan for each in tried]
-        found: list[Counterfactual] = []
-        made = worlds(plans, self.seed, self.number, self.limit, self.workers)
-        for i, world in enumerate(made):
-            if world is not None:
-                found.append(counterfactual(tried[i], world, self.today))
-            progress((i + 1) / len(tried))
-        return found
-
-
-def _together(
-    scenario: Scenario, changes: Sequence[Counterfactual], run: _Worlds
-) -> list[Counterfactual]:
-    """Return changes on top of each other that help more than single ones, where there are any.
-
-    A request that no longer waits for one thing often waits for the next instead, and one that is
-    refused at once needs another answer: so that no single change helps. `changes` are single ones,
-    best first. What begins is the best of them, or what governs most of the time today.
-    """
-    starts = [*changes[:1], *[each for each in changes if each.path == run.today.mostly][:1]]
-    chains = [_chain(scenario, start, changes, run) for start in starts]
-    worth = [chain for chain in chains if len(chain) > 1 and _is_worth(chain[-1], changes)]
-    return min(worth, key=lambda chain: (chain[-1].hurts, order(chain[-1])), default=[])
-
-
-def _is_worth(last: Counterfactual, changes: Sequence[Counterfactual]) -> bool:
-    """Return whether a chain beats every single change, or every one that hurts no others."""
-    rivals = changes if last.hurts else [each for each in changes if not each.hurts]
-    return last.helps and all(_is_less(last.world, each.world) for each in rivals[:1])
-
-
-def _chain(
-    scenario: Scenario, start: Counterfactual, changes: Sequence[Counterfactual], run: _Worlds
-) -> list[Counterfactual]:
-    """Return a change and those on top of it that go on helping.
-
-    Each is of what governs most of the time thereafter or, after an error, switches a fallback on.
-    """
-    chain = [start]
-    while len(chain) < TOGETHER:
-        last = chain[-1]
-        scenario = scenario.override({last.path: last.value})
-        paths = {last.world.mostly, *(fallbacks(scenario) if last.world.outcome in ERRORS else ())}
-        paths -= {each.path for each in chain}
-        found = run(allowed(scenario, ((c.path, c.value) for c in changes if c.path in paths)))
-        best = min(found, key=order, default=last)
-        if not best.world.better_than(last.world):
-            break
-        chain.append(best)
-    return chain
-
-
-def _is_less(world: World, other: World) -> bool:
-    """Return whether a request ended better, or as well and in much less time."""
-    if world.rank != other.rank:
-        return world.rank < other.rank
-    return world.latency < other.latency * _MORE
 
 
 def _choose(

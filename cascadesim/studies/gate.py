@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from cascadesim import __version__
 from cascadesim.studies.compare import compare
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.judged import Judged, plain
 from cascadesim.studies.replay import part_of
 from cascadesim.values.errors import ScenarioError, suggest
 
@@ -16,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cascadesim.analysis.intervals import Interval
+    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
 
 
 @dataclass(frozen=True)
 class JudgedVariant:
-    """What the objectives of one variant came to, and its measures; see `Comparison.measures`.
+    """The objectives of one variant, judged, and its measures; see `Comparison.measures`.
 
     `name` is None for a scenario that has no variants. `too_short` says that its warm-up is a
     guess.
@@ -48,7 +48,7 @@ class JudgedScenario:
     @property
     def judged(self) -> Iterator[tuple[JudgedVariant, Judged]]:
         """Return every objective with its variant."""
-        return ((variant, each) for variant in self.variants for each in variant.objectives)
+        return ((variant, judged) for variant in self.variants for judged in variant.objectives)
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class Gate:
     @property
     def judged(self) -> list[tuple[JudgedScenario, JudgedVariant, Judged]]:
         """Return every objective with its scenario and variant."""
-        return [(scenario, *each) for scenario in self.scenarios for each in scenario.judged]
+        return [(scenario, *judged) for scenario in self.scenarios for judged in scenario.judged]
 
     @property
     def missed(self) -> int:
         """Return how many objectives are missed."""
-        return sum(not each.met for *_, each in self.judged)
+        return sum(not judged.met for *_, judged in self.judged)
 
     @property
     def met(self) -> bool:
@@ -100,8 +100,8 @@ class Gate:
 def _plain(variant: JudgedVariant) -> dict[str, Any]:
     return {
         "variant": variant.name,
-        "objectives": [each.to_dict() for each in variant.objectives],
-        "measures": {name: plain("mean", each) for name, each in variant.measures.items()},
+        "objectives": [judged.to_dict() for judged in variant.objectives],
+        "measures": {name: mean.to_dict("mean") for name, mean in variant.measures.items()},
     }
 
 
@@ -135,7 +135,7 @@ def _chosen(
     scenario: Scenario, variants: Sequence[str], scenarios: Sequence[Scenario]
 ) -> list[str]:
     """Return the names of a scenario's variants that are to be judged."""
-    known = [name for each in scenarios for name in each.variants]
+    known = [name for other in scenarios for name in other.variants]
     for name in variants:
         if name not in known:
             scenarios[0].at(name)  # raises, with what it may have meant
@@ -145,7 +145,7 @@ def _chosen(
         message += suggest(variants[0], list(scenario.variants))
         raise ScenarioError(message, scenario.document.source, "variants")
     taken = [scenario.at(name) for name in names or scenario.variants] or [scenario]
-    if not any(each.objectives for each in taken):
+    if not any(one.objectives for one in taken):
         message = "has no objectives to judge; write some, such as objectives: [p99 < 5s]"
         raise ScenarioError(message, scenario.document.source)
     return names

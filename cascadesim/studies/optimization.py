@@ -1,4 +1,4 @@
-"""What an optimization has found: settings, and what they came to in fresh worlds."""
+"""The result of an optimization: settings, and their runs in fresh worlds."""
 
 from __future__ import annotations
 
@@ -9,25 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import MOST_SEED, __version__
-from cascadesim.analysis.intervals import Interval, holm, mean_interval, p_value
+from cascadesim.files import write_files
+from cascadesim.outputs import output
 from cascadesim.scenario.beside import moved
-from cascadesim.scenario.objectives import RATES, Objective
-from cascadesim.scenario.source import flow, write
-from cascadesim.shown import (
-    Shown,
-    lower_bound,
-    number,
-    percent,
-    percent_plus_minus,
-    plus_minus,
-    table,
-)
-from cascadesim.studies.aims import Aims, Goal, Trial, seen
-from cascadesim.studies.compare import Comparison, Difference
-from cascadesim.studies.judged import plain
-from cascadesim.studies.replications import MEASURES, at_least, interval
-from cascadesim.studies.run import write_files
+from cascadesim.scenario.source import write
+from cascadesim.shown import Shown, lower_bound, table
+from cascadesim.studies.aims import TODAY, Aims, Goal, Trial, contrasts
+from cascadesim.studies.compare import Comparison, differences
+from cascadesim.studies.replications import MEASURES
 from cascadesim.studies.search import Tunable
+from cascadesim.studies.verdict import column, heading, mean_text, setting_text, verdict
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -36,17 +27,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from cascadesim.analysis.contrast import Contrast
+    from cascadesim.analysis.intervals import Interval
     from cascadesim.scenario.load import Scenario
+    from cascadesim.scenario.objectives import Objective
     from cascadesim.scenario.vary import Vary
+    from cascadesim.studies.runs import KeptRuns
 
-TODAY, OPTIMIZED = "today", "optimized"  # variants
 # Shown whatever the goals are: a service is not better for being fast and of no use.
 OUTCOMES = (Goal("error_rate"), Goal("degraded_rate"), Goal("goodput", maximize=True))
 
 
 @dataclass(frozen=True, repr=False)
 class Optimization(Shown):
-    """What a search for better settings has found, and what it came to in fresh worlds.
+    """The result of a search for better settings, confirmed in fresh worlds.
 
     `scenario` is what was searched, at today's settings, and `trials` are in the order in which
     they were tried, today's first. `chosen` is the best of them, or with several goals their Pareto
@@ -77,7 +71,7 @@ class Optimization(Shown):
     @property
     def shown(self) -> tuple[str, ...]:
         """Return the measures of the goals, and of OUTCOMES, that are shown of each variant."""
-        return tuple(dict.fromkeys([*self.measures, *(each.measure for each in OUTCOMES)]))
+        return tuple(dict.fromkeys([*self.measures, *(goal.measure for goal in OUTCOMES)]))
 
     @property
     def labels(self) -> list[str]:
@@ -97,42 +91,33 @@ class Optimization(Shown):
 
     def value(self, trial: Trial, measure: str) -> float:
         """Return the mean of a measure, or of the metric of a constraint, over replications."""
-        if not trial.replications:
+        if trial.runs is None:
             return math.nan
         if measure in MEASURES:
-            return interval(trial.replications, measure).estimate
-        i = next(i for i, each in enumerate(self.aims.constraints) if each.measure == measure)
-        return mean_interval([each.objectives[i].value for each in trial.replications]).estimate
+            return trial.runs.measure(measure).estimate
+        judged = (one for one in trial.runs.objectives if one.objective.measure == measure)
+        return next(judged).value.estimate
+
+    @property
+    def confirmed_runs(self) -> dict[str, KeptRuns]:
+        """Return the runs of today and the proposals in fresh worlds."""
+        assert self.confirmation is not None
+        return {label: self.confirmation.runs[label] for label in self.labels}
 
     def confirmed(self, label: str, measure: str) -> Interval:
-        """Return the mean of a goal's measure in fresh worlds, with its interval."""
-        assert self.confirmation is not None
-        return interval(self.confirmation.replications[label], measure)
+        """Return the mean of a measure in fresh worlds, with its interval."""
+        return self.confirmed_runs[label].measure(measure)
 
     def at_least(self, label: str, measure: str) -> bool:
         """Return whether unfinished requests could move a measure up in fresh worlds."""
-        assert self.confirmation is not None
-        return at_least(self.confirmation.replications[label], measure)
+        return self.confirmed_runs[label].at_least(measure)
 
-    def differences(self, measure: str) -> dict[str, Difference]:
+    def differences(self, measure: str) -> dict[str, Contrast]:
         """Return how each proposal differs from today in a measure, in fresh worlds.
 
         p-values are corrected for the number of proposals (Holm).
         """
-        assert self.confirmation is not None
-        runs = self.confirmation.replications
-        changes = {
-            label: [
-                own.measures[measure] - today.measures[measure]
-                for own, today in zip(runs[label], runs[TODAY], strict=True)
-            ]
-            for label in self.proposals
-        }
-        corrected = holm([p_value(values) for values in changes.values()])
-        return {
-            label: Difference(mean_interval(changes[label]), p)
-            for label, p in zip(changes, corrected, strict=True)
-        }
+        return differences(self.confirmed_runs, measure)
 
     def missed(self, label: str) -> list[str]:
         """Return the constraints that a variant misses in fresh worlds."""
@@ -140,9 +125,9 @@ class Optimization(Shown):
         wanted = set(map(threshold, self.aims.constraints))
         judged = self.confirmation.objectives(label)
         return [
-            each.objective.text
-            for each in judged
-            if threshold(each.objective) in wanted and not each.met
+            one.objective.text
+            for one in judged
+            if threshold(one.objective) in wanted and not one.met
         ]
 
     @cached_property
@@ -152,9 +137,8 @@ class Optimization(Shown):
         None where it is not seen. Variants that miss a constraint in fresh worlds are not on it,
         and not compared with.
         """
-        assert self.confirmation is not None
-        runs = self.confirmation.replications
-        keep = {label: runs[label] for label in self.labels if not self.missed(label)}
+        runs = self.confirmed_runs
+        keep = {label: runs[label] for label in runs if not self.missed(label)}
         return dict.fromkeys(self.labels, False) | self.aims.on_front(keep)
 
     @cached_property
@@ -162,18 +146,17 @@ class Optimization(Shown):
         """Return which OUTCOMES of each proposal are seen worse than today's, goals left aside.
 
         Differences are paired by replication, and seen at 5 % after Holm's correction for the
-        number of proposals and outcomes, whatever unfinished requests come to.
+        number of proposals and outcomes, whatever unfinished requests do to them.
         """
-        assert self.confirmation is not None
-        runs = self.confirmation.replications
-        today = seen(OUTCOMES, [(runs[TODAY], runs[label]) for label in self.proposals])
+        runs = self.confirmed_runs
+        rows = contrasts(OUTCOMES, runs[TODAY], [runs[label] for label in self.proposals])
         return {
             label: [
-                each.measure
-                for each, sign in zip(OUTCOMES, signs, strict=True)
-                if sign < 0 and each.measure not in self.measures
+                goal.measure
+                for goal, change in zip(OUTCOMES, row, strict=True)
+                if goal.seen(change) > 0 and goal.measure not in self.measures
             ]
-            for label, signs in zip(self.proposals, today, strict=True)
+            for label, row in zip(self.proposals, rows, strict=True)
         }
 
     @property
@@ -190,8 +173,6 @@ class Optimization(Shown):
     @property
     def verdict(self) -> str:
         """Return what to make of it, in a sentence or two."""
-        from cascadesim.studies.verdict import verdict
-
         return verdict(self)
 
     @property
@@ -206,8 +187,9 @@ class Optimization(Shown):
         import pandas as pd  # slow to import, and not every command needs it
 
         chosen = {trial.number for trial in self.chosen}
-        found = "on_front" if len(self.aims.goals) > 1 else "best"
-        metrics = dict.fromkeys([*self.measures, *(each.measure for each in self.aims.constraints)])
+        is_chosen = "on_front" if len(self.aims.goals) > 1 else "best"
+        constraints = (constraint.measure for constraint in self.aims.constraints)
+        metrics = dict.fromkeys([*self.measures, *constraints])
         return pd.DataFrame(
             [
                 {
@@ -216,7 +198,7 @@ class Optimization(Shown):
                     **{column(name): self.value(trial, name) for name in metrics},
                     "at_least": any(map(trial.at_least, self.measures)),
                     "feasible": self.aims.feasible(trial),
-                    found: trial.number in chosen,
+                    is_chosen: trial.number in chosen,
                 }
                 for trial in self.trials
             ]
@@ -247,7 +229,7 @@ class Optimization(Shown):
             "goals": [
                 {"measure": goal.measure, "maximize": goal.maximize} for goal in self.aims.goals
             ],
-            "constraints": [each.text for each in self.aims.constraints],
+            "constraints": [constraint.text for constraint in self.aims.constraints],
             "trials": rows,
             "left_out": self.left_out,
             "confirmation": confirmation,
@@ -258,30 +240,29 @@ class Optimization(Shown):
 
     def _proposals(self) -> dict[str, Any]:
         differences = {name: self.differences(name) for name in self.shown}
-        found: dict[str, Any] = {}
+        proposals: dict[str, Any] = {}
         for label in self.labels:
             measures: dict[str, dict[str, Any]] = {}
             for name in self.shown:
-                own: dict[str, Any] = plain("value", self.confirmed(label, name))
-                measures[column(name)] = own | {"at_least": self.at_least(label, name)}
+                value: dict[str, Any] = self.confirmed(label, name).to_dict("value")
+                measures[column(name)] = value | {"at_least": self.at_least(label, name)}
                 if label in self.proposals:
                     change = differences[name][label]
                     beside = {"p_value": None if math.isnan(change.p_value) else change.p_value}
-                    measures[column(name)]["difference"] = plain("value", change.interval) | beside
-            found[label] = {
+                    measures[column(name)]["difference"] = change.interval.to_dict("value") | beside
+            proposals[label] = {
                 "settings": self.changed(self.proposals.get(label, self.trials[0])),
                 "missed": self.missed(label),
                 "on_front": self.on_front[label],
                 "worse": self.worse.get(label, []),
                 "measures": measures,
             }
-        return found
+        return proposals
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the search: over its trials, or with two goals one against the other."""
-        from cascadesim.plots.optimize import optimization
-
-        return optimization(self, ax)
+        axes: Axes = output("optimization")(self, ax)
+        return axes
 
     def save(self, path: str | Path, command: str = "cascadesim.optimize") -> None:
         """Write the scenario with today's settings and the proposed ones as variants.
@@ -319,7 +300,7 @@ class Optimization(Shown):
         rows = {path: setting_text(changed.get(path, today[path])) for path in paths}
         rows |= {heading(name): self.confirmed_text(label, name) for name in self.shown}
         missed = set(self.missed(label))
-        constraints = [each.text for each in self.aims.constraints]
+        constraints = [constraint.text for constraint in self.aims.constraints]
         return rows | {text: "missed" if text in missed else "met" for text in constraints}
 
     def confirmed_text(self, label: str, measure: str) -> str:
@@ -332,37 +313,6 @@ def _changed(scenario: Scenario, tune: Sequence[Vary], trial: Trial) -> dict[str
     tried = scenario.override(trial.settings)
     tunables = [Tunable(vary, scenario) for vary in tune]
     return {t.path: trial.settings[t.path] for t in tunables if not t.is_today(tried)}
-
-
-def column(measure: str) -> str:
-    """Return the column of a measure, with its unit."""
-    if measure == "goodput":
-        return "goodput_per_s"
-    return measure if measure in RATES else f"{measure}_s"
-
-
-def heading(measure: str) -> str:
-    """Return a measure with its unit, as people read it."""
-    if measure == "goodput":
-        return "goodput /s"
-    return measure.replace("_", " ") if measure in RATES else f"{measure} in seconds"
-
-
-def value_text(measure: str, value: float) -> str:
-    """Return a value of a measure with its unit."""
-    if measure in RATES:
-        return percent(value)
-    return f"{number(value)}{' replies/s' if measure == 'goodput' else ' s'}"
-
-
-def mean_text(measure: str, mean: Interval) -> str:
-    """Return the mean of a measure and half its interval."""
-    return percent_plus_minus(mean) if measure in RATES else plus_minus(mean)
-
-
-def setting_text(value: Any) -> str:
-    """Return a setting as people read it."""
-    return "not set" if value is None else flow(value)
 
 
 def fresh_seed(seed: int) -> int:

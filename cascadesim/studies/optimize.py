@@ -9,26 +9,22 @@ from cascadesim.scenario.load import Scenario, loads
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.source import write
 from cascadesim.scenario.vary import Vary, check_paths, parse_vary
-from cascadesim.studies.aims import Aims, Goal, Trial
+from cascadesim.studies.aims import OPTIMIZED, TODAY, Aims, Goal, Trial
 from cascadesim.studies.compare import compare
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.finals import finals
-from cascadesim.studies.judged import check_classes
-from cascadesim.studies.optimization import (
-    OPTIMIZED,
-    TODAY,
-    Optimization,
-    fresh_seed,
-    threshold,
-)
-from cascadesim.studies.replications import MEASURES
+from cascadesim.studies.optimization import Optimization, fresh_seed, threshold
+from cascadesim.studies.replications import MEASURES, Job
 from cascadesim.studies.run import seed_of
 from cascadesim.studies.search import Tunable, check_settings, search
+from cascadesim.studies.thresholds import check_classes
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from cascadesim.studies.execution import Runner
+    from cascadesim.studies.runs import Runs
 
 T = TypeVar("T")
 MOST_CONFIRMED = 8  # settings of a Pareto front, so that a reader can weigh them
@@ -57,13 +53,13 @@ def parse_goals(minimize: str | Sequence[str], maximize: str | Sequence[str]) ->
 
 def parse_constraints(texts: str | Sequence[str]) -> tuple[Objective, ...]:
     """Return the constraints that texts such as "error_rate<1%" state, or raise ScenarioError."""
-    found = []
+    constraints = []
     for text in _several(texts):
         try:
-            found.append(parse_objective(text))
+            constraints.append(parse_objective(text))
         except ValueError as error:
             raise ScenarioError(str(error), f"--subject-to {text}") from None
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(constraints))
 
 
 def parse_tune(tune: Vary | str | Sequence[Vary | str]) -> tuple[Vary, ...]:
@@ -72,8 +68,8 @@ def parse_tune(tune: Vary | str | Sequence[Vary | str]) -> tuple[Vary, ...]:
     Raises ScenarioError for what cannot be tuned, or is given twice, and where there is nothing.
     """
     given = [tune] if isinstance(tune, Vary) else _several(tune)
-    found = [parse_vary(each, "--tune") if isinstance(each, str) else each for each in given]
-    paths = [each.path for each in found]
+    varies = [parse_vary(vary, "--tune") if isinstance(vary, str) else vary for vary in given]
+    paths = [vary.path for vary in varies]
     for path in paths:
         check_paths([path], f"--tune {path}")
         if path.split(".")[0] in _MEASURING:
@@ -81,10 +77,10 @@ def parse_tune(tune: Vary | str | Sequence[Vary | str]) -> tuple[Vary, ...]:
             raise ScenarioError(message, f"--tune {path}")
         if paths.count(path) > 1:
             raise ScenarioError("is given twice; give its range once", f"--tune {path}")
-    if not found:
+    if not varies:
         message = "give what to tune, such as --tune agent.deadline.timeout=1s..60s"
         raise ScenarioError(message, "cascadesim optimize")
-    return tuple(found)
+    return tuple(varies)
 
 
 def _several(given: str | Sequence[T]) -> Sequence[str | T]:
@@ -126,8 +122,8 @@ def optimize(
     ):
         if count < least:
             raise ScenarioError(f"expected a number from {least}", f"--{name} {count}")
-    for each in constraints:
-        check_classes([each], scenario, f"--subject-to {each.text}")
+    for constraint in constraints:
+        check_classes([constraint], scenario, f"--subject-to {constraint.text}")
     seed = seed_of(scenario, seed)
     tunables = [Tunable(vary, scenario) for vary in varies]
     check_settings(scenario, tunables)
@@ -148,12 +144,66 @@ def optimize(
         finalists: list[Trial] = []
         chosen = aims.front(trials)
         if len(goals) == 1:
-            best, finalists = finals(today, aims, trials, confirm, seed, runner)
+            best, finalists = finals(aims, trials, confirm, runner)
             chosen = [] if best is None else [best]
-    found = Optimization(today, seed, varies, aims, trials, chosen, finalists)
+    result = Optimization(today, seed, varies, aims, trials, chosen, finalists)
     return _confirmed(
-        found, confirm, execution, lambda share: done((searching + share * confirm) / total)
+        result, confirm, execution, lambda share: done((searching + share * confirm) / total)
     )
+
+
+def finals(
+    aims: Aims, trials: Sequence[Trial], worlds: int, runner: Runner
+) -> tuple[Trial | None, list[Trial]]:
+    """Return the best trial, and those that have met so many more worlds, with all that they met.
+
+    The best of a search lie where a constraint only just holds, in the few worlds of a trial, and
+    half of such settings would miss it in others. So they meet more worlds, from the best on and in
+    growing steps, until some keep the constraints with their whole interval.
+
+    The best is the first that surely keeps the constraints, else the first that keeps them in the
+    mean, else today's settings if they keep them, and else the best of the search alone.
+    """
+    best = aims.best(trials)
+    if best is None or best.number == 0 or not aims.constraints:
+        return best, []
+    met = []
+    for trial in _finalists(aims, trials):
+        runs = trial.runs
+        assert runs is not None  # it is feasible
+        numbers = range(runs.count, runs.count + worlds)
+        jobs = [Job((runs.variant,), runs.seed, number) for number in numbers]
+        more = [replication for (replication,) in runner.run(jobs)]
+        runs = replace(runs, replications=(*runs.replications, *more))
+        met.append(replace(trial, runs=runs))
+        if aims.feasible(met[-1]) and _surely(runs):
+            return met[-1], met
+    left = trials[0] if aims.feasible(trials[0]) else best
+    return next((trial for trial in met if aims.feasible(trial)), left), met
+
+
+def _finalists(aims: Aims, trials: Sequence[Trial]) -> list[Trial]:
+    """Return feasible trials that are better than today's: of the best the 1st, 2nd, 3rd, 5th, 9th…
+
+    The search looks more and more closely at where a constraint only just holds, so that steps
+    which grow lead away from there.
+    """
+    today = aims.costs(trials[0].runs) if aims.feasible(trials[0]) else None
+    costs = {trial.number: aims.costs(trial.runs) for trial in trials}
+    better = [
+        trial
+        for trial in trials
+        if aims.feasible(trial) and (today is None or costs[trial.number] < today)
+    ]
+    better.sort(key=lambda trial: costs[trial.number])
+    places = [0, *(2**i for i in range(len(better).bit_length()))]
+    return [better[place] for place in places if place < len(better)]
+
+
+def _surely(runs: Runs) -> bool:
+    """Return whether the whole interval of every constraint keeps it."""
+    ends = [(judged.objective, (judged.value.low, judged.value.high)) for judged in runs.objectives]
+    return all(constraint.met(value) for constraint, both in ends for value in both)
 
 
 def runs(budget: int, replications: int, confirm: int) -> int:
@@ -162,26 +212,26 @@ def runs(budget: int, replications: int, confirm: int) -> int:
 
 
 def _confirmed(
-    found: Optimization, confirm: int, execution: Execution, progress: Callable[[float], None]
+    result: Optimization, confirm: int, execution: Execution, progress: Callable[[float], None]
 ) -> Optimization:
-    """Return what was found with the best of it compared with today's settings in fresh worlds."""
-    if not found.chosen:
-        return found
-    better = [trial for trial in found.chosen if trial.number]
+    """Return the result with its best settings compared with today's in fresh worlds."""
+    if not result.chosen:
+        return result
+    better = [trial for trial in result.chosen if trial.number]
     kept = _spread(better, MOST_CONFIRMED)
-    one = len(found.aims.goals) == 1
+    one = len(result.aims.goals) == 1
     names = [OPTIMIZED] if one else [f"pareto-{i + 1}" for i in range(len(kept))]
     proposals = dict(zip(names, kept, strict=False))  # no trial where today's settings are best
-    found = replace(found, proposals=proposals, left_out=len(better) - len(kept))
-    proposed = _proposed(found)
+    result = replace(result, proposals=proposals, left_out=len(better) - len(kept))
+    proposed = _proposed(result)
     confirmation = compare(
         proposed,
-        seed=fresh_seed(found.seed),
+        seed=fresh_seed(result.seed),
         replications=confirm,
         execution=execution,
         progress=progress,
     )
-    return replace(found, proposed=proposed, confirmation=confirmation)
+    return replace(result, proposed=proposed, confirmation=confirmation)
 
 
 def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
@@ -192,15 +242,15 @@ def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
     return [trials[round(i * (n - 1) / (most - 1))] for i in range(most)]
 
 
-def _proposed(found: Optimization) -> Scenario:
+def _proposed(result: Optimization) -> Scenario:
     """Return the scenario with today's settings and the proposals as variants.
 
     It is read from the text that would be saved, so that a file of it gives the same figures.
     """
-    scenario = found.scenario.resolved()
+    scenario = result.scenario.resolved()
     known = set(map(threshold, scenario.objectives))
-    added = [each.text for each in found.aims.constraints if threshold(each) not in known]
-    variants = {label: found.changed(trial) for label, trial in found.proposals.items()}
+    added = [c.text for c in result.aims.constraints if threshold(c) not in known]
+    variants = {label: result.changed(trial) for label, trial in result.proposals.items()}
     data = scenario.document.data | {
         "objectives": [*scenario.model.objectives, *added],
         "variants": {TODAY: {}} | variants,

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.studies.replications import MEASURES, Job, at_least, interval
+from cascadesim.studies.replications import MEASURES, Job
+from cascadesim.studies.runs import KeptRuns, Runs
 from cascadesim.values.errors import ScenarioError
 from cascadesim.values.units import parse_share
 
@@ -29,18 +30,16 @@ class Precision:
     measure: str
     share: float
 
-    def reached(self, replications: Sequence[Replication]) -> float:
+    def reached(self, runs: Runs) -> float:
         """Return half the interval as a share of the estimate.
 
         Infinite where it is not known, as requests that are unfinished could move the measure.
         """
-        if at_least(replications, self.measure):
-            return math.inf
-        return interval(replications, self.measure).relative
+        return math.inf if runs.at_least(self.measure) else runs.measure(self.measure).relative
 
-    def ends(self, replications: Sequence[Replication]) -> bool:
+    def ends(self, runs: Runs) -> bool:
         """Return whether these replications are enough, or more would tell no more."""
-        return at_least(replications, self.measure) or self.reached(replications) <= self.share
+        return runs.at_least(self.measure) or self.reached(runs) <= self.share
 
 
 def parse_precision(text: str) -> Precision:
@@ -73,16 +72,17 @@ def until_precise(
     `done` are the first of them, where they are there already. They are judged in the order of
     their numbers, so that the same ones are kept with any number of workers.
     """
-    found = list(done)
+    ran = list(done)
     judged = min(FEWEST, most)
     while True:
-        if len(found) < judged:
+        if len(ran) < judged:
             # Some more than are judged next, so that no worker is idle.
-            numbers = range(len(found), min(most, max(judged, len(found) + runner.ahead)))
-            found += runner.run([Job(variants, seed, number) for number in numbers])
-        kept = found[:judged]
+            numbers = range(len(ran), min(most, max(judged, len(ran) + runner.ahead)))
+            ran += runner.run([Job(variants, seed, number) for number in numbers])
+        kept = ran[:judged]
         enough = judged >= FEWEST and all(
-            precision.ends([each[i] for each in kept]) for i in range(len(variants))
+            precision.ends(KeptRuns(variant, seed, runs))
+            for variant, runs in zip(variants, zip(*kept, strict=True), strict=True)
         )
         if progress is not None:
             progress(1.0 if enough else judged / most)

@@ -80,8 +80,8 @@ class Replay(Shown):
         `simulated_s`, `change` (a share of the observed), `at_least` (still unfinished when the run
         ended), `outcome`, `attribution_s` (seconds by cause) and `parts_s` (seconds by stage or
         policy and cause); variants, for each its `settings` (what it changes, by dotted path),
-        `transitions` of breakers, what `Summary.to_dict` gives, and `connections` (what became of
-        them, as in ConnectionCounts) where messages come over some.
+        `transitions` of breakers, what `Summary.to_dict` gives, and `connections` (their
+        counts, as in ConnectionCounts) where messages come over some.
         """
         n = len(self.scenario.model.observations)
         return {

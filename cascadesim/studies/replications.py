@@ -1,4 +1,4 @@
-"""Replications: the same variants in worlds of their own.
+"""Replications: what a worker is told to run, and what is kept of each run.
 
 Replication i of every variant meets the same world, so variants are compared replication by
 replication and request by request (common random numbers).
@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cascadesim.analysis.composition import composition
-from cascadesim.analysis.intervals import Interval, mean_interval
+from cascadesim.analysis.judged import Judgement  # noqa: TC001 - a field's type is looked up
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.analysis.transient import Transient, transient
 from cascadesim.engine import simulate
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.objectives import RATES
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cascadesim.analysis.attribution import Blame
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
+    from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
 
 MEASURES = (*PERCENTILES, "mean", "goodput", *RATES)
@@ -36,8 +35,30 @@ SAME = 1e-9  # seconds by which a latency may differ and count as the same
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """What is simulated and judged: a plan, and the objectives that it should keep.
+
+    The `headline` is the percentile, or the mean, that is taken apart by cause. Plans take far less
+    memory than scenarios, and are what workers and the key of the store need.
+    """
+
+    plan: Plan
+    objectives: tuple[Objective, ...] = ()
+    headline: str = HEADLINE
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is told: to run one replication of variants, which meet the same world."""
+
+    variants: tuple[Variant, ...]
+    seed: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replication:
-    """What one replication of one variant came to.
+    """What is kept of one run of one variant.
 
     `measures` holds MEASURES: percentiles and the mean in seconds, goodput in replies per second,
     and rates as shares. `better` and `worse` count the measured requests with a better and a worse
@@ -56,91 +77,20 @@ class Replication:
     transient: Transient
     parts: tuple[float, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """One objective in one replication; see `Verdict` for the fields."""
-
-    value: float
-    at_most: float
-    met: bool
-    blame: Blame | None
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """What is replicated: a plan, and the objectives that it should keep.
-
-    The `headline` is the percentile, or the mean, that is taken apart by cause.
-    """
-
-    plan: Plan
-    objectives: tuple[Objective, ...] = ()
-    headline: str = HEADLINE
+    def bounds(self, measure: str) -> tuple[float, float]:
+        """Return the least and the most that unfinished requests can make of a measure."""
+        value, unfinished = self.measures[measure], self.measures["unfinished_rate"]
+        if measure in ("unfinished_rate", "goodput") or not unfinished:
+            return value, value
+        if measure in RATES:
+            return value, value + unfinished  # all of which may end like that
+        unbounded = measure == "mean" or measure in self.at_least
+        return value, math.inf if unbounded else value
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One replication of variants, which meet the same world."""
-
-    variants: tuple[Variant, ...]
-    seed: int
-    number: int
-
-
-def interval(replications: Sequence[Replication], measure: str) -> Interval:
-    """Return the interval of a measure across replications."""
-    return mean_interval([replication.measures[measure] for replication in replications])
-
-
-def at_least(replications: Sequence[Replication], measure: str) -> bool:
-    """Return whether unfinished requests could move a measure up."""
-    return any(low < high for low, high in (bounds(each, measure) for each in replications))
-
-
-def bounds(replication: Replication, measure: str) -> tuple[float, float]:
-    """Return the least and the most that unfinished requests can make of a measure."""
-    value, unfinished = replication.measures[measure], replication.measures["unfinished_rate"]
-    if measure in ("unfinished_rate", "goodput") or not unfinished:
-        return value, value
-    if measure in RATES:
-        return value, value + unfinished  # which may all come to that outcome
-    unbounded = measure == "mean" or measure in replication.at_least
-    return value, math.inf if unbounded else value
-
-
-def measured(variant: Variant, records: Records, first: Records) -> Replication:
-    """Return what a run of a variant came to, beside the first variant's in the same world."""
-    summary = summarize(records, variant.objectives)
-    better = worse = None
-    if _same_requests(records, first):
-        chosen = records.measured & first.measured
-        change = (records.latency - first.latency)[chosen]
-        # An answer is better than a degraded one, and that is better than an error, however fast.
-        outcome = np.minimum(records.outcome, Outcome.REJECTED).astype(int)[chosen]
-        outcome -= np.minimum(first.outcome, Outcome.REJECTED).astype(int)[chosen]
-        better = int(((outcome < 0) | ((outcome == 0) & (change < -SAME))).sum())
-        worse = int(((outcome > 0) | ((outcome == 0) & (change > SAME))).sum())
-    at_least = frozenset(name for name, p in summary.percentiles.items() if p.at_least)
-    objectives = tuple(Judgement(v.value, v.at_most, v.met, v.blame) for v in summary.verdicts)
-    requests, measures = summary.requests, _measures(summary)
-    settling = transient(records, records.first_fault)
-    parts = tuple(composition(records, variant.headline).seconds.values())
-    return Replication(requests, measures, at_least, better, worse, objectives, settling, parts)
-
-
-def _same_requests(records: Records, first: Records) -> bool:
-    same = (np.array_equal(getattr(records, key), getattr(first, key)) for key in _REQUEST)
-    return records.classes == first.classes and all(same)
-
-
-def _measures(summary: Summary) -> dict[str, float]:
-    percentiles = {name: p.seconds for name, p in summary.percentiles.items()}
-    return percentiles | {
-        "mean": summary.mean.seconds,
-        "goodput": summary.goodput,
-        **summary.rates,
-    }
+def variant_of(scenario: Scenario) -> Variant:
+    """Return what to simulate of a scenario, and the objectives that it states."""
+    return Variant(compile_plan(scenario.model), scenario.objectives)
 
 
 def replicate(job: Job) -> list[Replication]:
@@ -152,3 +102,40 @@ def replicate(job: Job) -> list[Replication]:
         first = first or records
         replications.append(measured(variant, records, first))
     return replications
+
+
+def measured(variant: Variant, records: Records, first: Records) -> Replication:
+    """Return what is kept of a run of a variant, beside the first variant's in the same world."""
+    summary = summarize(records, variant.objectives)
+    better, worse = _better_and_worse(records, first)
+    return Replication(
+        requests=summary.requests,
+        measures=_measures(summary),
+        at_least=frozenset(name for name, p in summary.percentiles.items() if p.at_least),
+        better=better,
+        worse=worse,
+        objectives=tuple(judged.judgements[0] for judged in summary.verdicts),
+        transient=transient(records, records.first_fault),
+        parts=tuple(composition(records, variant.headline).seconds.values()),
+    )
+
+
+def _better_and_worse(records: Records, first: Records) -> tuple[int, int] | tuple[None, None]:
+    """Return how many requests are better and worse than in the first run; see `Replication`."""
+    same = (np.array_equal(getattr(records, key), getattr(first, key)) for key in _REQUEST)
+    if records.classes != first.classes or not all(same):
+        return None, None
+    chosen = records.measured & first.measured
+    change = (records.latency - first.latency)[chosen]
+    # An answer is better than a degraded one, and that is better than an error, however fast.
+    outcome = np.minimum(records.outcome, Outcome.REJECTED).astype(int)[chosen]
+    outcome -= np.minimum(first.outcome, Outcome.REJECTED).astype(int)[chosen]
+    better = (outcome < 0) | ((outcome == 0) & (change < -SAME))
+    worse = (outcome > 0) | ((outcome == 0) & (change > SAME))
+    return int(better.sum()), int(worse.sum())
+
+
+def _measures(summary: Summary) -> dict[str, float]:
+    percentiles = {name: p.seconds for name, p in summary.percentiles.items()}
+    others = {"mean": summary.mean.seconds, "goodput": summary.goodput}
+    return percentiles | others | summary.rates

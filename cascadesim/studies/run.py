@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import shlex
-import tempfile
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from operator import index
@@ -20,6 +15,8 @@ from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.engine import simulate
 from cascadesim.engine import trace as run_traced
+from cascadesim.files import json_text, write_files
+from cascadesim.outputs import output
 from cascadesim.scenario.beside import with_data
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import without_variants
@@ -30,12 +27,13 @@ from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     import pandas as pd
     from matplotlib.axes import Axes
 
     from cascadesim.analysis.composition import Composition
+    from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.source import Document
@@ -46,11 +44,12 @@ FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  #
 
 @dataclass(frozen=True, repr=False)
 class Result(Shown):
-    """A scenario, the seed it ran with, and its records."""
+    """A scenario, the seed it ran with, its records, and the plan that was simulated."""
 
     scenario: Scenario
     seed: int
     records: Records
+    plan: Plan
 
     @cached_property
     def summary(self) -> Summary:
@@ -63,14 +62,14 @@ class Result(Shown):
 
     @property
     def connections(self) -> dict[str, Any]:
-        """Return what became of connections as plain data under that name, {} without any."""
+        """Return the counts of connections as plain data under that name, {} without any."""
         counts = self.records.connections
         return {} if counts is None else {"connections": asdict(counts)}
 
     @cached_property
     def trace(self) -> Trace:
         """Return when each request was where, and levels; see `Trace`. It is simulated again."""
-        return run_traced(compile_plan(self.scenario.model), self.seed)
+        return run_traced(self.plan, self.seed)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -97,7 +96,7 @@ class Result(Shown):
 
         Keys: scenario, variant, overrides (settings given beside it, by dotted path), seed,
         cascadesim (version), percentile_definition, what `Summary.to_dict` gives, and connections
-        (what became of them, as in ConnectionCounts) where messages come over some.
+        (their counts, as in ConnectionCounts) where messages come over some.
         """
         return {
             "scenario": self.scenario.name,
@@ -143,18 +142,15 @@ class Result(Shown):
         `options` are those of the figure: `request` of a timeline, `name` of a pool. Raises
         ScenarioError where there is no such figure, or nothing to draw.
         """
-        from cascadesim.plots.kinds import draw  # matplotlib is slow to import
-
-        return draw(kind, self, ax, **options)
+        axes: Axes = output("draw")(kind, self, ax, **options)
+        return axes
 
     def export(self, kind: str, path: str | Path) -> None:
         """Write every request as a trace: `kind` is "otlp-json" or "chrome-trace".
 
         Raises ScenarioError for another kind, and where the file cannot be written.
         """
-        from cascadesim.export import export  # which writes files by this module
-
-        export(self, kind, path)
+        output("export")(self, kind, path)
 
     def _command(self) -> str:
         words = ["cascadesim", "run", self.scenario.document.source]
@@ -181,8 +177,8 @@ def run(
     """
     seed = seed_of(scenario, seed)
     (scenario,) = settled({"": scenario}, seed).values()
-    records = simulate(compile_plan(scenario.model), seed, progress=progress)
-    return Result(scenario, seed, records)
+    plan = compile_plan(scenario.model)
+    return Result(scenario, seed, simulate(plan, seed, progress=progress), plan)
 
 
 def seed_of(scenario: Scenario, seed: int | None) -> int:
@@ -195,53 +191,3 @@ def seed_of(scenario: Scenario, seed: int | None) -> int:
     if isinstance(seed, bool) or not isinstance(seed, SupportsIndex) or not 0 <= seed <= MOST_SEED:
         raise ScenarioError("expected a whole number from 0 to 10^18", f"--seed {seed}")
     return index(seed)
-
-
-def json_text(data: Any) -> str:
-    """Return data as indented JSON, refusing what JSON cannot say (NaN, infinity)."""
-    return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def write_files(folder: Path, writers: dict[str, Callable[[Path], object]]) -> None:
-    """Write files into a folder: all of them beside it first, then renamed into place.
-
-    Raises ScenarioError where that is not possible; then nothing in the folder has changed.
-    """
-    with _beside(folder, writers) as beside:
-        for name, writer in writers.items():
-            writer(beside / name)
-        for name in writers:
-            # What a link points to is written, and not the link.
-            (beside / name).replace((folder / name).resolve())
-
-
-def check_writable(folder: Path, names: Iterable[str] = FILES) -> None:
-    """Raise the ScenarioError that writing files of these names would, and leave no trace."""
-    with _beside(folder, names):
-        pass
-
-
-@contextmanager
-def _beside(folder: Path, names: Iterable[str]) -> Iterator[Path]:
-    """Give a new folder, inside `folder`, in which to prepare files of these names.
-
-    Folders made for it that stay empty are removed again.
-    """
-    made: list[Path] = []
-    try:
-        made += [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            if (folder / name).is_dir():
-                raise OSError(errno.EISDIR, f"{name} is a folder")
-            if (folder / name).exists() and not (folder / name).is_file():
-                raise OSError(errno.EINVAL, f"{name} is no file that can be replaced")
-        with tempfile.TemporaryDirectory(prefix=".cascadesim-", dir=folder) as beside:
-            yield Path(beside)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ScenarioError(f"cannot be written: {reason}", os.fspath(folder)) from None
-    finally:
-        for path in made:
-            with suppress(OSError):  # it holds something, or was not made
-                path.rmdir()

@@ -1,6 +1,6 @@
-"""Search: which settings to try next, and what those that were tried came to.
+"""Search: which settings to try next, and the runs of those that were tried.
 
-Optuna's TPE proposes settings from what the tried ones came to (Bergstra et al., "Algorithms for
+Optuna's TPE proposes settings by the figures of those tried (Bergstra et al., "Algorithms for
 Hyper-Parameter Optimization", 2011). Where there are few enough of them, all are tried instead.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.paths import UnknownPath, locate
 from cascadesim.scenario.source import flow
 from cascadesim.scenario.vary import quantity
 from cascadesim.studies.aims import Trial
-from cascadesim.studies.replications import Job, Variant
+from cascadesim.studies.replications import Job, Variant, variant_of
+from cascadesim.studies.runs import KeptRuns
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class _Tried:
         return [self._known[flow(settings)] for settings in batch]
 
     def _run(self, batch: Sequence[tuple[Settings, Settings]]) -> None:
-        variants = [variant_of(self._scenario, changes, self._aims) for changes, _ in batch]
+        variants = [tried_variant(self._scenario, changes, self._aims) for changes, _ in batch]
         jobs = [
             Job((variant,), self._seed, number)
             for variant in variants
@@ -206,19 +207,22 @@ class _Tried:
         done, n = len(self.trials), len(batch)
         found = iter(self._runner.run(jobs, lambda share: self._progress(done + share * n)))
         for variant, (_, settings) in zip(variants, batch, strict=True):
-            runs = () if variant is None else tuple(next(found)[0] for _ in self._worlds)
+            runs = None
+            if variant is not None:
+                replications = tuple(next(found)[0] for _ in self._worlds)
+                runs = KeptRuns(variant, self._seed, replications)
             trial = Trial(len(self.trials), settings, runs)
             self.trials.append(trial)
             self._known.setdefault(flow(settings), trial)
 
 
-def variant_of(scenario: Scenario, changes: Settings, aims: Aims) -> Variant | None:
+def tried_variant(scenario: Scenario, changes: Settings, aims: Aims) -> Variant | None:
     """Return what to run for settings, None where the scenario refuses them."""
     try:
         changed = scenario.override(changes, "--tune")
     except ScenarioError:  # values that do not go together, each of which is fine
         return None
-    return Variant(compile_plan(changed.model), aims.constraints)
+    return replace(variant_of(changed), objectives=aims.constraints)
 
 
 def search(
@@ -294,8 +298,8 @@ def _propose(
 
 
 def _tell(study: Any, ask: Any, trial: Trial, aims: Aims) -> None:
-    ask.set_constraint("excess", aims.excess(trial.replications))
-    costs = aims.costs(trial.replications)
+    ask.set_constraint("excess", aims.excess(trial.runs))
+    costs = aims.costs(trial.runs)
     if any(map(math.isnan, costs)):
         from optuna.trial import TrialState
 

@@ -32,8 +32,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import cascadesim
 from cascadesim.analysis.attribution import Blame
+from cascadesim.analysis.judged import Judgement
 from cascadesim.analysis.transient import Transient
-from cascadesim.studies.replications import MEASURES, Judgement, Replication
+from cascadesim.studies.replications import MEASURES, Replication
 from cascadesim.values.errors import ScenarioError, one_line
 
 if TYPE_CHECKING:

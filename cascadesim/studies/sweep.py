@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,20 +12,14 @@ import numpy as np
 from cascadesim.analysis.effects import Effects, Level, main_effects
 from cascadesim.analysis.effects import effects as find_effects
 from cascadesim.analysis.percentiles import PERCENTILES, too_few
-from cascadesim.scenario.compile import compile_plan
+from cascadesim.files import write_files
+from cascadesim.outputs import output
 from cascadesim.shown import Shown, lower_bound, number, percent, plus_minus
 from cascadesim.studies.design import Design, design, settings_text
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.judged import Judged, judge
-from cascadesim.studies.replications import (
-    MEASURES,
-    Job,
-    Replication,
-    Variant,
-    at_least,
-    interval,
-)
-from cascadesim.studies.run import seed_of, write_files
+from cascadesim.studies.replications import MEASURES, Job, variant_of
+from cascadesim.studies.run import seed_of
+from cascadesim.studies.runs import KeptRuns
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
 
@@ -35,8 +30,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
     from cascadesim.studies.design import Varying
+    from cascadesim.studies.replications import Replication, Variant
 
 FILES = ("sweep.parquet", "sweep.csv", "effects.csv")  # of a saved sweep
 SHOWN = 20  # settings that a table of the best ones has
@@ -44,13 +41,18 @@ SHOWN = 20  # settings that a table of the best ones has
 
 @dataclass(frozen=True, repr=False)
 class Sweep(Shown):
-    """What every setting of a design came to, over replications in the same worlds."""
+    """Every setting of a design, each in the same worlds."""
 
     scenario: Scenario
     seed: int
     design: Design
-    replications: list[tuple[Replication, ...]]  # of each setting
+    runs: list[KeptRuns]  # of each setting
     too_short: bool = False  # whether a run was too short to tell where its warm-up ends
+
+    @property
+    def replications(self) -> list[tuple[Replication, ...]]:
+        """Return what is kept of each replication, by setting."""
+        return [runs.replications for runs in self.runs]
 
     @property
     def vary(self) -> tuple[str, ...]:
@@ -74,29 +76,26 @@ class Sweep(Shown):
         import pandas as pd  # slow to import, and not every command needs it
 
         rows = []
-        for place, (settings, runs) in enumerate(
-            zip(self.settings, self.replications, strict=True)
-        ):
+        for place, (settings, runs) in enumerate(zip(self.settings, self.runs, strict=True)):
             others = {
-                "goodput_per_s": interval(runs, "goodput").estimate,
-                "error_rate": interval(runs, "error_rate").estimate,
-                "met": all(each.met for each in self.objectives(place)),
+                "goodput_per_s": runs.measure("goodput").estimate,
+                "error_rate": runs.measure("error_rate").estimate,
+                "met": runs.met,
             }
             for name in PERCENTILES:
-                found = interval(runs, name)
+                mean = runs.measure(name)
                 latency = {
-                    "latency_s": found.estimate,
-                    "low_s": found.low,
-                    "high_s": found.high,
-                    "at_least": at_least(runs, name),
+                    "latency_s": mean.estimate,
+                    "low_s": mean.low,
+                    "high_s": mean.high,
+                    "at_least": runs.at_least(name),
                 }
                 rows.append({"setting": place, **settings, "percentile": name, **latency, **others})
         return pd.DataFrame(rows)
 
     def objectives(self, place: int) -> list[Judged]:
-        """Return what every objective came to with the setting at a place."""
-        judgements = zip(*(run.objectives for run in self.replications[place]), strict=True)
-        return [judge(*both) for both in zip(self.scenario.objectives, judgements, strict=True)]
+        """Return every objective, held against the runs of the setting at a place."""
+        return self.runs[place].objectives
 
     def ranked(self, percentile: str = "p99") -> list[int]:
         """Return the places of the settings, lowest percentile first.
@@ -104,7 +103,7 @@ class Sweep(Shown):
         Those whose percentile is a lower bound come after all whose is known, however low it is,
         and settings without measured requests last.
         """
-        values = [interval(runs, percentile).estimate for runs in self.replications]
+        values = [runs.measure(percentile).estimate for runs in self.runs]
         bounds = self.at_least(percentile)
         return sorted(
             range(len(values)), key=lambda i: (math.isnan(values[i]), bounds[i], values[i])
@@ -112,7 +111,7 @@ class Sweep(Shown):
 
     def at_least(self, measure: str) -> list[bool]:
         """Return for each setting whether unfinished requests could move a measure up."""
-        return [at_least(runs, measure) for runs in self.replications]
+        return [runs.at_least(measure) for runs in self.runs]
 
     def too_few(self, measure: str = "p99") -> list[int]:
         """Return the places of the settings with a run of fewer than FEW requests beyond it.
@@ -124,32 +123,32 @@ class Sweep(Shown):
             return []
         return [
             place
-            for place, runs in enumerate(self.replications)
-            if too_few(min(run.requests for run in runs), [measure])
+            for place, runs in enumerate(self.runs)
+            if too_few(min(run.requests for run in runs.replications), [measure])
         ]
 
     def row(self, place: int, percentile: str = "p99") -> dict[str, str]:
-        """Return what the setting at a place came to, as short texts."""
-        runs = self.replications[place]
-        bound = at_least(runs, percentile)
-        missed = [each.objective.text for each in self.objectives(place) if not each.met]
-        found = {
-            percentile: lower_bound(plus_minus(interval(runs, percentile)), bound),
-            "goodput /s": number(interval(runs, "goodput").estimate),
+        """Return the figures of the setting at a place, as short texts."""
+        runs = self.runs[place]
+        bound = runs.at_least(percentile)
+        missed = [judged.objective.text for judged in self.objectives(place) if not judged.met]
+        texts = {
+            percentile: lower_bound(plus_minus(runs.measure(percentile)), bound),
+            "goodput /s": number(runs.measure("goodput").estimate),
             "error rate": lower_bound(
-                percent(interval(runs, "error_rate").estimate), at_least(runs, "error_rate")
+                percent(runs.measure("error_rate").estimate), runs.at_least("error_rate")
             ),
         }
         if self.scenario.objectives:
-            found["objectives missed"] = ", ".join(missed) or "none"
-        return found
+            texts["objectives missed"] = ", ".join(missed) or "none"
+        return texts
 
     def values(self, measure: str) -> Any:
         """Return a measure as an array with a row for each setting and a column a replication."""
         if measure not in MEASURES:
             message = f"expected one of {', '.join(MEASURES)}"
             raise ScenarioError(message, f"measure {measure}")
-        return np.array([[run.measures[measure] for run in runs] for runs in self.replications])
+        return np.array([runs.values(measure) for runs in self.runs])
 
     def shares(self, measure: str = "p99") -> Effects:
         """Return what one of MEASURES depends on, and what is not known of that."""
@@ -185,8 +184,8 @@ class Sweep(Shown):
         names = {"goodput": "goodput_per_s", **dict.fromkeys((*PERCENTILES, "mean"), "latency_s")}
         return pd.DataFrame(
             [
-                (each.setting, each.value, each.along, each.mean, each.settings, each.at_least)
-                for each in self.levels(measure)
+                (of.setting, of.value, of.along, of.mean, of.settings, of.at_least)
+                for of in self.levels(measure)
             ],
             columns=[
                 *("setting", "value", "along", names.get(measure, measure)),
@@ -217,9 +216,8 @@ class Sweep(Shown):
 
         Over others it is lines of main effects: the mean along the values of each setting.
         """
-        from cascadesim.plots.sweep import sweep
-
-        return sweep(self, measure, ax)
+        axes: Axes = output("sweep")(self, measure, ax)
+        return axes
 
     def save(self, folder: Path, measure: str = "p99") -> None:
         """Write sweep.parquet, sweep.csv, and effects.csv of a measure into a folder.
@@ -296,11 +294,13 @@ def run_design(
             scenario, design, seed, lambda jobs: runner.run(jobs, lambda x: done(x * share))
         )
         jobs = [Job((variant,), seed, i) for variant in variants for i in range(number)]
-        found = runner.run(jobs, lambda x: done(share + x * (1 - share)))
-    each = [replication for (replication,) in found]
-    grouped = [tuple(each[i : i + number]) for i in range(0, len(each), number)]
-    by_setting = dict(zip(design.distinct, grouped, strict=True))
-    by_place = [by_setting[str(each)] for each in design.settings]
+        replicated = runner.run(jobs, lambda x: done(share + x * (1 - share)))
+    replications = iter([replication for (replication,) in replicated])
+    by_setting = {
+        key: KeptRuns(variant, seed, tuple(itertools.islice(replications, number)))
+        for key, variant in zip(design.distinct, variants, strict=True)
+    }
+    by_place = [by_setting[str(settings)] for settings in design.settings]
     return Sweep(scenario, seed, design, by_place, too_short)
 
 
@@ -324,15 +324,11 @@ def _variants(
     variants: dict[str, Variant] = {}
     unsettled: dict[str, Scenario] = {}
     for key, settings in design.distinct.items():
-        each = scenario.override(settings, design.where)
-        if each.model.warmup == "auto":
-            unsettled[key] = each
-        variants[key] = _variant(each)
-    found = settled(unsettled, seed, run)
-    for key, each in found.items():
-        variants[key] = _variant(each)
-    return list(variants.values()), any(each.too_short for each in found.values())
-
-
-def _variant(scenario: Scenario) -> Variant:
-    return Variant(compile_plan(scenario.model), scenario.objectives)
+        changed = scenario.override(settings, design.where)
+        if changed.model.warmup == "auto":
+            unsettled[key] = changed
+        variants[key] = variant_of(changed)
+    with_warmup = settled(unsettled, seed, run)
+    for key, changed in with_warmup.items():
+        variants[key] = variant_of(changed)
+    return list(variants.values()), any(changed.too_short for changed in with_warmup.values())

@@ -3,77 +3,96 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cascadesim.scenario.objectives import RATES
-from cascadesim.shown import lower_bound
-from cascadesim.studies.optimization import OPTIMIZED, TODAY, setting_text, value_text
+from cascadesim.scenario.source import flow
+from cascadesim.shown import lower_bound, number, percent, percent_plus_minus, plus_minus
+from cascadesim.studies.aims import OPTIMIZED, TODAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cascadesim.analysis.contrast import Contrast
+    from cascadesim.analysis.intervals import Interval
     from cascadesim.studies.optimization import Optimization
 
 
-def verdict(found: Optimization) -> str:
+def verdict(search: Optimization) -> str:
     """Return the verdict of an optimization."""
-    if found.confirmation is None:
-        return _none_feasible(found)
-    if not found.proposals:
-        missed = found.missed(TODAY)
+    if search.confirmation is None:
+        return _none_feasible(search)
+    if not search.proposals:
+        missed = search.missed(TODAY)
         but = f", though they miss {_listed(missed)} in fresh worlds" if missed else ""
         return f"No better settings found: keep today's{but}."
-    return _front(found) if len(found.aims.goals) > 1 else _best(found)
+    return _front(search) if len(search.aims.goals) > 1 else _best(search)
 
 
-def _none_feasible(found: Optimization) -> str:
-    nearest = found.aims.nearest(found.trials)
-    if not nearest.replications:
+def _none_feasible(search: Optimization) -> str:
+    nearest = search.aims.nearest(search.trials)
+    if nearest.runs is None:
         return "The scenario refuses every one of these settings."
-    if unknown := found.aims.unknown(nearest.replications):
+    if unknown := search.aims.unknown(nearest.runs):
         text = f"requests unfinished at the end could still move the {_listed(unknown)}"
         return f"No settings can be judged: {text}; a longer drain tells more."
-    if any(map(math.isnan, found.aims.costs(nearest.replications))):
+    if any(map(math.isnan, search.aims.costs(nearest.runs))):
         return "No settings can be judged: no request arrives between warm-up and horizon."
-    metrics = {each.measure: each.metric for each in found.aims.constraints}
+    metrics = {each.measure: each.metric for each in search.aims.constraints}
     values = [
-        f"{name} {value_text(metric, found.value(nearest, name))}"
+        f"{name} {value_text(metric, search.value(nearest, name))}"
         for name, metric in metrics.items()
     ]
-    changed = found.changed(nearest)
+    changed = search.changed(nearest)
     settings = [f"{path}={setting_text(value)}" for path, value in changed.items()]
     at = f" with {', '.join(settings)}" if settings else " with today's settings"
     return (
-        f"No settings keep {_listed([each.text for each in found.aims.constraints])}; the nearest "
+        f"No settings keep {_listed([each.text for each in search.aims.constraints])}; the nearest "
         f"come to {_listed(values)}{at}."
     )
 
 
-def _best(found: Optimization) -> str:
-    (goal,) = found.aims.goals
-    assert found.confirmation is not None
-    if missed := found.missed(OPTIMIZED):
+def _best(search: Optimization) -> str:
+    (goal,) = search.aims.goals
+    if missed := search.missed(OPTIMIZED):
         return f"The optimized settings miss {_listed(missed)} in fresh worlds."
-    if found.aims.unknown(found.confirmation.replications[OPTIMIZED]):
-        text = f"requests unfinished at the end could still move its {goal.measure}"
+    difference = search.differences(goal.measure)[OPTIMIZED]
+    missed = search.missed(TODAY)
+    hidden = _hidden(search, difference)
+    if hidden and not (missed and hidden == "today's"):
+        text = f"requests unfinished at the end could still move {hidden} {goal.measure}"
         return f"The gain of the search cannot be confirmed: {text}; a longer drain tells more."
-    difference = found.differences(goal.measure)[OPTIMIZED]
-    change = _change(found, goal.measure)
-    if missed := found.missed(TODAY):
-        moved = change if difference.seen else f"no difference of {_named(goal.measure)} is seen"
+    change, name = _change(search, goal.measure), _named(goal.measure)
+    if missed:
+        unseen = f"no difference of {name} is seen"
+        if hidden:
+            unseen = f"whether {name} differs is not known"
         them = "them" if len(missed) > 1 else "it"
         both = f"Today's settings miss {_listed(missed)}, and the optimized ones keep {them}"
-        return f"{both}: {moved}{_but(found)}."
+        return f"{both}: {change if difference.seen else unseen}{_but(search)}."
     if not difference.seen:
         return "The gain of the search did not hold in fresh worlds: no difference seen."
     if goal.cost(difference.interval.estimate) > 0:
         return f"The gain of the search did not hold in fresh worlds: {change}."
-    return f"{change}{_but(found)}."
+    return f"{change}{_but(search)}."
 
 
-def _but(found: Optimization) -> str:
-    """Return what gets worse than today, whatever the goal comes to."""
-    changes = [f"{_the(name)}{_change(found, name)}" for name in found.worse[OPTIMIZED]]
+def _hidden(search: Optimization, difference: Contrast) -> str:
+    """Return whose unfinished requests hide a difference, "its" or "today's"; "" for neither."""
+    today, optimized = difference.at_least
+    if optimized and (difference.seen is None or (_unbounded(search) and not difference.seen)):
+        return "its"
+    return "today's" if today and difference.seen is None else ""
+
+
+def _unbounded(search: Optimization) -> bool:
+    """Return whether unfinished requests could make the goal of the optimized settings anything."""
+    return bool(search.aims.unknown(search.confirmed_runs[OPTIMIZED]))
+
+
+def _but(search: Optimization) -> str:
+    """Return what gets worse than today, whatever the goal is."""
+    changes = [f"{_the(name)}{_change(search, name)}" for name in search.worse[OPTIMIZED]]
     return f", but {_listed(changes)}" if changes else ""
 
 
@@ -81,19 +100,19 @@ def _the(measure: str) -> str:
     return "the " if measure in RATES else ""
 
 
-def _change(found: Optimization, measure: str) -> str:
-    today, now = (found.confirmed(label, measure).estimate for label in (TODAY, OPTIMIZED))
+def _change(search: Optimization, measure: str) -> str:
+    today, now = (search.confirmed(label, measure).estimate for label in (TODAY, OPTIMIZED))
     first, then = (
-        lower_bound(value_text(measure, value), found.at_least(label, measure))
+        lower_bound(value_text(measure, value), search.at_least(label, measure))
         for label, value in ((TODAY, today), (OPTIMIZED, now))
     )
     return f"{_named(measure)} {'falls' if now < today else 'rises'} from {first} to {then}"
 
 
-def _front(found: Optimization) -> str:
-    on_front = found.on_front
-    held = [label for label in found.proposals if on_front[label]]
-    n = len(found.proposals)
+def _front(search: Optimization) -> str:
+    on_front = search.on_front
+    held = [label for label in search.proposals if on_front[label]]
+    n = len(search.proposals)
     are = "is" if len(held) == 1 else "are"
     front = f"{len(held)} of {n} confirmed settings {are} on the Pareto front in fresh worlds"
     of_today = {
@@ -101,20 +120,19 @@ def _front(found: Optimization) -> str:
         False: "today's are not",
         None: "of today's it is unknown",
     }
-    sentences = [f"{front}; {of_today[on_front[TODAY]]}.", *_untold(found), *_worse(found)]
-    if others := [label for label in found.proposals if found.missed(label)]:
+    sentences = [f"{front}; {of_today[on_front[TODAY]]}.", *_untold(search), *_worse(search)]
+    if others := [label for label in search.proposals if search.missed(label)]:
         sentences.append(f"Constraints are missed by {_listed(others)}.")
-    if found.left_out:
-        sentences.append(f"{found.left_out} more of the search's front were not confirmed.")
+    if search.left_out:
+        sentences.append(f"{search.left_out} more of the search's front were not confirmed.")
     return " ".join(sentences)
 
 
-def _untold(found: Optimization) -> list[str]:
+def _untold(search: Optimization) -> list[str]:
     """Return sentences on the variants of which it is not seen whether they are on the front."""
-    assert found.confirmation is not None
-    runs = found.confirmation.replications
-    untold = [label for label in found.labels if found.on_front[label] is None]
-    moving = {name: found.aims.lower_bounds(runs[name]) for name in untold}
+    runs = search.confirmed_runs
+    untold = [label for label in search.labels if search.on_front[label] is None]
+    moving = {name: search.aims.lower_bounds(runs[name]) for name in untold}
     sentences = []
     if bounded := [label for label in untold if moving[label]]:
         names = _listed([*dict.fromkeys(_named(each) for name in bounded for each in moving[name])])
@@ -126,10 +144,10 @@ def _untold(found: Optimization) -> list[str]:
     return sentences
 
 
-def _worse(found: Optimization) -> list[str]:
+def _worse(search: Optimization) -> list[str]:
     """Return a sentence on the outcomes that are seen worse than today's."""
     by_measure: dict[str, list[str]] = {}
-    for label, measures in found.worse.items():
+    for label, measures in search.worse.items():
         for measure in measures:
             by_measure.setdefault(measure, []).append(label)
     of = [f"{_the(name)}{_named(name)} of {_listed(who)}" for name, who in by_measure.items()]
@@ -142,3 +160,34 @@ def _named(measure: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
+
+
+def column(measure: str) -> str:
+    """Return the column of a measure, with its unit."""
+    if measure == "goodput":
+        return "goodput_per_s"
+    return measure if measure in RATES else f"{measure}_s"
+
+
+def heading(measure: str) -> str:
+    """Return a measure with its unit, as people read it."""
+    if measure == "goodput":
+        return "goodput /s"
+    return measure.replace("_", " ") if measure in RATES else f"{measure} in seconds"
+
+
+def value_text(measure: str, value: float) -> str:
+    """Return a value of a measure with its unit."""
+    if measure in RATES:
+        return percent(value)
+    return f"{number(value)}{' replies/s' if measure == 'goodput' else ' s'}"
+
+
+def mean_text(measure: str, mean: Interval) -> str:
+    """Return the mean of a measure and half its interval."""
+    return percent_plus_minus(mean) if measure in RATES else plus_minus(mean)
+
+
+def setting_text(value: Any) -> str:
+    """Return a setting as people read it."""
+    return "not set" if value is None else flow(value)

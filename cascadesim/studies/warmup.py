@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cascadesim.scenario.compile import compile_plan
-from cascadesim.studies.replications import Job, Variant, replicate
+from cascadesim.studies.replications import Job, Variant, replicate, variant_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def in_turn(jobs: Sequence[Job]) -> list[list[Replication]]:
-    """Return what jobs come to, run one after the other and kept nowhere."""
+    """Return the replications of jobs, run one after the other and kept nowhere."""
     return [replicate(job) for job in jobs]
 
 
@@ -33,25 +32,25 @@ def settled(
     that is too short to tell, half of those requests are taken, and the scenarios say so. `run`
     does the first runs, `Runner.run` for one.
     """
-    unsettled = {name: each for name, each in chosen.items() if each.model.warmup == "auto"}
+    unsettled = {name: s for name, s in chosen.items() if s.model.warmup == "auto"}
     longest: dict[float, float] = {}
     too_short: set[float] = set()
-    found = run([_first_run(each, seed) for each in unsettled.values()])
-    for each, (replication,) in zip(unsettled.values(), found, strict=True):
-        horizon = each.model.horizon
+    replications = run([_first_run(scenario, seed) for scenario in unsettled.values()])
+    for scenario, (replication,) in zip(unsettled.values(), replications, strict=True):
+        horizon = scenario.model.horizon
         longest[horizon] = max(replication.transient.end, longest.get(horizon, 0.0))
         if not replication.transient.told:
             too_short.add(horizon)
     return chosen | {
         name: replace(
-            each.override({"warmup": f"{longest[each.model.horizon]}s"}),
-            too_short=each.model.horizon in too_short,
+            scenario.override({"warmup": f"{longest[scenario.model.horizon]}s"}),
+            too_short=scenario.model.horizon in too_short,
         )
-        for name, each in unsettled.items()
+        for name, scenario in unsettled.items()
     }
 
 
 def _first_run(scenario: Scenario, seed: int | None) -> Job:
     # Without objectives, which no warm-up depends on.
-    variant = Variant(compile_plan(scenario.model))
+    variant = Variant(variant_of(scenario).plan)
     return Job((variant,), scenario.model.seed if seed is None else seed, 0)

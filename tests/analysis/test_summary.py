@@ -91,7 +91,7 @@ def test_measured_requests_are_counted_by_outcome() -> None:
 )
 def test_objectives(text: str, value: float, met: bool) -> None:
     found = verdict(text)
-    assert (found.value, found.met) == (pytest.approx(value), met)
+    assert (found.value.estimate, found.met) == (pytest.approx(value), met)
 
 
 def test_the_setting_that_governs_most_of_the_slow_time_is_to_blame() -> None:

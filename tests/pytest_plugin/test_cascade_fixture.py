@@ -184,7 +184,7 @@ def test_an_error_of_the_user_shows_their_line_and_one_of_ours(
 ) -> None:
     """And it is said before anything is simulated, but where another check went before."""
     if "cascade.check(cascade.run(Q))" not in body:
-        monkeypatch.delattr("cascadesim.studies.replicated.simulate")
+        monkeypatch.delattr("cascadesim.studies.runs.simulate")
     result = run(fill(pytester, body))
     result.assert_outcomes(failed=1)
     text = result.stdout.str().partition("short test summary")[0]
@@ -269,7 +269,7 @@ def test_what_passes_says_how_much_worse_would_have_been_seen(pytester: pytest.P
         """,
     )
     now, then = (
-        cascadesim.studies.replicated.Replicated(
+        cascadesim.studies.runs.LazyRuns(
             cascadesim.load(pytester.path / "scenarios" / "queue.yaml").override({"horizon": h}),
             seed,
             8,

@@ -73,17 +73,17 @@ def test_help_lists_options_mark_and_fixture(pytester: pytest.Pytester) -> None:
 
 def test_ten_assertions_simulate_once(pytester: pytest.Pytester) -> None:
     body = """
-from cascadesim.studies import replicated
+from cascadesim.studies import runs
 simulated = []
-simulate = replicated.simulate
-replicated.simulate = lambda *a: simulated.append(a[1:]) or simulate(*a)
+simulate = runs.simulate
+runs.simulate = lambda *a: simulated.append(a[1:]) or simulate(*a)
 for _ in range(5):
     cascade.check(cascade.run(Q, replications=2))
     cascade.check(cascade.run(Q, "before", replications=2), p50="<9s", goodput=">0.1/s")
 assert simulated == [(1, 0), (1, 1)], simulated
 cascade.no_worse("before", "before", scenario=Q)
 assert simulated == [(1, i) for i in range(8)], simulated
-replicated.simulate = simulate
+runs.simulate = simulate
 """
     run(fill(pytester, body)).assert_outcomes(passed=1)
 

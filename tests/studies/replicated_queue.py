@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import cascadesim
-from cascadesim.studies.replicated import Replicated, Simulations
+from cascadesim.studies.runs import LazyRuns, Simulations
 
 DATA: dict[str, Any] = {
     "name": "queue",
@@ -20,10 +20,10 @@ RUNS = Simulations(1)
 
 def queue(
     seed: int = 1, number: int | None = 6, data: dict[str, Any] = DATA, **settings: Any
-) -> Replicated:
+) -> LazyRuns:
     scenario = cascadesim.loads(json.dumps(data)).override(settings)
-    return Replicated(scenario, seed, number, RUNS)
+    return LazyRuns(scenario, seed, number, RUNS)
 
 
-def slow(**more: Any) -> Replicated:
+def slow(**more: Any) -> LazyRuns:
     return queue(**more, **{"a.work": {"exponential": {"mean": "60ms"}}})

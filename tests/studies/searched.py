@@ -1,6 +1,9 @@
 """A service to search good settings of."""
 
 import json
+from collections.abc import Collection, Sequence
+
+from kit import plan_of
 
 import cascadesim
 from cascadesim.analysis.transient import Transient
@@ -8,7 +11,8 @@ from cascadesim.studies.aims import Trial
 from cascadesim.studies.execution import Execution
 from cascadesim.studies.optimization import Optimization
 from cascadesim.studies.optimize import optimize
-from cascadesim.studies.replications import MEASURES, Replication
+from cascadesim.studies.replications import MEASURES, Replication, Variant
+from cascadesim.studies.runs import KeptRuns
 
 ALONE = Execution(jobs=1)
 
@@ -45,25 +49,30 @@ QUEUE = {"a": {"work": {"exponential": {"mean": "400ms"}}, "concurrency": 3, "qu
 LIMITS = ("a.concurrency=1..3", "a.queue_limit=0,2,4,6")
 
 
+def worlds(
+    p50: Sequence[float], goodput: Sequence[float], at_least: Collection[int] = ()
+) -> KeptRuns:
+    """Return runs with these values; in those of `at_least` the p50 is a lower bound."""
+    replications = [
+        Replication(
+            1,
+            dict.fromkeys(MEASURES, 0.0)
+            | {"p50": a, "goodput": b, "unfinished_rate": 0.6 * (i in at_least)},
+            frozenset({"p50"} if i in at_least else ()),
+            0,
+            0,
+            (),
+            Transient(0.0, True),
+            (),
+        )
+        for i, (a, b) in enumerate(zip(p50, goodput, strict=True))
+    ]
+    return KeptRuns(Variant(plan_of(SERVICE)), 1, tuple(replications))
+
+
 def trials_of(values: list[tuple[int, int]]) -> list[Trial]:
     return [
-        Trial(
-            number,
-            {},
-            (
-                Replication(
-                    1,
-                    dict.fromkeys(MEASURES, 0.0) | {"p50": float(a), "goodput": float(b)},
-                    frozenset(),
-                    0,
-                    0,
-                    (),
-                    Transient(0.0, True),
-                    (),
-                ),
-            ),
-        )
-        for number, (a, b) in enumerate(values)
+        Trial(number, {}, worlds([float(a)], [float(b)])) for number, (a, b) in enumerate(values)
     ]
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from replicated_queue import DATA, RUNS, queue, slow
 from scipy import stats
 
 import cascadesim
+from cascadesim.analysis.contrast import Tolerance
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.plan.causes import CAUSES
 from cascadesim.pytest_plugin.messages import apportioned
@@ -29,17 +31,13 @@ from cascadesim.studies.baseline import (
     rounded,
     write_baseline,
 )
-from cascadesim.studies.replicated import Replicated, Simulations, side_by_side
+from cascadesim.studies.no_worse import change, side_by_side
 from cascadesim.studies.replications import MEASURES
-from cascadesim.studies.thresholds import (
-    Tolerance,
-    bounds_of,
-    change,
-)
+from cascadesim.studies.runs import LazyRuns, Simulations
 from cascadesim.values.errors import ScenarioError
 
 
-def kept(now: Replicated) -> Baseline:
+def kept(now: LazyRuns) -> Baseline:
     return baseline_of(now, "test_x")
 
 
@@ -64,17 +62,17 @@ def test_the_file_says_what_the_run_came_to(tmp_path: Path) -> None:
         assert sum(each.by_cause_s.values()) == pytest.approx(each.mean_s, rel=1e-5)
 
 
-def runs(now: Replicated) -> list[cascadesim.Result]:
+def runs(now: LazyRuns) -> list[cascadesim.Result]:
     """Return each replication as a run of its own, straight from the engine."""
     return [
-        cascadesim.Result(now.scenario, now.seed, cascadesim.simulate(now.plan, now.seed, i))
+        replace(now.result, records=cascadesim.simulate(now.plan, now.seed, i))
         for i in range(now.count)
     ]
 
 
 def test_the_file_is_the_same_again_and_read_by_people(tmp_path: Path) -> None:
     text = baseline_text(kept(queue()))
-    assert text == baseline_text(kept(Replicated(queue().given, 1, 6, Simulations(1))))
+    assert text == baseline_text(kept(LazyRuns(queue().given, 1, 6, Simulations(1))))
     (p99,) = [line for line in text.splitlines() if line == "  p99:"]
     assert text.index("  p50:") < text.index(p99) < text.index("  max:")
     assert "    by_cause_s: {queue_wait: " in text
@@ -114,8 +112,8 @@ def test_a_worse_setting_fails_in_pairs_as_the_paired_t_test_says() -> None:
         test = stats.ttest_rel(after.values(name), before.values(name))
         low, high = test.confidence_interval(1 - 0.05 / len(PERCENTILES))
         one = found.changes[name]
-        assert (one.difference.low, one.difference.high) == pytest.approx((low, high), rel=1e-3)
-        assert (name in found.failing) == (low > 1e-5 * one.before)
+        assert (one.interval.low, one.interval.high) == pytest.approx((low, high), rel=1e-3)
+        assert (name in found.failing) == (low > 1e-5 * one.before.estimate)
     assert "p50" in found.failing
     # The other way round it is better, which passes.
     back = drift(kept(after), before)
@@ -127,7 +125,7 @@ def test_another_seed_is_compared_by_welch() -> None:
     assert (found.paired, found.failing, found.better) == (0, [], [])
     test = stats.ttest_ind(queue(seed=2).values("p99"), queue().values("p99"), equal_var=False)
     low, high = test.confidence_interval(1 - 0.05 / len(PERCENTILES))
-    one = found.changes["p99"].difference
+    one = found.changes["p99"].interval
     assert (one.low, one.high) == pytest.approx((low, high), rel=1e-3)
     far = queue(seed=2, **{"a.work": {"exponential": {"mean": "20ms"}}})
     assert set(drift(kept(far), queue(seed=1)).failing) >= {"p50", "p90", "p99"}
@@ -167,7 +165,7 @@ def test_the_causes_add_up_to_the_change() -> None:
     found = drift(kept(queue()), slow())
     for name in PERCENTILES:
         one = found.changes[name]
-        assert sum(found.by_cause(name).values()) == pytest.approx(one.after - one.before)
+        assert sum(found.by_cause(name).values()) == pytest.approx(one.interval.estimate)
 
 
 @pytest.mark.parametrize(("then", "now"), [(4, 8), (8, 4), (8, 5)])
@@ -201,7 +199,7 @@ def test_rounded_parts_add_up_to_their_rounded_sum(parts: dict[str, float], off:
     assert all(abs(found[name] - 1000 * value) <= 2.5 for name, value in parts.items())
 
 
-def cut_off(**settings: Any) -> Replicated:
+def cut_off(**settings: Any) -> LazyRuns:
     """Return a queue whose last requests are unfinished at the end."""
     return queue(**{"drain": "0s"} | settings)
 
@@ -233,11 +231,11 @@ def test_a_percentile_is_bounded_by_the_requests_that_are_done() -> None:
     busy: dict[str, Any] = {"a.work": {"exponential": {"mean": "115ms"}}, "horizon": "5min"}
     now = cut_off(**busy)
     for name in PERCENTILES:
-        for (low, high), result in zip(bounds_of(now, name), runs(now), strict=True):
+        for (low, high), result in zip(now.bounds(name), runs(now), strict=True):
             one = result.summary.percentiles[name]
             assert low == one.seconds
             assert high == (one.at_most if one.at_least else one.seconds)
-    assert any(low < high < math.inf for name in PERCENTILES for low, high in bounds_of(now, name))
+    assert any(low < high < math.inf for name in PERCENTILES for low, high in now.bounds(name))
 
 
 def test_a_baseline_of_unfinished_requests_claims_nothing() -> None:
@@ -263,7 +261,7 @@ def test_a_baseline_of_unfinished_requests_claims_nothing() -> None:
 
 def test_a_baseline_of_another_scenario_or_variant_is_noticed() -> None:
     data = DATA | {"variants": {"a": {}, "b": {}}}
-    a, b = (Replicated(cascadesim.loads(json.dumps(data)).at(v), 1, 4, RUNS) for v in "ab")
+    a, b = (LazyRuns(cascadesim.loads(json.dumps(data)).at(v), 1, 4, RUNS) for v in "ab")
     check_same(kept(a), a, "x.yaml")
     for then, now, says in (
         (a, b, 'x.yaml: is of "queue" at the variant "a", and the test runs "queue" at the '),
@@ -311,7 +309,7 @@ def test_a_file_that_is_no_baseline_is_one_line(
 
 
 def test_nothing_is_simulated_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cascadesim.studies import replicated
+    from cascadesim.studies import runs as module
 
     ran: list[int] = []
 
@@ -319,23 +317,23 @@ def test_nothing_is_simulated_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         ran.append(number)
         return cascadesim.simulate(plan, seed, number)
 
-    monkeypatch.setattr(replicated, "simulate", simulate)
+    monkeypatch.setattr(module, "simulate", simulate)
     runs = Simulations(1)
     for number in (2, 3, 3, 1):
-        now = Replicated(queue().given, 1, number, runs)
+        now = LazyRuns(queue().given, 1, number, runs)
         assert [each.measures["p99"] for each in now.replications] == now.values("p99")
         now.result, now.percentiles, now.composition("p99")
     assert ran == [0, 1, 2]
     # Beyond the limit the oldest are let go, and only cost time.
     small = Simulations(1, limit=1)
-    both = [Replicated(queue().given, 1, 3, each).values("p99") for each in (small, runs)]
+    both = [LazyRuns(queue().given, 1, 3, each).values("p99") for each in (small, runs)]
     assert both[0] == both[1]
     assert len(ran) > 3
 
 
 def test_processes_give_the_same() -> None:
     given = queue().given
-    one, two = (Replicated(given, 1, 3, Simulations(jobs)) for jobs in (1, 2))
+    one, two = (LazyRuns(given, 1, 3, Simulations(jobs)) for jobs in (1, 2))
     for measure in MEASURES:
         assert one.values(measure) == two.values(measure)
 

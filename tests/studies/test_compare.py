@@ -11,11 +11,11 @@ from scipy import stats
 
 import cascadesim
 from cascadesim.analysis.attribution import Blame
+from cascadesim.analysis.judged import Judged, Judgement
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.scenario.load import Scenario, loads
 from cascadesim.studies.compare import Comparison
-from cascadesim.studies.judged import Judged, judge
-from cascadesim.studies.replications import MEASURES, Judgement
+from cascadesim.studies.replications import MEASURES
 from cascadesim.values.errors import ScenarioError
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
@@ -256,7 +256,7 @@ def test_the_most_blamed_setting_is_that_of_most_replications() -> None:
     objective = queue().objectives[0]
 
     def of(*blames: Blame | None) -> Judged:
-        return judge(objective, [Judgement(1.0, 1.0, each is None, each) for each in blames])
+        return Judged(objective, tuple(Judgement(1.0, 1.0, b is None, b) for b in blames))
 
     often = of(Blame("a", 0.25), None, Blame("b", 0.9), Blame("a", 0.5))
     assert often.blame == Blame("a", 0.375)

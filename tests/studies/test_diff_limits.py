@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 import cascadesim
+from cascadesim.analysis.contrast import Tolerance
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.scenario.load import Scenario
 from cascadesim.studies.diff import Pair, diff
 from cascadesim.studies.execution import Execution
-from cascadesim.studies.replicated import Replicated, Simulations
-from cascadesim.studies.thresholds import Tolerance, change
+from cascadesim.studies.no_worse import change
+from cascadesim.studies.runs import LazyRuns, Simulations
 from cascadesim.values.errors import ScenarioError
 
 MEASURES = ("p50", "p99", "max", "mean", "goodput", "error_rate", "ok_rate", "unfinished_rate")
@@ -42,7 +43,7 @@ def verdict(pair: Pair, measure: str) -> str:
 
 def told(old: Scenario, new: Scenario, measure: str) -> str:
     try:
-        found = change(Replicated(old, 1, 4, RUNS), Replicated(new, 1, 4, RUNS), measure, "1%")
+        found = change(LazyRuns(old, 1, 4, RUNS), LazyRuns(new, 1, 4, RUNS), measure, "1%")
     except ScenarioError:
         return "unknown"
     return "worse" if found.worse else "passes"

@@ -1,17 +1,13 @@
 """Fronts of two goals: which settings are on one, and when that is seen."""
 
-from collections.abc import Collection, Sequence
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from searched import FLAKY, LIMITS, QUEUE, TIMEOUT, load, quick, trials_of
+from searched import FLAKY, LIMITS, QUEUE, TIMEOUT, load, quick, trials_of, worlds
 
 import cascadesim
-from cascadesim.analysis.transient import Transient
 from cascadesim.studies.aims import Aims, Goal, dominates
-from cascadesim.studies.replications import MEASURES, Replication
 
 
 def test_a_front_is_that_of_all_combinations() -> None:
@@ -85,26 +81,6 @@ BOTH = Aims((Goal("p50"), Goal("goodput", maximize=True)))
 NOISE = (0.0, 0.3, -0.2, 0.5, -0.4)
 
 
-def worlds(
-    p50: Sequence[float], goodput: Sequence[float], at_least: Collection[int] = ()
-) -> list[Replication]:
-    """Return replications with these values; in those of `at_least` the p50 is a lower bound."""
-    return [
-        Replication(
-            1,
-            dict.fromkeys(MEASURES, 0.0)
-            | {"p50": a, "goodput": b, "unfinished_rate": 0.6 * (i in at_least)},
-            frozenset({"p50"} if i in at_least else ()),
-            0,
-            0,
-            (),
-            Transient(0.0, True),
-            (),
-        )
-        for i, (a, b) in enumerate(zip(p50, goodput, strict=True))
-    ]
-
-
 @given(st.lists(MEASURED, min_size=1, max_size=6))
 def test_a_front_is_seen_where_no_world_leaves_a_doubt(values: list[tuple[int, int]]) -> None:
     # Worlds differ, but variants differ by the same in each of them: no chance is left.
@@ -122,7 +98,7 @@ def test_a_front_is_not_seen_in_noise() -> None:
     # The first is better in both means, by less than chance makes of it.
     runs = {"a": worlds(NOISE, NOISE), "b": worlds(NOISE[::-1], [-x for x in NOISE])}
     for goal in ("p50", "goodput"):
-        pair = [[each.measures[goal] for each in run] for run in runs.values()]
+        pair = [run.values(goal) for run in runs.values()]
         assert stats.ttest_rel(*pair).pvalue > 0.05
     assert BOTH.on_front(runs) == {"a": None, "b": None}
 
@@ -165,7 +141,7 @@ def test_a_rate_counts_by_what_unfinished_requests_can_make_of_it() -> None:
     shares = worlds([0.0] * 3, [5.0] * 3, at_least=range(3))  # 0 % to 60 %
     less, more = (worlds([0.0] * 3, [1.0] * 3) for _ in range(2))
     for run, rate in ((less, 0.5), (more, 0.7)):
-        for each in run:
+        for each in run.replications:
             each.measures["ok_rate"] = rate
     assert aims.on_front({"a": shares, "b": less})["b"] is None
     assert aims.on_front({"a": shares, "b": more})["b"] is False

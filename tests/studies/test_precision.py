@@ -14,9 +14,9 @@ from cascadesim.studies.replications import (
     Job,
     Replication,
     Variant,
-    interval,
     replicate,
 )
+from cascadesim.studies.runs import KeptRuns
 from cascadesim.values.errors import ScenarioError
 
 SEED = 3
@@ -40,6 +40,11 @@ VARIANTS = tuple(Variant(plan_of(queue(mean))) for mean in ("100ms", "80ms", "11
 @cache
 def directly() -> list[list[Replication]]:
     return [replicate(Job(VARIANTS, SEED, number)) for number in range(MOST)]
+
+
+def kept(found: list[list[Replication]]) -> KeptRuns:
+    """Return the runs of the first variant."""
+    return KeptRuns(VARIANTS[0], SEED, tuple(each[0] for each in found))
 
 
 def precisely(
@@ -81,7 +86,7 @@ def test_fewer_than_the_fewest_may_be_asked_for() -> None:
 def test_a_measure_without_spread_is_precise() -> None:
     # No request fails, in any replication: there is nothing left to learn.
     precision = Precision("error_rate", 0.1)
-    assert precision.reached([each[0] for each in directly()]) == 0
+    assert precision.reached(kept(directly())) == 0
     assert len(precisely(precision, most=12, n=1)) == FEWEST
 
 
@@ -144,7 +149,7 @@ def test_intervals_that_were_stopped_for_hold_the_true_value_as_often_as_others(
     held = 0
     for seed in range(1000):
         found = until_precise(VARIANTS[:1], 1, Precision("p50", 0.08), Normal(seed))
-        estimate = interval([each[0] for each in found], "p50")
+        estimate = kept(found).measure("p50")
         held += estimate.low <= 10 <= estimate.high
     assert 0.92 <= held / 1000 <= 0.98
 
@@ -155,8 +160,8 @@ def test_a_lower_bound_is_never_precise_and_more_replications_are_not_run_for_it
     with Execution(1).open() as runner:
         found = until_precise((variant,), SEED, Precision("p99", 0.5), runner)
     assert len(found) == FEWEST
-    runs = [each[0] for each in found]
-    assert "p99" in runs[0].at_least
-    assert interval(runs, "p99").relative < 0.5
+    runs = kept(found)
+    assert "p99" in runs.replications[0].at_least
+    assert runs.measure("p99").relative < 0.5
     assert Precision("p99", 0.5).reached(runs) == np.inf
     assert Precision("error_rate", 0.5).reached(runs) == np.inf

@@ -17,9 +17,9 @@ from cascadesim.studies.replications import (
     Job,
     Replication,
     Variant,
-    interval,
     replicate,
 )
+from cascadesim.studies.runs import KeptRuns
 
 SEED = 3
 MOST = 40
@@ -115,9 +115,9 @@ def test_an_error_is_no_improvement_however_fast() -> None:
 
 
 def test_the_interval_is_that_of_scipy() -> None:
-    own = [each[1] for each in directly()]
+    own = KeptRuns(VARIANTS[1], SEED, tuple(each[1] for each in directly()))
     for measure in ("p50", "max", "mean", "goodput"):
-        values = [replication.measures[measure] for replication in own]
+        values = own.values(measure)
         expected = stats.t.interval(0.95, MOST - 1, np.mean(values), stats.sem(values))
-        found = interval(own, measure)
+        found = own.measure(measure)
         assert (found.low, found.high) == pytest.approx(expected, rel=1e-12)

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.studies.run import check_writable, write_files
+from cascadesim.files import check_writable, write_files
 from cascadesim.values.errors import ScenarioError
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_made(result: cascadesim.Result, tmp_path: Path)
         with pytest.raises(ScenarioError, match="cannot be written"):
             result.save(folder)
         with pytest.raises(ScenarioError, match="cannot be written"):
-            check_writable(folder)
+            check_writable(folder, FILES)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -141,10 +141,10 @@ def test_a_number_of_numpy_is_saved_as_a_number(tmp_path: Path) -> None:
 
 
 def test_a_check_leaves_no_trace(tmp_path: Path) -> None:
-    check_writable(tmp_path / "a" / "b")
+    check_writable(tmp_path / "a" / "b", FILES)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "a").mkdir()
-    check_writable(tmp_path / "a")
+    check_writable(tmp_path / "a", FILES)
     assert (tmp_path / "a").is_dir()
 
 

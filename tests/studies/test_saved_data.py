@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 import cascadesim
+from cascadesim.files import write_files
 from cascadesim.scenario.beside import moved
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.source import write
-from cascadesim.studies.run import write_files
 
 TEXT = """\
 name: recorded

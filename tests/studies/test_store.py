@@ -25,13 +25,13 @@ from strategies import scenarios
 
 import cascadesim
 from cascadesim.analysis.attribution import Blame
+from cascadesim.analysis.judged import Judgement
 from cascadesim.analysis.transient import Transient
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.studies import store as module
 from cascadesim.studies.replications import (
     MEASURES,
     Job,
-    Judgement,
     Replication,
     Variant,
     replicate,

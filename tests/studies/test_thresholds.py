@@ -9,19 +9,10 @@ from hypothesis import strategies as st
 from replicated_queue import DATA, queue, slow
 from scipy import stats
 
+from cascadesim.analysis.contrast import Change, Contrast, Tolerance, contrast, welch
 from cascadesim.analysis.intervals import Interval
-from cascadesim.studies.replicated import side_by_side
-from cascadesim.studies.thresholds import (
-    Change,
-    Tolerance,
-    bounded,
-    change,
-    paired_interval,
-    parse_allowed,
-    parse_thresholds,
-    parse_tolerance,
-    welch_interval,
-)
+from cascadesim.studies.no_worse import change, side_by_side
+from cascadesim.studies.thresholds import parse_allowed, parse_thresholds, parse_tolerance
 from cascadesim.values.errors import ScenarioError
 
 
@@ -30,11 +21,13 @@ from cascadesim.values.errors import ScenarioError
     other=st.lists(st.floats(-10, 10), min_size=2, max_size=9),
 )
 def test_welch_is_that_of_scipy(one: list[float], other: list[float]) -> None:
-    found = welch_interval(one, other, 0.9)
+    found, p = welch(one, other, 0.9)
     if min(np.var(one), np.var(other)) < 1e-6:  # where scipy warns of its own precision
         assert found.low <= found.estimate <= found.high
         return
-    low, high = stats.ttest_ind(other, one, equal_var=False).confidence_interval(0.9)
+    test = stats.ttest_ind(other, one, equal_var=False)
+    low, high = test.confidence_interval(0.9)
+    assert p == pytest.approx(test.pvalue, rel=1e-9)
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-6, abs=1e-9)
 
 
@@ -58,14 +51,14 @@ def test_bounds_decide_only_what_they_leave_no_doubt_about(
     noise = [0.0, 0.1, -0.1, 0.0]
     old = [(10.0, 10.0 + old_more)] * 4
     new = [(10.0 + by + x, 10.0 + by + x + new_more) for x in noise]
-    found = bounded("p99", old, new, Tolerance(), paired_interval)
+    found = contrast("p99", old, new)
     least, most = by - old_more, by + new_more
     assert found.worse is (least > 0)
     assert found.better is (most < 0)
     assert found.unknown is (least <= 0 < most)
     # Where more is better, it is the other way round.
     goods = [[(-high, -low) for low, high in each] for each in (old, new)]
-    mirrored = bounded("ok_rate", goods[0], goods[1], Tolerance(), paired_interval)
+    mirrored = contrast("ok_rate", goods[0], goods[1])
     assert (mirrored.worse, mirrored.better) == (found.worse, found.better)
     assert mirrored.unknown is found.unknown
 
@@ -83,7 +76,7 @@ def test_bounds_are_no_surer_than_the_truth(
     """A claim holds at every corner that is harsher, as all its values are further out."""
     old = [(a, a + u) for a, _, u, _ in rows]
     new = [(b, b + v) for _, b, _, v in rows]
-    found = bounded("mean", old, new, Tolerance(), paired_interval)
+    found = contrast("mean", old, new)
     kindest = np.array([b - (a + u) for a, b, u, _ in rows])
     harshest = np.array([b + v - a for a, b, _, v in rows])
     reach = stats.t.ppf(0.975, len(rows) - 1) / math.sqrt(len(rows))
@@ -98,8 +91,8 @@ def test_no_worse_is_decided_by_the_paired_interval() -> None:
     before, after = side_by_side(queue(), slow())
     found = change(before, after, "p90")
     low, _ = stats.ttest_rel(after.values("p90"), before.values("p90")).confidence_interval()
-    assert found.difference.low == pytest.approx(low)
-    share = low / found.before
+    assert found.interval.low == pytest.approx(low)
+    share = low / found.before.estimate
     assert change(before, after, "p90", f"{100 * share - 0.1:.3f}%").worse
     assert not change(before, after, "p90", f"{100 * share + 0.1:.3f}%").worse
     assert change(before, after, "p90", f"{1000 * low - 1:.3f}ms").worse
@@ -108,17 +101,25 @@ def test_no_worse_is_decided_by_the_paired_interval() -> None:
     assert not change(before, before, "p90").worse
 
 
+def known(measure: str, before: float, by: Interval, allowed: float = 0.0) -> Contrast:
+    """Return a contrast that no unfinished request could move."""
+    means = [Interval(x, math.nan, math.nan) for x in (before, before + by.estimate)]
+    change = Change(means[0], means[1], by)
+    tolerance = Tolerance(amount=allowed)
+    return Contrast(measure, change, change, change, (False, False), math.nan, tolerance)
+
+
 def test_a_change_inside_the_noise_is_not_worse_however_large() -> None:
-    noisy = Change("p99", 10.0, 15.0, Interval(5.0, -1.0, 11.0))
+    noisy = known("p99", 10.0, Interval(5.0, -1.0, 11.0))
     assert not noisy.worse
     assert noisy.allowed == 16.0  # at this spread
-    assert Change("p99", 10.0, 10.1, Interval(0.1, 0.05, 0.15)).worse
+    assert known("p99", 10.0, Interval(0.1, 0.05, 0.15)).worse
 
 
 def test_more_goodput_is_better() -> None:
-    less = Change("goodput", 10.0, 9.0, Interval(-1.0, -1.2, -0.8), 0.5)
+    less = known("goodput", 10.0, Interval(-1.0, -1.2, -0.8), 0.5)
     assert (less.worse, less.better, less.allowed) == (True, False, pytest.approx(9.3))
-    more = Change("goodput", 9.0, 10.0, Interval(1.0, 0.8, 1.2), 0.5)
+    more = known("goodput", 9.0, Interval(1.0, 0.8, 1.2), 0.5)
     assert (more.worse, more.better) == (False, True)
 
 

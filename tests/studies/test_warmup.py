@@ -9,8 +9,9 @@ import cascadesim
 from cascadesim.analysis.intervals import mser5
 from cascadesim.studies import execution, warmup
 from cascadesim.studies.execution import Execution, Interrupted
-from cascadesim.studies.replicated import Replicated, Simulations, side_by_side
+from cascadesim.studies.no_worse import side_by_side
 from cascadesim.studies.replications import Job, Replication, replicate
+from cascadesim.studies.runs import LazyRuns, Simulations
 
 QUEUE = {
     "name": "queue",
@@ -172,14 +173,14 @@ def test_tests_of_one_session_find_it_once(monkeypatch: pytest.MonkeyPatch) -> N
         ran.append((plan.warmup, number))
         return cascadesim.simulate(plan, seed, number)
 
-    monkeypatch.setattr("cascadesim.studies.replicated.simulate", simulate)
+    monkeypatch.setattr("cascadesim.studies.runs.simulate", simulate)
     runs = Simulations(1)
     slow, fast = (load().at(name) for name in ("slow", "fast"))
     for _ in range(3):
-        assert Replicated(slow, 1, 2, runs).values("p99")
+        assert LazyRuns(slow, 1, 2, runs).values("p99")
     assert [number for _, number in ran] == [0, 0, 1]
     assert ran[0][0] == 0 < ran[1][0]
     for _ in range(3):
-        one, other = side_by_side(Replicated(slow, 1, 2, runs), Replicated(fast, 1, 2, runs))
+        one, other = side_by_side(LazyRuns(slow, 1, 2, runs), LazyRuns(fast, 1, 2, runs))
         assert one.plan.warmup == other.plan.warmup
     assert len(ran) == 4  # one more for the warm-up of the other

@@ -19,7 +19,8 @@ from joblib import Parallel, delayed
 from kit import plan_of
 
 from cascadesim.analysis.intervals import p_value
-from cascadesim.studies.replications import Job, Replication, Variant, interval, replicate
+from cascadesim.studies.replications import Job, Replication, Variant, replicate
+from cascadesim.studies.runs import KeptRuns
 
 REPLICATIONS = 8
 RATE = 10 - 5  # of the time in the system, per second
@@ -69,7 +70,8 @@ QUEUE = queue()
     ],
 )
 def test_intervals_of_95_percent_hold_the_true_value(measure: str, truth: float) -> None:
-    intervals = [interval(own, measure) for (own,) in experiments((QUEUE,), range(1, 501))]
+    runs = (KeptRuns(QUEUE, 0, tuple(own)) for (own,) in experiments((QUEUE,), range(1, 501)))
+    intervals = [each.measure(measure) for each in runs]
     covered = np.mean([each.low <= truth <= each.high for each in intervals])
     bias = np.mean([each.estimate for each in intervals]) / truth - 1
     print(f"\n{measure}: {covered:.1%} of the intervals hold the true value, bias {bias:+.2%}")

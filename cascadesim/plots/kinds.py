@@ -13,12 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from cascadesim.studies.compare import Comparison, side_by_side
 from cascadesim.values.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cascadesim.studies.compare import Comparison
     from cascadesim.studies.run import Result
 
 _FIGURE = re.compile(r"^FIGURE = (\{.*?\})$", re.MULTILINE | re.DOTALL)
@@ -93,18 +93,17 @@ def draw(kind: str, drawn: Result | Comparison, ax: Axes | None = None, **option
     `name` of a pool, `request` of a timeline. Raises ScenarioError where there is no such figure,
     for a comparison where one run is drawn, and what the function raises.
     """
+    from cascadesim.studies.compare import Comparison, side_by_side  # slow, and --help needs none
+
+    several = isinstance(drawn, Comparison)
     first = drawn.results[drawn.first] if isinstance(drawn, Comparison) else drawn
-    source = first.scenario.document.source
-    figure = figure_of(kind, source)
-    if isinstance(drawn, Comparison) and not figure.of_variants:
-        raise ScenarioError(f"{kind} draws one run; take it from the results", source)
-    if not isinstance(drawn, Comparison) and not figure.of_run:
-        drawn = alone(drawn)
+    scenario = first.scenario
+    figure = figure_of(kind, scenario.document.source)
+    if several and not figure.of_variants:
+        problem = f"{kind} draws one run; take it from the results"
+        raise ScenarioError(problem, scenario.document.source)
+    if not several and not figure.of_run:
+        drawn = side_by_side({scenario.variant or scenario.name: first})
     function = getattr(import_module(f"cascadesim.plots.{kind}"), kind)
     axes: Axes = function(drawn, ax=ax, **options)
     return axes
-
-
-def alone(result: Result) -> Comparison:
-    """Return a comparison of one run with nothing."""
-    return side_by_side({result.scenario.variant or result.scenario.name: result})

@@ -88,11 +88,7 @@ class Comparison(Shown):
         return self.runs[label].objectives
 
     def measures(self, label: str) -> dict[str, Interval]:
-        """Return the mean of every measure over replications, with its interval.
-
-        Percentiles and the mean latency are in seconds, goodput in replies per second, rates are
-        shares.
-        """
+        """Return the mean of every measure over replications; see `Runs.measure`."""
         return self.runs[label].measures
 
     def percentile(self, label: str, name: str) -> Interval:
@@ -142,10 +138,7 @@ class Comparison(Shown):
         return Decomposition(name, before, after, first_at_least, at_least, seen)
 
     def pairs(self, label: str) -> tuple[int, int] | None:
-        """Return how many requests got better and how many worse than in the first variant.
-
-        Over all replications; None where the two did not meet the same requests.
-        """
+        """Return how many requests got better and worse than in the first; see `Runs.pairs`."""
         return self.runs[label].pairs
 
     @property

@@ -13,8 +13,9 @@ import pytest
 import cascadesim
 from cascadesim.analysis.contrast import Tolerance
 from cascadesim.analysis.effects import best_level
-from cascadesim.ci.texts import moved_texts
+from cascadesim.ci.texts import mean_text, moved_texts
 from cascadesim.scenario.load import Scenario
+from cascadesim.scenario.objectives import parse_objective
 from cascadesim.studies.aims import Aims, Goal, Trial
 from cascadesim.studies.baseline import baseline_of, drift
 from cascadesim.studies.compare import Comparison
@@ -66,6 +67,7 @@ def compared(case: Case) -> Comparison:
     return cascadesim.compare(both(case), seed=SEED, replications=COUNT, execution=HERE)
 
 
+@cache
 def pair_of(case: Case) -> Pair:
     old, new = (both(case).at(name).resolved() for name in ("today", "optimized"))
     allowed = {"max": Tolerance()}
@@ -73,8 +75,9 @@ def pair_of(case: Case) -> Pair:
     return found
 
 
-def optimized(case: Case) -> Optimization:
-    aims, trials = Aims((Goal("max"),)), [Trial(i, {}, None) for i in range(2)]
+def optimized(case: Case, *constraints: str) -> Optimization:
+    aims = Aims((Goal("max"),), tuple(map(parse_objective, constraints)))
+    trials = [Trial(i, {}, None) for i in range(2)]
     return Optimization(
         *(both(case), SEED, (), aims, trials, trials[1:], []),
         proposals={"optimized": trials[1]},
@@ -168,6 +171,28 @@ def test_a_hidden_difference_is_not_known_and_any_other_is_seen(
     """The slower one is seen to take longer, unless the quicker one is a lower bound."""
     hidden = drains[works.index(QUICK)] == OPEN
     assert says((works, drains)) is (None if hidden else True)
+
+
+def test_a_constraint_that_only_the_optimized_settings_keep_is_a_gain_all_the_same() -> None:
+    """Today's largest latency could be anything, also more than what the optimized ones reach."""
+    case = ((QUICK, SLOW), (OPEN, KNOWN))
+    assert verdict_says(case) is None
+    assert optimized(case, "max < 10min").verdict == (
+        "Today's settings miss max < 10min, and the optimized ones keep it: whether max differs is "
+        "not known."
+    )
+
+
+def test_a_few_unfinished_requests_cannot_explain_a_rate() -> None:
+    """Some requests are unfinished in both: which could all be errors, and are far too few."""
+    old = cascadesim.loads(json.dumps(DATA | CUT_OFF))
+    (pair,) = diff(old, old.override({"a.failure_rate": "30%"}), execution=HERE).pairs
+    errors = pair.moved["error_rate"]
+    assert errors.at_least == (True, True)
+    assert errors.before.estimate + 0.02 < errors.after.estimate
+    assert errors.seen is True
+    assert moved_texts(errors)[2:] == (mean_text("error_rate", errors.interval, "+"), "yes")
+    assert moved_texts(pair.moved["max"])[2:] == ("?", "?")
 
 
 @pytest.mark.parametrize("drains", DRAINS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 Location = tuple[str | int, ...]  # keys and indices from the top
 
 MAX_BYTES = 256 * 1024  # parsing a megabyte takes many seconds, and no scenario is that long
-_TOO_LARGE = f"is larger than {MAX_BYTES // 1024} KiB, too large to be a scenario"
+_PURPOSE = "be a scenario"
 MAX_NODES = 100_000  # aliases can make a small file enormous
 MAX_DEPTH = 64  # about thirty stages inside each other
 _CORE = "tag:yaml.org,2002:"
@@ -110,36 +112,69 @@ def read(path: Path) -> Document:
 
     Raises ScenarioError for anything that cannot be read as one YAML document of plain data.
     """
+    is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
+    file = path / "scenario.yaml" if is_folder else path
     try:
-        if path.is_dir():
-            path /= "scenario.yaml"
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        return parse(read_text(file, MAX_BYTES, _PURPOSE), str(file))
     except FileNotFoundError:
         problem = "no such file; `cascadesim list` shows what there is"
-        raise ScenarioError(problem, str(path)) from None
+        raise ScenarioError(problem, str(file)) from None
+
+
+def read_text(path: Path, most: int, purpose: str) -> str:
+    """Return the text of a file in UTF-8 of at most `most` bytes; `purpose` is for the error.
+
+    Raises FileNotFoundError where there is none, and ScenarioError for what cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ScenarioError(f"cannot be read: {reason}", str(path)) from None
-    if len(content) > MAX_BYTES:
-        raise ScenarioError(_TOO_LARGE, str(path))
+    if len(content) > most:
+        raise _too_large(most, purpose, str(path))
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         mark = _place(str(path), error.object[: error.start].decode())
         raise ScenarioError("is not UTF-8 text; save the file as UTF-8", mark) from None
-    return parse(text, str(path))
+
+
+def _too_large(most: int, purpose: str, source: str) -> ScenarioError:
+    return ScenarioError(f"is larger than {most // 1024} KiB, too large to {purpose}", source)
 
 
 def parse(text: str, source: str) -> Document:
-    """Return the document in a text; `source` is what errors call it."""
+    """Return the document in a text; `source` is its name in errors."""
     if len(text) > MAX_BYTES:
-        raise ScenarioError(_TOO_LARGE, source)
-    yaml = YAML(typ="safe", pure=True)
-    yaml.max_depth = MAX_DEPTH
-    yaml.composer.warn_double_anchors = False  # YAML allows it: the later one counts
-    try:
+        raise _too_large(MAX_BYTES, _PURPOSE, source)
+    yaml = new_yaml(MAX_DEPTH)
+    with yaml_errors(text, source):
         node = yaml.compose(text)
+    if yaml.resolver.processing_version != (1, 2):
+        problem = "is not YAML 1.2, where `on` is text; leave the line %YAML out"
+        raise ScenarioError(problem, Mark(source, 1, 1))
+    if node is None:
+        return Document(source, None, values={(): Mark(source, 1, 1)})
+    return _Reader(yaml, source).document(node)
+
+
+def new_yaml(max_depth: int) -> YAML:
+    """Return a reader of YAML, in pure Python, that refuses what is nested more deeply."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = max_depth
+    yaml.composer.warn_double_anchors = False  # YAML allows it: the later one counts
+    return yaml
+
+
+@contextmanager
+def yaml_errors(text: str, source: str) -> Iterator[None]:
+    """Make a ScenarioError, with line and column, of each error while YAML is composed."""
+    try:
+        yield
     except MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
         mark = Mark(source, at.line + 1, at.column + 1) if at else Mark(source, 1, 1)
@@ -147,16 +182,10 @@ def parse(text: str, source: str) -> Document:
     except ReaderError as error:
         problem = f"is not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
         raise ScenarioError(problem, _place(source, text[: error.position])) from None
-    except ValueError:
-        found = _NO_CHARACTER.search(text)
-        mark = _place(source, text[: found.start() if found else 0])
+    except (ValueError, OverflowError):
+        match = _NO_CHARACTER.search(text)
+        mark = _place(source, text[: match.start() if match else 0])
         raise ScenarioError("is not YAML: this number stands for no character", mark) from None
-    if yaml.resolver.processing_version != (1, 2):
-        problem = "is not YAML 1.2, where `on` is text; leave the line %YAML out"
-        raise ScenarioError(problem, Mark(source, 1, 1))
-    if node is None:
-        return Document(source, None, values={(): Mark(source, 1, 1)})
-    return _Reader(yaml, source).document(node)
 
 
 def _place(source: str, before: str) -> Mark:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cascadesim.scenario.source import Document
 from cascadesim.values.column import Column
 from cascadesim.values.errors import Mark
-from cascadesim.values.strict import Strict
+from cascadesim.values.strict import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,18 +64,11 @@ def _seen_from(folder: Path, here: Path, file: str) -> str:
 
 def _columns(value: Any, at: Location = ()) -> Iterator[tuple[Location, Column]]:
     """Yield the columns in a part of a scenario, with where they stand."""
-    inside: Any = ()
     if isinstance(value, Column):
         yield at, value
-    elif isinstance(value, Strict):
-        fields = type(value).model_fields.items()
-        inside = ((field.alias or name, getattr(value, name)) for name, field in fields)
-    elif isinstance(value, dict):
-        inside = value.items()
-    elif isinstance(value, list):
-        inside = enumerate(value)
-    for key, each in inside:
-        yield from _columns(each, (*at, key))
+    else:
+        for key, part in (held(value) or {}).items():
+            yield from _columns(part, (*at, key))
 
 
 def _plain(document: Document, value: str) -> Document:

@@ -92,7 +92,7 @@ def requests(trace: Trace, plan: Plan) -> Iterator[tuple[int, list[Step]]]:
 def _paths(
     stages: tuple[StagePlan, ...], outer: tuple[str, ...]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the name of every stage with its path: the names of the stages around it, and its own."""
+    """Yield the name of every stage with the names around it, outermost first, and its own."""
     for stage in stages:
         path = (*outer, stage.name)
         yield stage.name, path

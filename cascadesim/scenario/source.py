@@ -1,4 +1,4 @@
-"""YAML text becomes plain data, with the place of every key and value."""
+"""YAML text becomes plain data, with the place of every key and value in the file."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _SCALARS = {
     _CORE + "bool": "true or false",
     _CORE + "null": "nothing",
 }
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what ends a line in YAML
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the end of a line in YAML
 _NO_CHARACTER = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
-_HINTS = {  # what YAML's words for a problem mostly come from
+_HINTS = {  # the usual cause of a problem, by YAML's words for it
     "'\\t'": "indent with spaces, not tabs",
     "<block end>": "check the indentation",
     "mapping values": 'check the indentation, and quote text that holds ": "',
@@ -52,7 +52,7 @@ _HINTS = {  # what YAML's words for a problem mostly come from
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data (dict, list, scalars), and where its keys and values stand."""
+    """Plain data (dict, list, scalars), and the places of its keys and values."""
 
     source: str
     data: Any
@@ -60,7 +60,7 @@ class Document:
     values: dict[Location, Mark] = field(default_factory=dict)
 
     def mark(self, location: Location, *, key: bool = False) -> Mark:
-        """Return the place of a value or key, or of the nearest thing around it."""
+        """Return the place of a value or key, or of the nearest value around it."""
         if key and location in self.keys:
             return self.keys[location]
         while location and location not in self.values:
@@ -68,7 +68,7 @@ class Document:
         return self.values.get(location, Mark(self.source))
 
     def part(self, location: Location) -> Document:
-        """Return the value at a location as a document of its own."""
+        """Return the document of the value at a location."""
         data = self.data
         for key in location:
             data = data[key]
@@ -80,9 +80,9 @@ class Document:
         return Document(self.source, data, keys, values)
 
     def replace(self, location: Location, value: Document) -> Document:
-        """Return a copy with `value` at the location, mappings on the way made where missing.
+        """Return a copy with `value` at the location; missing mappings on the way are made.
 
-        What is made on the way stands where the value stands.
+        These have the place of the value.
         """
         data = _replaced(self.data, location, value.data)
         n = len(location)
@@ -214,7 +214,7 @@ class _Reader:
         self._source = source
         self._keys: dict[Location, Mark] = {}
         self._values: dict[Location, Mark] = {}
-        self._above: set[int] = set()  # the collections that the walk is inside of
+        self._above: set[int] = set()  # the collections around the node
 
     def document(self, node: Node) -> Document:
         data = self._value(node, (), self._mark(node))
@@ -227,7 +227,7 @@ class _Reader:
         return ScenarioError(problem, mark, dotted(None, location))
 
     def _value(self, node: Node, location: Location, key: Mark) -> Any:
-        """Return the value of a node; where nothing is written, it stands where its key does."""
+        """Return the value of a node; an empty one has the place of its key."""
         is_empty = node.start_mark.index == node.end_mark.index
         mark = self._values[location] = key if is_empty else self._mark(node)
         if len(self._values) > MAX_NODES:
@@ -294,7 +294,7 @@ class _Reader:
 
 
 class _Writer(SafeRepresenter):
-    """Writes everything in full, and text with line breaks in one line."""
+    """Writes values without aliases, and text with line breaks on one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -305,7 +305,7 @@ class _Writer(SafeRepresenter):
 
 
 _Writer.add_representer(str, _Writer.text)
-# What Python callers set: numpy's numbers, and objects that an error is about to refuse.
+# Python callers also set numpy's numbers, and objects that an error is about to refuse.
 _Writer.add_multi_representer(float, lambda writer, data: writer.represent_float(float(data)))
 _Writer.add_multi_representer(object, lambda writer, data: writer.text(str(data)))
 
@@ -317,7 +317,7 @@ def write(document: Document, comment: str) -> str:
 
 
 def flow(value: Any) -> str:
-    """Return a value as YAML in one line, as it would stand after --set PATH=."""
+    """Return a value as YAML on one line, as --set PATH=VALUE has it."""
     text = _dump(value, flow=True, width=sys.maxsize)
     return text.removesuffix("...\n").rstrip("\n")  # a document of plain text ends with ...
 

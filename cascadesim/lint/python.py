@@ -35,6 +35,7 @@ _PATTERN = re.compile(r"(?P<define>def\s+)?(?P<name>\w+(?:\.\w+)*)(?:\((?P<argum
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Assignment = ast.Assign | ast.AnnAssign | ast.NamedExpr
 _Several = ast.Tuple | ast.List
+_UNKNOWN = "*"  # the name of entries whose keys are not written out
 _LEFT_OUT = "say beside the place what default: it has"
 
 
@@ -108,22 +109,17 @@ class _Module:
         return () if target and self._constants.is_local(target[0], scope) else target
 
     def _add_changes(self) -> None:
-        """Add `POOL |= …` or `POOL.update(…)` to the values of each entry that it changes."""
-        changes: dict[Names, list[tuple[Assigned, set[str | None] | None]]] = {}
-        for place in self._places:
-            target, keys = _changed(place.node)
-            if path := self._path(target, place.scope):
-                changes.setdefault(path, []).append((Assigned(place.node, place.scope), keys))
+        """Add a change of entries that are not known to the values of all that it may change."""
         for name, values in self._assigned.items():
             for n in range(1, len(name)):
-                for change, keys in changes.get(name[:n], ()):
-                    if keys is None or name[n] in keys:
-                        values.append(change)
+                changes = self._assigned.get((*name[:n], _UNKNOWN), [])
+                if name[n] != _UNKNOWN:
+                    values += [change for change in changes if not isinstance(change.node, _Item)]
 
     def constants(self, name: Names) -> list[Find]:
         if name in self._assigned:
             return [self._find(last_name(name), value) for value in self._assigned[name]]
-        known = [".".join(path) for path in self._assigned]
+        known = [".".join(path) for path in self._assigned if _UNKNOWN not in path]
         wanted = ".".join(name)
         longer = next((path for path in known if path.endswith(f".{wanted}")), None)
         hint = f'did you mean "{cut(longer)}"?' if longer else suggest(wanted, known)
@@ -182,12 +178,12 @@ class _Module:
         return given
 
     def _unpacked(self, options: Assigned) -> dict[str | None, Assigned]:
-        """Return the entries of a constant behind `**`, none where it is no constant."""
+        """Return the entries of a constant behind `**`; under None those that are not known."""
         path = dotted(options.node)
         if not path or self._constants.is_local(path[0], options.scope):
             return {}
         return {
-            name[-1]: values[0]
+            None if name[-1] == _UNKNOWN else name[-1]: values[0]
             if len(values) == 1
             else Assigned(_item(options.node, ast.Constant(name[-1])), options.scope)
             for name, values in self._assigned.items()
@@ -297,13 +293,25 @@ def _parameters(function: _Function) -> dict[str, ast.expr | None]:
 
 
 def _assignments(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """Yield the targets of an assignment, each with its value."""
-    if isinstance(node, ast.AugAssign):
-        # What is changed later, as by +=, is no constant; the statement itself has no value.
-        yield node.target, node
+    """Yield the targets of an assignment, each with its value.
+
+    What is changed in place is no constant: its new value is the whole statement, which has none.
+    """
+    match node:
+        case ast.AugAssign(target=target):
+            yield target, node
+            yield from _changes(node, target, [_UNKNOWN])
+        case ast.Call(func=ast.Attribute(attr="update", value=target), args=args, keywords=given):
+            keys = [_UNKNOWN] * len(args) + [keyword.arg or _UNKNOWN for keyword in given]
+            yield from _changes(node, target, keys)
     if isinstance(node, _Assignment) and node.value is not None:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             yield from _divided(target, node.value)
+
+
+def _changes(node: ast.AST, target: ast.AST, keys: list[str]) -> Iterator[tuple[ast.AST, ast.AST]]:
+    if dotted(target) not in (("self",), ("cls",)):  # whose attributes are no entries
+        yield from ((_item(target, ast.Constant(key)), node) for key in keys)
 
 
 def _divided(target: ast.AST, value: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
@@ -322,9 +330,12 @@ def _divided(target: ast.AST, value: ast.AST) -> Iterator[tuple[ast.AST, ast.AST
             yield part.value if isinstance(part, ast.Starred) else part, item
 
 
+class _Item(ast.Subscript):
+    """An item of a value as if it stood in the place of the value."""
+
+
 def _item(value: ast.AST, index: ast.expr) -> ast.AST:
-    """Return an item of a value as if it stood in the place of the value."""
-    return ast.copy_location(ast.Subscript(value, index), value)  # type: ignore[arg-type]
+    return ast.copy_location(_Item(value, index), value)  # type: ignore[arg-type]
 
 
 def _entries(path: Names, value: ast.AST) -> Iterator[tuple[Names, ast.AST]]:
@@ -342,23 +353,18 @@ def _group(value: ast.AST) -> Iterator[tuple[Names, ast.AST]]:
         case ast.Dict(keys=keys, values=values):
             merged = max((i for i, key in enumerate(keys) if key is None), default=-1)
             for i, (key, inner) in enumerate(zip(keys, values, strict=True)):
-                if name := entry_key(key):
-                    # What a later `**` may replace has no value that is known.
-                    yield name, inner if i > merged else _item(value, ast.Slice())
-        case ast.Call(func=ast.Name(id="dict"), keywords=given):
-            yield from (((keyword.arg,), keyword.value) for keyword in given if keyword.arg)
+                # What a later `**` may replace has no value that is known.
+                name = entry_key(key)
+                is_known = name and i > merged
+                yield name or (_UNKNOWN,), inner if is_known else _item(value, ast.Slice())
+        case ast.Call(func=ast.Name(id="dict"), args=args, keywords=given):
+            for keyword in given:
+                if keyword.arg:
+                    yield (keyword.arg,), keyword.value
+            if args or None in [keyword.arg for keyword in given]:
+                yield (_UNKNOWN,), _item(value, ast.Slice())
 
 
 def _before_star(values: Sequence[ast.expr]) -> list[ast.expr]:
     """Return the values whose index is known."""
     return list(itertools.takewhile(lambda value: not isinstance(value, ast.Starred), values))
-
-
-def _changed(node: ast.AST) -> tuple[Names, set[str | None] | None]:
-    """Return the name that a node changes in place, and which of its keys where these are known."""
-    match node:
-        case ast.AugAssign(target=target):
-            return dotted(target), None
-        case ast.Call(func=ast.Attribute(attr="update", value=target), args=args, keywords=given):
-            return dotted(target), None if args else {keyword.arg for keyword in given}
-    return (), None

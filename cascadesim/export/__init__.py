@@ -1,4 +1,4 @@
-"""Traces out: the simulated requests as files that the viewers of real traces open."""
+"""Simulated requests written as traces, for the viewers of real traces."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def export(result: Result, kind: str, path: str | Path) -> None:
 
 
 def parse_exports(texts: list[str]) -> dict[Path, str]:
-    """Return the kinds that texts such as "otlp-json=spans.jsonl" ask for, by file.
+    """Return the kind of each file that texts such as "otlp-json=spans.jsonl" ask for.
 
-    Raises ScenarioError where a text is none such, or its file cannot be written.
+    Raises ScenarioError for another text, and for a file that cannot be written.
     """
     wanted: dict[Path, str] = {}
     for text in texts:

@@ -1,24 +1,22 @@
 """Chrome's Trace Event Format, as a JSON object that ui.perfetto.dev and chrome://tracing open.
 
-Requests are nestable asynchronous events, so that those of one outcome lie in one group of tracks;
-levels are counters; states of breakers are slices of a track each, with an instant a transition;
-faults are asynchronous events. Timestamps are microseconds from t = 0 of the scenario.
+Requests are nestable asynchronous events: those of one outcome lie in one group of tracks. Levels
+are counters. Each breaker has a track, with a slice for each state and an instant for each
+transition. Faults are asynchronous events. Timestamps are microseconds from t = 0 of the scenario.
 
 Followed: "Trace Event Format" (Chromium project), https://perfetto.dev/docs/getting-started/other-formats
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
-from cascadesim.export.steps import Step, about, breakers, faults, requests
-from cascadesim.files import write_files
+from cascadesim.export.steps import Step, about, breakers, encode, faults, requests, write_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
@@ -36,12 +34,10 @@ def chrome_trace(result: Result, path: str | Path) -> None:
 
     Raises ScenarioError where the file cannot be written.
     """
-    path = Path(path)
-    write_files(path.parent, {path.name: lambda file: _write(result, file)})
+    write_texts(path, _texts(result))
 
 
-def _write(result: Result, file: Path) -> None:
-    encode = json.JSONEncoder(separators=(",", ":")).encode
+def _texts(result: Result) -> Iterator[str]:
     scenario = result.scenario
     about_run = {
         "scenario": scenario.name,
@@ -50,13 +46,12 @@ def _write(result: Result, file: Path) -> None:
         "clock": scenario.model.clock,
         "cascadesim": __version__,
     }
-    with file.open("w", encoding="ascii", newline="\n") as out:
-        out.write(f'{{"displayTimeUnit":"ms","otherData":{encode(about_run)},"traceEvents":[')
-        separator = "\n"
-        for event in _events(result.trace, result.plan, result.seed):
-            out.write(separator + encode(event))
-            separator = ",\n"
-        out.write("\n]}\n")
+    yield f'{{"displayTimeUnit":"ms","otherData":{encode(about_run)},"traceEvents":['
+    separator = "\n"
+    for event in _events(result.trace, result.plan, result.seed):
+        yield separator + encode(event)
+        separator = ",\n"
+    yield "\n]}\n"
 
 
 def _events(trace: Trace, plan: Plan, seed: int) -> Iterator[Event]:
@@ -71,9 +66,12 @@ def _events(trace: Trace, plan: Plan, seed: int) -> Iterator[Event]:
 
 
 def _event(phase: str, name: str, pid: int, at: float, tid: int = 0, **more: Any) -> Event:
-    # Rounded to whole nanoseconds first, so that what meets in time does so in the file.
-    event = {"ph": phase, "name": name, "pid": pid, "tid": tid, "ts": round(at * 1e9) / 1000}
-    return event | more
+    return {"ph": phase, "name": name, "pid": pid, "tid": tid, "ts": _microseconds(at)} | more
+
+
+def _microseconds(seconds: float) -> float:
+    """Return a time rounded to whole nanoseconds, so that equal times stay equal in the file."""
+    return round(seconds * 1e9) / 1000
 
 
 def _faults(plan: Plan, seed: int) -> Iterator[Event]:
@@ -96,8 +94,7 @@ def _breakers(records: Records, plan: Plan) -> Iterator[Event]:
             yield _event("i", name, _WORLD, change.at, tid, cat="breaker", s="p", args=args)
             if change.state != "closed":
                 begun = _event("X", change.state, _WORLD, change.at, tid, cat="breaker", args=args)
-                until = round(end * 1e9) / 1000
-                yield begun | {"dur": round(until - begun["ts"], 3)}
+                yield begun | {"dur": round(_microseconds(end) - begun["ts"], 3)}
 
 
 def _levels(trace: Trace, plan: Plan) -> Iterator[Event]:
@@ -106,7 +103,7 @@ def _levels(trace: Trace, plan: Plan) -> Iterator[Event]:
         value = 0
         for at, value in zip(level.at.tolist(), level.value.tolist(), strict=True):
             yield _event("C", path, _LEVELS, at, args={name: value})
-        yield _event("C", path, _LEVELS, plan.end, args={name: value})  # so that it reaches there
+        yield _event("C", path, _LEVELS, plan.end, args={name: value})  # drawn up to there
 
 
 def _request(records: Records, row: int, steps: list[Step]) -> Iterator[Event]:
@@ -115,26 +112,21 @@ def _request(records: Records, row: int, steps: list[Step]) -> Iterator[Event]:
     arrival = float(records.arrival[row])
     name = f"request {known['outcome']}"
     yield _event("b", name, _REQUESTS, arrival, **of_request, args=known)
-    under_way: list[int] = []  # stays, outermost first
+    stays: list[int] = []  # not yet ended, outermost first
 
     def leave(around: int) -> Iterator[Event]:
-        while under_way and under_way[-1] != around:
-            stay = steps[under_way.pop()]
+        while stays and stays[-1] != around:
+            stay = steps[stays.pop()]
             yield _event("e", stay.name, _REQUESTS, stay.end, **of_request)
 
     for number, step in enumerate(steps):
         yield from leave(step.around)
-        if step.part is None:
-            args = {"stage": step.stage}
-            yield _event("b", step.name, _REQUESTS, step.start, **of_request, args=args)
-            under_way.append(number)
-        else:
-            args = {
-                "stage": step.stage,
-                "cause": step.part.cause,
-                "setting": step.part.setting,
-            }
-            yield _event("b", step.name, _REQUESTS, step.start, **of_request, args=args)
-            yield _event("e", step.name, _REQUESTS, step.end, **of_request)
+        args = {"stage": step.stage}
+        if step.part is not None:
+            args |= {"cause": step.part.cause, "setting": step.part.setting}
+        yield _event("b", step.name, _REQUESTS, step.start, **of_request, args=args)
+        stays.append(number)
+        if step.part is not None:
+            yield from leave(step.around)
     yield from leave(-1)
     yield _event("e", name, _REQUESTS, steps[-1].end if steps else arrival, **of_request)

@@ -1,7 +1,7 @@
 """OpenTelemetry spans in OTLP/JSON, in the file format of the OTLP File Exporter.
 
-A line is one TracesData. Every request is a trace of its own: a root span, in it a span a stay in
-a stage, in it a span a part of the latency; one more trace has the run with its faults and
+A line is one TracesData. Every request is a trace: a root span, in it a span for each stay in a
+stage, in it a span for each part of the latency. One more trace has the run with its faults and
 breakers. A stage is a service. The instant t = 0 is the scenario's clock time on 2000-01-01 (UTC),
 midnight where it has none.
 
@@ -13,18 +13,25 @@ text, enumerations as numbers).
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
-from cascadesim.export.steps import Step, about, breakers, faults, is_error, requests
-from cascadesim.files import write_files
+from cascadesim.export.steps import (
+    Step,
+    about,
+    breakers,
+    encode,
+    faults,
+    is_error,
+    requests,
+    write_texts,
+)
 from cascadesim.values.units import parse_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
@@ -44,24 +51,19 @@ def otlp_json(result: Result, path: str | Path) -> None:
 
     The same run has the same ids. Raises ScenarioError where the file cannot be written.
     """
-    path = Path(path)
-    write_files(path.parent, {path.name: lambda file: _write(result, file)})
+    write_texts(path, (_text(result, line) for line in _lines(_spans(result))))
 
 
-def _write(result: Result, file: Path) -> None:
-    encode = json.JSONEncoder(separators=(",", ":")).encode
-    with file.open("w", encoding="ascii", newline="\n") as out:
-        for line in _lines(_spans(result)):
-            resources = [
-                {
-                    "resource": {"attributes": _attributes(_resource(result, service))},
-                    "scopeSpans": [
-                        {"scope": {"name": "cascadesim", "version": __version__}, "spans": spans}
-                    ],
-                }
-                for service, spans in line.items()
-            ]
-            out.write(encode({"resourceSpans": resources}) + "\n")
+def _text(result: Result, line: Line) -> str:
+    scope = {"name": "cascadesim", "version": __version__}
+    resources = [
+        {
+            "resource": {"attributes": _attributes(_resource(result, service))},
+            "scopeSpans": [{"scope": scope, "spans": spans}],
+        }
+        for service, spans in line.items()
+    ]
+    return encode({"resourceSpans": resources}) + "\n"
 
 
 def _lines(spans: Iterable[tuple[str, Span]]) -> Iterator[Line]:
@@ -90,37 +92,32 @@ def _spans(result: Result) -> Iterator[tuple[str, Span]]:
     """Yield every span with its service."""
     plan = result.plan
     clock = result.scenario.model.clock
-    ids = _Ids(f"{plan!r}/{result.seed}")
+    run = f"{plan!r}/{result.seed}"
     times = _Times(MIDNIGHT + (parse_clock(clock) or 0.0 if clock else 0.0))
-    yield from _run(result, plan, ids.of("run"), times)
+    yield from _run(result, plan, _Ids(f"{run}/run"), times)
     for row, steps in requests(result.trace, plan):
-        yield from _request(result, row, steps, ids.of(f"{row}"), times)
+        yield from _request(result, row, steps, _Ids(f"{run}/{row}"), times)
 
 
-def _run(result: Result, plan: Plan, ids: _TraceIds, times: _Times) -> Iterator[tuple[str, Span]]:
-    root = ids.span("run", times.between(0.0, plan.end))
-    yield result.scenario.name, root
+def _run(result: Result, plan: Plan, ids: _Ids, times: _Times) -> Iterator[tuple[str, Span]]:
+    whole = times.between(0.0, plan.end)
+    yield result.scenario.name, ids.span("run", whole)
     for stage, fault, end in faults(plan, result.seed):
         span = ids.span(f"fault {fault.kind}", times.between(fault.start, end), around=0)
-        known = {"cascadesim.stage": stage, "cascadesim.fault": fault.kind}
-        yield stage, span | {"attributes": _attributes(known)}
+        yield stage, span | _own({"stage": stage, "fault": fault.kind})
     for stage, breaker in breakers(plan):
-        span = ids.span(breaker, times.between(0.0, plan.end), around=0)
-        known = {"cascadesim.stage": stage, "cascadesim.breaker": breaker}
         events = [
-            {
-                "timeUnixNano": times.at(change.at),
-                "name": f"breaker {change.state}",
-                "attributes": _attributes({"cascadesim.breaker.state": change.state}),
-            }
+            {"timeUnixNano": times.at(change.at), "name": f"breaker {change.state}"}
+            | _own({"breaker.state": change.state})
             for change in result.trace.records.transitions
             if change.breaker == breaker
         ]
-        yield stage, span | {"attributes": _attributes(known), "events": events}
+        span = ids.span(breaker, whole, around=0) | _own({"stage": stage, "breaker": breaker})
+        yield stage, span | {"events": events}
 
 
 def _request(
-    result: Result, row: int, steps: list[Step], ids: _TraceIds, times: _Times
+    result: Result, row: int, steps: list[Step], ids: _Ids, times: _Times
 ) -> Iterator[tuple[str, Span]]:
     records = result.trace.records
     arrival = float(records.arrival[row])
@@ -128,27 +125,27 @@ def _request(
     yield result.scenario.name, root | {"kind": _SERVER, **_outcome(records, row)}
     for step in steps:
         span = ids.span(step.name, times.between(step.start, step.end), step.around + 1)
-        known = {"cascadesim.stage": step.stage}
+        known = {"stage": step.stage}
         if step.part is not None:
-            known |= {
-                "cascadesim.cause": step.part.cause,
-                "cascadesim.setting": step.part.setting,
-            }
-        yield step.stage, span | {"attributes": _attributes(known)}
+            known |= {"cause": step.part.cause, "setting": step.part.setting}
+        yield step.stage, span | _own(known)
 
 
 def _outcome(records: Records, row: int) -> Span:
     """Return the attributes and the status of a root span."""
-    of_request = about(records, row)
-    known = {f"cascadesim.{name}": value for name, value in of_request.items()}
-    outcome = of_request["outcome"]
+    known = about(records, row)
+    outcome, span = known["outcome"], _own(known)
     if is_error(outcome):
-        ended_by = of_request.get("ended_by")
+        ended_by = known.get("ended_by")
         message = f"{outcome} by {ended_by}" if ended_by else outcome
-        known["error.type"] = outcome
-        return {"attributes": _attributes(known), "status": {"code": _ERROR, "message": message}}
-    status = {} if outcome == "unfinished" else {"code": _OK}
-    return {"attributes": _attributes(known), "status": status}
+        span["attributes"] += _attributes({"error.type": outcome})
+        return span | {"status": {"code": _ERROR, "message": message}}
+    return span | {"status": {} if outcome == "unfinished" else {"code": _OK}}
+
+
+def _own(known: dict[str, Any]) -> Span:
+    """Return the attributes of a span, in the namespace of this package."""
+    return {"attributes": _attributes({f"cascadesim.{name}": v for name, v in known.items()})}
 
 
 def _attributes(known: dict[str, Any]) -> list[dict[str, Any]]:
@@ -170,31 +167,21 @@ class _Times:
     zero: float  # Unix seconds of t = 0
 
     def at(self, seconds: float) -> str:
-        # Apart, as a float of Unix seconds is too coarse for nanoseconds.
+        # Added as integers: a float of Unix seconds is too coarse for nanoseconds.
         return str(round(self.zero * 1000) * 1_000_000 + round(seconds * 1e9))
 
     def between(self, start: float, end: float) -> dict[str, str]:
         return {"startTimeUnixNano": self.at(start), "endTimeUnixNano": self.at(end)}
 
 
-@dataclass(frozen=True, slots=True)
 class _Ids:
-    """Ids of a run: the same for the same plan and seed, others for any other."""
+    """Numbers the spans of one trace: the same ids for the same text, others for any other."""
 
-    run: str
-
-    def of(self, trace: str) -> _TraceIds:
-        digest = hashlib.blake2b(f"{self.run}/{trace}".encode(), digest_size=24).digest()
-        first = int.from_bytes(digest[16:]) & 0x7FFF_FFFF_FFFF_0000 | 1  # never 0, never too long
-        return _TraceIds(digest[:16].hex(), first)
-
-
-class _TraceIds:
-    """Numbers the spans of one trace."""
-
-    def __init__(self, trace: str, first: int) -> None:
-        self._trace = trace
-        self._first = first
+    def __init__(self, trace: str) -> None:
+        digest = hashlib.blake2b(trace.encode(), digest_size=24).digest()
+        self._trace = digest[:16].hex()
+        # Never 0, never too long.
+        self._first = int.from_bytes(digest[16:]) & 0x7FFF_FFFF_FFFF_0000 | 1
         self._made = 0
 
     def span(self, name: str, times: dict[str, str], around: int | None = None) -> Span:

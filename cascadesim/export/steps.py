@@ -1,18 +1,21 @@
-"""The spans of a request, nested by the stages that it passes."""
+"""What exported traces have in common: spans of requests, breakers, faults, and their file."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.policies.breaker import BreakerPlan
+from cascadesim.studies.run import write_files
 from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cascadesim.faults.plan import FaultPlan
     from cascadesim.plan.layout import Part
@@ -22,12 +25,29 @@ if TYPE_CHECKING:
     from cascadesim.trace import Trace
 
 
+encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def write_texts(path: str | Path, texts: Iterable[str]) -> None:
+    """Write texts to a file, whole or not at all.
+
+    Raises ScenarioError where the file cannot be written.
+    """
+
+    def write(file: Path) -> None:
+        with file.open("w", encoding="ascii", newline="\n") as out:
+            out.writelines(texts)
+
+    path = Path(path)
+    write_files(path.parent, {path.name: write})
+
+
 @dataclass(slots=True)
 class Step:
-    """A stretch of a request's time within a stage: all of the stay, or one part of it.
+    """A span of a request's time in a stage: a whole stay, or one part of it.
 
-    `part` is None for the stay. `around` is the index of the stay that holds the step, in the list
-    that the step stands in; -1 where only the request itself does.
+    `part` is None for a stay. `around` is the index, in the same list, of the stay around the step;
+    -1 where there is only the request. Times are in seconds.
     """
 
     stage: str
@@ -38,14 +58,14 @@ class Step:
 
     @property
     def name(self) -> str:
-        """Return the stage, or the part as its column goes by: "agent.breaker.breaker_wait"."""
+        """Return the stage, or the name of the part's column: "agent.breaker.breaker_wait"."""
         return self.stage if self.part is None else self.part.column.removesuffix("_s")
 
 
 def requests(trace: Trace, plan: Plan) -> Iterator[tuple[int, list[Step]]]:
-    """Yield the row of every request with its steps, each after the one around it.
+    """Yield the row of every request with its steps, each step after the one around it.
 
-    Calls of a stage that follow each other at once are one stay.
+    Calls of a stage without a pause between them are one stay.
     """
     parts = trace.records.parts
     stages = dict(_paths(plan.stages, ())) | {CONNECTIONS: (CONNECTIONS,)}
@@ -72,7 +92,7 @@ def requests(trace: Trace, plan: Plan) -> Iterator[tuple[int, list[Step]]]:
 def _paths(
     stages: tuple[StagePlan, ...], outer: tuple[str, ...]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the name of every stage with the names of those around it and its own."""
+    """Yield the name of every stage with the names around it, outermost first, and its own."""
     for stage in stages:
         path = (*outer, stage.name)
         yield stage.name, path
@@ -91,7 +111,7 @@ def _enter(steps: list[Step], stays: list[int], path: tuple[str, ...], now: floa
 
 
 def about(records: Records, row: int) -> dict[str, Any]:
-    """Return what is known of a request as a whole."""
+    """Return what the records have of a request as a whole."""
     outcome, ended_by = Outcome(records.outcome[row]), int(records.ended_by[row])
     known: dict[str, Any] = {
         "request": row,
@@ -109,7 +129,7 @@ def about(records: Records, row: int) -> dict[str, Any]:
 
 
 def is_error(outcome: str) -> bool:
-    """Return whether the word of an outcome is that of an error."""
+    """Return whether an outcome, given as its word, is an error."""
     return outcome in [error.word for error in ERRORS]
 
 
@@ -122,7 +142,7 @@ def breakers(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def faults(plan: Plan, seed: int) -> Iterator[tuple[str, FaultPlan, float]]:
-    """Yield the stage of every fault that begins within the run, the fault, and when it ends."""
+    """Yield the stage of every fault that begins within the run, the fault, and its end."""
     for fault, stages in plan.faults_in(seed):
         for stage in stages:
             yield stage, fault, min(fault.end, plan.end)

@@ -1,9 +1,9 @@
-"""Settings where they live: what a service's files say, held against a scenario.
+"""Settings where they live: the files of a service, compared with a scenario.
 
 from cascadesim.lint import lint_config
 lint = lint_config("settings.map.yaml", variant="after")
-lint.drift  # a line for every place that says other than the scenario
-cascadesim.run(scenario.override(lint.found))  # what the code's own settings come to
+lint.drift  # a line for every place that differs from the scenario
+cascadesim.run(scenario.override(lint.found))  # with the code's own settings
 """
 
 from __future__ import annotations

@@ -1,124 +1,201 @@
 """Settings in YAML, JSON and TOML files by dotted key, and in environment files.
 
-In a dotted key a whole number is the index of a list, from 0. A file of several YAML documents is
-searched in all of them.
+A whole number in a dotted key is the index of an item in a list, from 0. In a file of several YAML
+documents each document is searched.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
 import tomllib
-from functools import lru_cache
+from bisect import bisect_left
+from contextlib import suppress
+from functools import lru_cache, reduce
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
 
 from cascadesim.lint.finds import Find, NotFound, NotReadable, last_name, lines, one_text
 from cascadesim.lint.scalars import plain_scalar
-from cascadesim.values.errors import Mark, show, suggest
+from cascadesim.scenario.source import new_yaml, yaml_errors
+from cascadesim.values.errors import Mark, ScenarioError, show, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    Inside = dict[str, list[Any]] | list[Any] | None
 
 _CORE = "tag:yaml.org,2002:"
 _MERGE = f"{_CORE}merge"
-_MAX_DEPTH = 100  # deeper YAML is slow to refuse
+_MAX_DEPTH = 100  # of YAML; deeper files are slow to refuse
 _JSON = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NOT_ONE = "is not a single value; name one inside"
 _ENVIRONMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
 _QUOTED = re.compile(r"(['\"])(.*?)\1\s*(?:#.*)?")
-_TABLE = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?")
-_KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')"
-_KEYS = re.compile(rf"\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
+_STATEMENT = re.compile(r"\s*(?:\[|[\w\"'-].*=)")  # of TOML: a table or a key
+
+
+def _descend(
+    value: Any,
+    pattern: str,
+    inside: Callable[[Any], Inside],
+    place: Callable[[Any], tuple[int, int]],
+) -> tuple[list[str | int], Any]:
+    """Return the keys and indices that a dotted key leads through, and the value at its end.
+
+    `inside` returns the items of a list, or the values of each key of a mapping; `place` returns
+    line and column of the key of a value. A key may have dots itself. Raises NotFound; and
+    NotReadable where a key on the way stands twice, since parsers differ in which one counts.
+    """
+    keys: list[str | int] = []
+    words = pattern.split(".")
+    while words:
+        held = inside(value)
+        if held is None:
+            raise NotFound(f"no key {show(words[0])} inside a single value")
+        key, n = _key(held, words)
+        keys.append(key)
+        if isinstance(held, list):
+            value = held[int(key)]
+        else:
+            value, *others = held[str(key)]
+            if others:
+                first = f"first on line {place(value)[0]}"
+                problem = f"{show(key)} stands here twice, {first}; keep one of them"
+                raise NotReadable(problem, *place(others[0]))
+        words = words[n:]
+    return keys, value
+
+
+def _key(held: dict[str, list[Any]] | list[Any], words: list[str]) -> tuple[str | int, int]:
+    """Return the key or index that the first words name, and how many they are."""
+    if isinstance(held, dict):
+        for n in range(1, len(words) + 1):
+            if (key := ".".join(words[:n])) in held:
+                return key, n
+        raise NotFound(f"no key {show(words[0])}; {suggest(words[0], list(held))}")
+    if words[0].isdecimal() and int(words[0]) < len(held):
+        return int(words[0]), 1
+    known = f"it has 0 to {len(held) - 1}" if held else "it is empty"
+    raise NotFound(f"no entry {show(words[0])} of a list; {known}")
+
+
+def _find(mark: Mark, pattern: str, value: Any, text: str, reason: str = "") -> Find:
+    """Return a value of JSON or TOML; `text` is how the file writes one that is no text."""
+    if isinstance(value, dict | list):
+        value, text, reason = None, show(value), _NOT_ONE
+    text = one_text(value if isinstance(value, str) else text)
+    return Find(mark, last_name(pattern.split(".")), text, value, reason)
 
 
 def find_yaml(source: str, text: str, pattern: str) -> list[Find]:
     """Return the value of a dotted key in a YAML file, one for each document that has it.
 
-    Raises NotReadable for what is no YAML, NotFound where no document has it.
+    Raises NotReadable for what is not YAML, NotFound where no document has the key.
     """
-    found, problems = [], []
+    finds, problems = [], []
     for document in _documents(text):
         try:
-            found.append(_yaml_find(source, *_inside(document, pattern.split(".")), pattern))
+            _, entry = _descend((document, document), pattern, _yaml_inside, lambda e: _start(e[0]))
+            finds.append(_yaml_find(source, pattern, *entry))
         except NotFound as error:
             problems.append(error)
-    if not found:
+    if not finds:
         raise problems[0] if problems else NotFound("the file is empty")
-    return found
+    return finds
 
 
 @lru_cache(maxsize=16)  # most files hold several places, and parsing YAML is slow
 def _documents(text: str) -> list[Node]:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.max_depth = _MAX_DEPTH
-    yaml.composer.warn_double_anchors = False  # YAML allows it: the later one counts
     try:
-        return list(yaml.compose_all(text))
-    except MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        line, column = (at.line + 1, at.column + 1) if at else (None, None)
-        problem = str(error.problem or error.context)
-        if "maximum depth" in problem:
-            raise NotReadable("is nested too deeply", line, column) from None
-        raise NotReadable(f"is not YAML: {problem}", line, column) from None
-    except ReaderError as error:
-        problem = f"the character U+{ord(text[error.position]):04X} is not allowed"
-        raise NotReadable(f"is not YAML: {problem}", *_place(text, error.position)) from None
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise NotReadable(f"is not YAML: {str(error).splitlines()[0]}") from None
+        with yaml_errors(text, ""):
+            return list(new_yaml(_MAX_DEPTH).compose_all(text))
+    except ScenarioError as error:
+        raise NotReadable(error.problem, error.mark.line, error.mark.column) from None
+
+
+def _yaml_inside(entry: tuple[Node, Node]) -> Inside:
+    """Return what a value holds; each value with the node of its key, or itself where it has none.
+
+    A mapping's own keys replace those that << merges into it.
+    """
+    node = entry[1]
+    if isinstance(node, MappingNode):
+        return _yaml_entries(node)
+    return [(item, item) for item in node.value] if isinstance(node, SequenceNode) else None
+
+
+def _yaml_entries(node: MappingNode, depth: int = 0) -> dict[str, list[Any]]:
+    if depth > 50:
+        raise NotReadable("is YAML whose << is nested too deeply")
+    merged: dict[str, list[Any]] = {}
+    written: dict[str, list[Any]] = {}
+    for key, value in node.value:
+        if key.tag == _MERGE:
+            # Of several mappings the first counts.
+            for part in reversed(value.value) if isinstance(value, SequenceNode) else [value]:
+                if isinstance(part, MappingNode):
+                    merged |= _yaml_entries(part, depth + 1)
+        elif isinstance(key, ScalarNode):
+            written.setdefault(key.value, []).append((key, value))
+    return merged | written
+
+
+def _start(node: Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _yaml_find(source: str, pattern: str, key: Node, node: Node) -> Find:
+    name = last_name(pattern.split("."))
+    if not isinstance(node, ScalarNode):
+        return Find(Mark(source, *_start(node)), name, "a group of values", reason=_NOT_ONE)
+    # An empty value ends in another line, so the place is that of its key.
+    mark = Mark(source, *_start(node if node.value else key))
+    text = one_text(node.value) or "nothing"
+    if not str(node.tag).startswith(_CORE):
+        return Find(mark, name, text, reason=f"has the tag {node.tag}; write a plain value")
+    is_text = str(node.tag) == f"{_CORE}str" and (node.style or node.ctag.handle)
+    try:
+        return Find(mark, name, text, node.value if is_text else plain_scalar(node.value))
+    except NotReadable as error:
+        return Find(mark, name, text, reason=str(error))
 
 
 def find_json(source: str, text: str, pattern: str) -> list[Find]:
     """Return the value of a dotted key in a JSON file; see `find_yaml`."""
     try:
         json.loads(text)
-        return [_json_find(source, text, pattern.split("."))]
+        start = _after_space(text, 0)
+        _, (_, at) = _descend(
+            (start, start),
+            pattern,
+            lambda entry: _json_inside(text, entry[1]),
+            lambda entry: _place(text, entry[0]),
+        )
+        value, end = _JSON.raw_decode(text, at)
     except json.JSONDecodeError as error:
         raise NotReadable(_json_problem(error), error.lineno, error.colno) from None
     except (ValueError, RecursionError) as error:
         raise NotReadable(_too_much(error)) from None
-
-
-def _json_find(source: str, text: str, words: list[str]) -> Find:
-    at, rest = _after_space(text, 0), words
-    while rest:
-        members = list(_members(text, at))
-        if text[at] == "[":
-            key, n = _step(members, rest)
-            at = members[key][2]
-        else:
-            places = {name: place for name, _, place in members}
-            key, n = _step(places if text[at] == "{" else None, rest)
-            _check_once(key, [_place(text, place) for name, place, _ in members if name == key])
-            at = places[key]
-        rest = rest[n:]
-    mark, name = Mark(source, *_place(text, at)), last_name(words)
-    value, end = _JSON.raw_decode(text, at)
-    if isinstance(value, dict | list):
-        return Find(mark, name, show(value), reason=_NOT_ONE)
+    reason = ""
     if isinstance(value, float) and not math.isfinite(value):
-        reason = "is not a number of JSON; write one, or null"
-        return Find(mark, name, text[at:end], reason=reason)
-    return Find(mark, name, one_text(value if isinstance(value, str) else text[at:end]), value)
+        value, reason = None, "is not a number of JSON; write one, or null"
+    return [_find(Mark(source, *_place(text, at)), pattern, value, text[at:end], reason)]
 
 
 def _too_much(error: Exception) -> str:
-    """Return what is wrong with a file that Python refuses for its limits."""
+    """Return what is wrong with a file that exceeds a limit of Python's."""
     if isinstance(error, RecursionError):
         return "is nested too deeply"
     return "holds a number of too many digits"
 
 
 def _json_problem(error: json.JSONDecodeError) -> str:
-    """Return what is wrong, in words for what Python's message does not name."""
+    """Return what is wrong, also where Python's message does not name it."""
     if not error.doc.strip():
         return "is not JSON: the file is empty"
     before, here = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
@@ -131,27 +208,31 @@ def _json_problem(error: json.JSONDecodeError) -> str:
     return f"is not JSON: {error.msg}"
 
 
-def _members(text: str, at: int) -> Iterator[tuple[str | int, int, int]]:
-    """Yield the keys of an object or the indices of a list, where they stand, and their values.
+def _json_inside(text: str, at: int) -> Inside:
+    """Return what the value at a position holds: positions of keys and values.
 
-    The text is JSON, so that only what tells values apart is looked at.
+    An item of a list has no key, so its own position stands twice. The text is known to be JSON, so
+    that only what separates values is looked at.
     """
     if text[at] not in "{[":
-        return
+        return None
+    items: list[tuple[int, int]] = []
+    held: dict[str, list[tuple[int, int]]] = {}
     is_object = text[at] == "{"
     at = _after_space(text, at + 1)
-    for index in itertools.count():
-        if text[at] in "}]":
-            return
-        key, start = index, at
+    while text[at] not in "}]":
+        start = at
         if is_object:
             key, at = _JSON.raw_decode(text, at)
             at = _after_space(text, _after_space(text, at) + 1)  # the colon
-        yield key, start, at
+            held.setdefault(key, []).append((start, at))
+        else:
+            items.append((start, start))
         _, at = _JSON.raw_decode(text, at)
         at = _after_space(text, at)
         if text[at] == ",":
             at = _after_space(text, at + 1)
+    return held if is_object else items
 
 
 def _after_space(text: str, at: int) -> int:
@@ -165,17 +246,10 @@ def _place(text: str, at: int) -> tuple[int, int]:
     return len(before), len(before[-1]) + 1
 
 
-def _check_once(key: Any, places: list[tuple[int, int]]) -> None:
-    """Raise NotReadable where a key on the way stands twice: parsers differ in which one counts."""
-    if len(places) > 1:
-        problem = f"{show(key)} stands here twice, first on line {places[0][0]}; keep one of them"
-        raise NotReadable(problem, *places[1])
-
-
 def find_toml(source: str, text: str, pattern: str) -> list[Find]:
     """Return the value of a dotted key in a TOML file; see `find_yaml`."""
     try:
-        here: Any = tomllib.loads(text)
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         place = (int(at[1]), int(at[2])) if at else ()
@@ -183,17 +257,45 @@ def find_toml(source: str, text: str, pattern: str) -> list[Find]:
         raise NotReadable(f"is not TOML: {problem}", *place) from None
     except (ValueError, RecursionError) as error:
         raise NotReadable(_too_much(error)) from None
-    keys, rest = [], pattern.split(".")
-    while rest:
-        key, n = _step(here, rest)
-        here, rest = here[key], rest[n:]
-        keys.append(key)
-    mark = Mark(source, _toml_line(text, tuple(keys)), 1)
-    name = last_name(pattern.split("."))
-    if isinstance(here, dict | list):
-        return [Find(mark, name, show(here), reason=_NOT_ONE)]
-    value = here if isinstance(here, bool | int | float | str) else str(here)
-    return [Find(mark, name, _written(value), value)]
+    # A key needs no place: TOML itself refuses one that stands twice.
+    keys, value = _descend(data, pattern, _toml_inside, lambda _: (1, 1))
+    if not isinstance(value, dict | list | bool | int | float | str):
+        value = str(value)  # a date or a time
+    return [_find(Mark(source, _toml_line(text, keys), 1), pattern, value, show(value))]
+
+
+def _toml_inside(value: Any) -> Inside:
+    if isinstance(value, dict):
+        return {key: [inner] for key, inner in value.items()}
+    return value if isinstance(value, list) else None
+
+
+def _toml_line(text: str, keys: list[str | int]) -> int:
+    """Return the line on which the statement begins that gives a key its value.
+
+    Python's tomllib has no positions, so beginnings of the file are parsed: the statement ends the
+    shortest that has the key. A line inside a text of several lines can look like a statement; the
+    file does not parse up to there.
+    """
+    written = lines(text)
+    starts = [i for i, line in enumerate(written) if _STATEMENT.match(line)] + [len(written)]
+
+    def parsed(n: int) -> Any:
+        """Return what the file holds before its statement n, None where that is none."""
+        with suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads("\n".join(written[: starts[n]]))
+        return None
+
+    def has_key(n: int) -> bool:
+        while (held := parsed(n)) is None:
+            n -= 1
+        with suppress(LookupError):
+            reduce(getitem, keys, held)
+            return True
+        return False
+
+    after = bisect_left(range(len(starts)), True, key=has_key)
+    return 1 + next(starts[n] for n in range(after - 1, -1, -1) if parsed(n) is not None)
 
 
 def find_environment(source: str, text: str, pattern: str) -> list[Find]:
@@ -201,7 +303,7 @@ def find_environment(source: str, text: str, pattern: str) -> list[Find]:
 
     Raises NotFound where it is not set.
     """
-    found, known = [], []
+    finds, known = [], []
     for line, written in enumerate(lines(text), 1):
         match = _ENVIRONMENT.fullmatch(written)
         if match is None:
@@ -210,129 +312,9 @@ def find_environment(source: str, text: str, pattern: str) -> list[Find]:
         if match[1] == pattern:
             quoted = _QUOTED.fullmatch(match[2])
             value = quoted[2] if quoted else re.sub(r"(^|\s+)#.*", "", match[2])
-            column = written.index(match[1]) + 1
-            found.append(Find(Mark(source, line, column), pattern, one_text(value), value))
-    if not found:
+            mark = Mark(source, line, written.index(pattern) + 1)
+            finds.append(Find(mark, pattern, one_text(value), value))
+    if not finds:
         names = list(dict.fromkeys(known))
         raise NotFound(f"no variable {show(pattern)}; {suggest(pattern, names)}")
-    return found
-
-
-def _written(value: Any) -> str:
-    return one_text(value) if isinstance(value, str) else show(value)
-
-
-def _step(here: Any, rest: list[str]) -> tuple[Any, int]:
-    """Return the next key or index, and how many words of a dotted key it takes.
-
-    A key may hold dots itself. Raises NotFound.
-    """
-    if isinstance(here, dict):
-        for n in range(1, len(rest) + 1):
-            if (key := ".".join(rest[:n])) in here:
-                return key, n
-        raise NotFound(f"no key {show(rest[0])}; {suggest(rest[0], list(here))}")
-    if isinstance(here, list):
-        if rest[0].isdecimal() and int(rest[0]) < len(here):
-            return int(rest[0]), 1
-        known = f"it has 0 to {len(here) - 1}" if here else "it is empty"
-        raise NotFound(f"no entry {show(rest[0])} of a list; {known}")
-    raise NotFound(f"no key {show(rest[0])} inside a single value")
-
-
-def _inside(node: Node, rest: list[str]) -> tuple[Node, Node]:
-    """Return the node of a dotted key, and that of its key, or itself where it has none."""
-    owner = node
-    while rest:
-        if isinstance(node, MappingNode):
-            here = dict(_entries(node, 0))
-            key, n = _step(here, rest)
-            own = [each for each, _ in node.value if _text_key(each) == key]
-            _check_once(key, [_start(each) for each in own])
-            owner, node = here[key]
-        else:
-            items = node.value if isinstance(node, SequenceNode) else None
-            key, n = _step(items, rest)
-            owner = node = node.value[key]
-        rest = rest[n:]
-    return owner, node
-
-
-def _entries(node: MappingNode, depth: int) -> Iterator[tuple[str, tuple[Node, Node]]]:
-    """Yield the nodes of keys and values by key.
-
-    What is merged in by << comes first, as the others replace it.
-    """
-    if depth > 50:
-        raise NotReadable("is YAML whose << is nested too deeply")
-    for key, value in node.value:
-        if key.tag == _MERGE:
-            merged = reversed(value.value) if isinstance(value, SequenceNode) else [value]
-            for each in merged:
-                if isinstance(each, MappingNode):
-                    yield from _entries(each, depth + 1)
-    for key, value in node.value:
-        if (text := _text_key(key)) is not None:
-            yield text, (key, value)
-
-
-def _text_key(key: Node) -> str | None:
-    return key.value if isinstance(key, ScalarNode) and key.tag != _MERGE else None
-
-
-def _start(node: Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-def _yaml_find(source: str, key: Node, node: Node, pattern: str) -> Find:
-    name = last_name(pattern.split("."))
-    if not isinstance(node, ScalarNode):
-        return Find(Mark(source, *_start(node)), name, "a group of values", reason=_NOT_ONE)
-    # What is left empty ends in another line; its key says where it is.
-    mark = Mark(source, *_start(node if node.value else key))
-    text = one_text(node.value) or "nothing"
-    if not str(node.tag).startswith(_CORE):
-        return Find(mark, name, text, reason=f"has the tag {node.tag}; write a plain value")
-    is_text = str(node.tag) == f"{_CORE}str" and (node.style or node.ctag.handle)
-    try:
-        return Find(mark, name, text, node.value if is_text else plain_scalar(node.value))
-    except NotReadable as error:
-        return Find(mark, name, text, reason=str(error))
-
-
-def _toml_line(text: str, keys: tuple[str | int, ...]) -> int:
-    """Return the line of a key, or of the nearest table or value that it stands in.
-
-    Python's tomllib tells no lines; in text of several lines this may take a line for a key.
-    """
-    best, longest = 1, 0
-    table: tuple[str | int, ...] = ()
-    counts: dict[tuple[str, ...], int] = {}
-    for line, written in enumerate(lines(text), 1):
-        if header := _TABLE.fullmatch(written):
-            names = _toml_keys(header[2])
-            if header[1] == "[[":
-                counts[names] = counts.get(names, -1) + 1
-            table = _indexed(names, counts)
-            path = table
-        elif match := _KEYS.match(written):
-            path = (*table, *_toml_keys(match[1]))
-        else:
-            continue
-        if len(path) > longest and keys[: len(path)] == path:
-            best, longest = line, len(path)
-    return best
-
-
-def _toml_keys(text: str) -> tuple[str, ...]:
-    return tuple(key.strip("\"'") for key in re.findall(_KEY, text))
-
-
-def _indexed(names: tuple[str, ...], counts: dict[tuple[str, ...], int]) -> tuple[str | int, ...]:
-    """Return a table's keys with the index of each array of tables on the way."""
-    path: list[str | int] = []
-    for n in range(1, len(names) + 1):
-        path.append(names[n - 1])
-        if names[:n] in counts:
-            path.append(counts[names[:n]])
-    return tuple(path)
+    return finds

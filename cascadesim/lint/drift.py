@@ -1,7 +1,8 @@
-"""Drift: where the files of a service say other than a scenario, or miss a comparison."""
+"""Drift: places in the files of a service that differ from a scenario, and missed comparisons."""
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 import re
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim.lint.data import find_environment, find_json, find_toml, find_yaml
 from cascadesim.lint.expected import expected
-from cascadesim.lint.finds import Find, NotFound, NotReadable, lines
+from cascadesim.lint.finds import Find, NotFound, NotReadable
 from cascadesim.lint.mapping import Comparison, Mapping, Place, parse_place, read_mapping
 from cascadesim.lint.python import find_python
 from cascadesim.lint.values import (
@@ -24,6 +25,7 @@ from cascadesim.lint.values import (
     same,
     shown,
 )
+from cascadesim.scenario.source import read_text
 from cascadesim.values.errors import Mark, ScenarioError, show, suggest
 
 if TYPE_CHECKING:
@@ -41,11 +43,12 @@ _FORMATS: dict[str, Callable[[str, str, str], list[Find]]] = {
     ".env": find_environment,
 }
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_Found = tuple[tuple[Place, Find], ...]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one place says, in the terms of the scenario: times in seconds.
+    """The value of one place as a scenario has it: times in seconds.
 
     `left_out` says that the value is the default of an argument that the place leaves out.
     """
@@ -63,19 +66,30 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """Return what the place says, in words."""
+        """Return the place and its value in words."""
         amount = shown(self.value, self.kind)
         if self.left_out:
             return f"{self.where} leaves {self.find.name} at its default, {amount}"
         text = f"{self.where} says {self.find.name} = {self.find.text}"
         return text if _plain(self.find.text or "") == _plain(amount) else f"{text} ({amount})"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reading as plain data."""
+        return {
+            "file": self.file,
+            "line": self.find.mark.line,
+            "name": self.find.name,
+            "text": self.find.text,
+            "value": self.value,
+            "default": self.left_out,
+        }
+
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of the mapping: what the scenario has, if there is one, and what the files say.
+    """A setting of the mapping: its value in the scenario, if there is one, and in the files.
 
-    Without a scenario, the first place is what the others are held against.
+    Without a scenario, the other places are compared with the first.
     """
 
     path: str
@@ -84,13 +98,13 @@ class Setting:
     readings: tuple[Reading, ...]
 
     def drifts(self, reading: Reading) -> bool:
-        """Return whether one of the readings is another value than the scenario's."""
+        """Return whether one of the readings differs from the scenario's value."""
         expected = self.readings[0].value if self.kind is None else self.expected
         return not same(reading.value, expected)
 
     @property
     def drift(self) -> list[str]:
-        """Return a line for every place that says other than the scenario."""
+        """Return a line for every place that differs from the scenario."""
         other = f"the scenario {shown(self.expected, self.kind or Kind.PLAIN)}"
         if self.kind is None:
             other = self.readings[0].text
@@ -102,8 +116,12 @@ class Checked:
     """A comparison, with the readings of both sides that miss it, none if it holds."""
 
     text: str
-    missed_by: tuple[Reading, ...]
-    holds: bool
+    missed_by: tuple[Reading, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Return whether the comparison holds, for all places."""
+        return not self.missed_by
 
     @property
     def drift(self) -> list[str]:
@@ -114,7 +132,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Lint:
-    """What the files of a service say about the settings of a mapping."""
+    """The settings of a mapping as the files of a service have them."""
 
     scenario: Scenario | None
     root: Path
@@ -123,15 +141,15 @@ class Lint:
 
     @property
     def drift(self) -> list[str]:
-        """Return a line for every place that says other than the scenario, and missed check."""
-        settings = [line for setting in self.settings for line in setting.drift]
-        return settings + [line for check in self.checks for line in check.drift]
+        """Return a line for every place that differs from the scenario, and missed check."""
+        parts: list[Setting | Checked] = [*self.settings, *self.checks]
+        return [line for part in parts for line in part.drift]
 
     @property
     def found(self) -> dict[str, Any]:
         """Return the settings that are written in the files, for `Scenario.override`.
 
-        Raises ScenarioError where places of a setting say different things.
+        Raises ScenarioError where places of a setting have different values.
         """
         settings = {}
         for setting in self.settings:
@@ -155,7 +173,7 @@ class Lint:
                     "setting": setting.path,
                     "scenario": setting.expected,
                     "places": [
-                        _as_dict(reading) | {"drift": setting.drifts(reading)}
+                        reading.to_dict() | {"drift": setting.drifts(reading)}
                         for reading in setting.readings
                     ],
                 }
@@ -165,23 +183,12 @@ class Lint:
                 {
                     "check": check.text,
                     "holds": check.holds,
-                    "missed_by": [_as_dict(reading) for reading in check.missed_by],
+                    "missed_by": [reading.to_dict() for reading in check.missed_by],
                 }
                 for check in self.checks
             ],
             "drift": self.drift,
         }
-
-
-def _as_dict(reading: Reading) -> dict[str, Any]:
-    return {
-        "file": reading.file,
-        "line": reading.find.mark.line,
-        "name": reading.find.name,
-        "text": reading.find.text,
-        "value": reading.value,
-        "default": reading.left_out,
-    }
 
 
 def _plain(text: str) -> str:
@@ -192,10 +199,10 @@ def _plain(text: str) -> str:
 def lint_config(
     path: str | Path, *, variant: str | None = None, root: str | Path | None = None
 ) -> Lint:
-    """Return what the files of a service say about the settings of a mapping file.
+    """Compare the files of a service with the scenario of a mapping file.
 
-    `variant` and `root` take the place of the mapping's own. Raises ScenarioError for what cannot
-    be read, and for a pattern that matches nothing.
+    `variant` and `root` replace the mapping's own. Raises ScenarioError for what cannot be read,
+    and for a pattern that matches nothing.
     """
     mapping = read_mapping(Path(path))
     if root is not None:
@@ -203,8 +210,7 @@ def lint_config(
     if not mapping.root.is_dir():
         at = mapping.document.mark(("root",)) if root is None else "--root"
         raise ScenarioError(f"no such folder: {mapping.root}", at)
-    reader = _Reader(mapping, _scenario(mapping, variant))
-    return reader.lint()
+    return _Reader(mapping, _scenario(mapping, variant)).lint()
 
 
 def _scenario(mapping: Mapping, variant: str | None) -> Scenario | None:
@@ -230,72 +236,55 @@ def _scenario(mapping: Mapping, variant: str | None) -> Scenario | None:
 
 @dataclass(frozen=True)
 class _Side:
-    """One side of a comparison: what is found, or a value as it is written."""
+    """One side of a comparison: a place, or a value that the comparison writes."""
 
     kind: Kind | None  # None where only the other side tells
-    place: tuple[tuple[Place, Find], ...] = ()
+    found: _Found = ()
     literal: Value = None
 
 
 class _Reader:
+    """Reads the settings and checks of one mapping, and each file once."""
+
     def __init__(self, mapping: Mapping, scenario: Scenario | None) -> None:
         self._mapping = mapping
         self._scenario = scenario
-        self._texts: dict[str, str] = {}
-        self._found: dict[str, tuple[tuple[Place, Find], ...]] = {}
-        self._kinds: dict[str, Kind | None] = {}
+        self._texts: dict[Path, str] = {}
+        self._sides: dict[str, _Side] = {}  # by setting
 
     def lint(self) -> Lint:
-        settings = [self._setting(path) for path in self._mapping.settings]
+        settings = [self._setting(*setting) for setting in self._mapping.settings.items()]
         checks = [self._checked(comparison) for comparison in self._mapping.comparisons]
         return Lint(self._scenario, self._mapping.root, tuple(settings), tuple(checks))
 
-    def _setting(self, path: str) -> Setting:
+    def _setting(self, path: str, places: tuple[Place, ...]) -> Setting:
         value: Value = None
         kind: Kind | None = None
         if self._scenario is not None:
             value, kind = expected(self._scenario, path, self._mapping.mark(path))
-        self._kinds[path] = kind
-        found = self._found[path] = tuple(
-            (place, find)
-            for place in self._mapping.settings[path]
-            for find in self._finds(place, path)
-        )
-        readings = tuple(self._reading(place, find, kind, path) for place, find in found)
-        return Setting(path, value, kind, readings)
+        found = self._find(places, path)
+        self._sides[path] = _Side(kind or _looks(found), found)
+        return Setting(path, value, kind, tuple(_reading(*at, kind, path) for at in found))
+
+    def _find(self, places: tuple[Place, ...], path: str) -> _Found:
+        """Return the values at places. Raises ScenarioError for a place that has none."""
+        return tuple((place, find) for place in places for find in self._finds(place, path))
 
     def _finds(self, place: Place, path: str) -> list[Find]:
-        """Return what a place comes to. Raises ScenarioError, also where that is nothing."""
-        file = self._mapping.root / place.file
-        source = os.path.normpath(file)
+        file = Path(os.path.normpath(self._mapping.root / place.file))
         suffix = ".env" if file.name.startswith(".env") else file.suffix
         if suffix not in _FORMATS:
             known = f"known are {', '.join(_FORMATS)}"
             raise ScenarioError(f"cannot read {show(place.file)}; {known}", place.mark, path)
-        if place.file not in self._texts:
-            self._texts[place.file] = _text(file, source, place, path)
+        if file not in self._texts:
+            self._texts[file] = _text(file, place, path)
         try:
-            return _FORMATS[suffix](source, self._texts[place.file], place.pattern)
+            return _FORMATS[suffix](str(file), self._texts[file], place.pattern)
         except NotReadable as error:
-            at = Mark(source, error.line, error.column or 1)
+            at = Mark(str(file), error.line, error.column or 1)
             raise ScenarioError(str(error), at, path) from None
         except NotFound as error:
             raise ScenarioError(f"{place.file}: {error}", place.mark, path) from None
-
-    def _reading(self, place: Place, find: Find, kind: Kind | None, path: str) -> Reading:
-        left_out = find.text is None and place.has_default
-        value = place.default if left_out else find.value
-        try:
-            if find.reason and not left_out:
-                if find.text not in place.values:
-                    raise NotReadable(find.reason)
-                value = find.text
-            kind = kind or kind_of(value, find.name, place.unit)
-            converted = convert(value, kind, find.name, place.unit, place.values)
-        except NotReadable as error:
-            said = find.name if find.text is None else f"{find.name} = {find.text}"
-            raise ScenarioError(f"{said}: {error}", find.mark, path) from None
-        return Reading(place.file, find, converted, kind, left_out)
 
     def _checked(self, comparison: Comparison) -> Checked:
         left, right = (self._side(text, comparison) for text in (comparison.left, comparison.right))
@@ -304,21 +293,21 @@ class _Reader:
             hint = "; a time has a unit, such as 5s" if Kind.TIME in (kind, right.kind) else ""
             problem = f"compares {kind.value} with {right.kind.value}{hint}"
             raise ScenarioError(problem, comparison.mark, comparison.text)
-        if not (left.place or right.place):
+        if not (left.found or right.found):
             problem = "compares no setting of the mapping, and no place"
             raise ScenarioError(problem, comparison.mark, comparison.text)
-        for a, said in self._values(left, kind, comparison):
-            for b, also in self._values(right, kind, comparison):
-                if not _holds(a, comparison, b):
-                    return Checked(comparison.text, (*said, *also), holds=False)
-        return Checked(comparison.text, (), holds=True)
+        sides = (_values(side, kind, comparison.text) for side in (left, right))
+        for (a, of_left), (b, of_right) in itertools.product(*sides):
+            if not _holds(a, comparison, b):
+                return Checked(comparison.text, of_left + of_right)
+        return Checked(comparison.text)
 
     def _side(self, text: str, comparison: Comparison) -> _Side:
-        if text in self._found:
-            return _Side(self._kinds[text] or _looks(self._found[text]), self._found[text])
+        if text in self._sides:
+            return self._sides[text]
         if ":" in text:
             place = parse_place(text, comparison.mark, comparison.text)
-            found = tuple((place, find) for find in self._finds(place, comparison.text))
+            found = self._find((place,), comparison.text)
             return _Side(_looks(found), found)
         if text == "none":
             return _Side(None)
@@ -327,52 +316,56 @@ class _Reader:
         except NotReadable as error:
             raise ScenarioError(str(error), comparison.mark, comparison.text) from None
         if "." in text and isinstance(literal, str):
-            message = f"no setting {show(text)} in the mapping; {suggest(text, list(self._found))}"
+            message = f"no setting {show(text)} in the mapping; {suggest(text, list(self._sides))}"
             raise ScenarioError(message, comparison.mark, comparison.text)
-        return _Side(kind, (), literal)
-
-    def _values(
-        self, side: _Side, kind: Kind, comparison: Comparison
-    ) -> list[tuple[Value, tuple[Reading, ...]]]:
-        if not side.place:
-            return [(side.literal, ())]
-        readings = [self._reading(*found, kind, comparison.text) for found in side.place]
-        return [(reading.value, (reading,)) for reading in readings]
+        return _Side(kind, literal=literal)
 
 
-def _looks(found: tuple[tuple[Place, Find], ...]) -> Kind | None:
-    """Return the kind that finds have by their looks; None where they could be of any."""
+def _looks(found: _Found) -> Kind | None:
+    """Return the kind of values by their looks; None where they could be of any."""
     kinds = (kind_of(find.value, find.name, place.unit) for place, find in found)
     return next((kind for kind in kinds if kind is not Kind.PLAIN), None)
 
 
-def _text(file: Path, source: str, place: Place, path: str) -> str:
+def _text(file: Path, place: Place, path: str) -> str:
     if file.exists() and not file.is_file():
-        raise ScenarioError("is not a file", source, path)
+        raise ScenarioError("is not a file", str(file), path)
     try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            problem = f"is larger than {MAX_BYTES // 1024} KiB, too large to hold settings"
-            raise ScenarioError(problem, source, path)
-        return content.decode("utf-8-sig")
+        return read_text(file, MAX_BYTES, "hold settings")
     except FileNotFoundError:
-        raise ScenarioError(f"no such file: {source}", place.mark, path) from None
-    except UnicodeDecodeError as error:
-        before = lines(error.object[: error.start].decode("utf-8-sig"))
-        mark = Mark(source, len(before), len(before[-1]) + 1)
-        raise ScenarioError("is not UTF-8 text; save the file as UTF-8", mark, path) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ScenarioError(f"cannot be read: {reason}", source, path) from None
+        raise ScenarioError(f"no such file: {file}", place.mark, path) from None
+    except ScenarioError as error:
+        raise ScenarioError(error.problem, error.mark, path) from None
+
+
+def _reading(place: Place, find: Find, kind: Kind | None, path: str) -> Reading:
+    left_out = find.text is None and place.has_default
+    value = place.default if left_out else find.value
+    try:
+        if find.reason and not left_out:
+            if find.text not in place.values:
+                raise NotReadable(find.reason)
+            value = find.text
+        kind = kind or kind_of(value, find.name, place.unit)
+        converted = convert(value, kind, find.name, place.unit, place.values)
+    except NotReadable as error:
+        said = find.name if find.text is None else f"{find.name} = {find.text}"
+        raise ScenarioError(f"{said}: {error}", find.mark, path) from None
+    return Reading(place.file, find, converted, kind, left_out)
+
+
+def _values(side: _Side, kind: Kind, path: str) -> list[tuple[Value, tuple[Reading, ...]]]:
+    """Return the values of a side, each with its reading where it stands in a file."""
+    readings = [_reading(place, find, kind, path) for place, find in side.found]
+    return [(reading.value, (reading,)) for reading in readings] or [(side.literal, ())]
 
 
 def _holds(left: Value, comparison: Comparison, right: Value) -> bool:
     if same(left, right):
-        return "=" in comparison.relation.removeprefix("!=")
+        return comparison.relation in ("==", "<=", ">=")
     if comparison.relation in ("==", "!="):
         return comparison.relation == "!="
-    # None is a limit that there is not, which is beyond any other.
+    # None is no limit, which is beyond any other.
     a, b = (float("inf") if value is None else value for value in (left, right))
     if isinstance(a, str | bool) or isinstance(b, str | bool):
         problem = f"{shown(left, Kind.PLAIN)} and {shown(right, Kind.PLAIN)} have no order; use =="

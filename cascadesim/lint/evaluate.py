@@ -16,7 +16,7 @@ from cascadesim.lint.finds import NotReadable, Symbol
 from cascadesim.values.errors import cut, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 Names = tuple[str, ...]
 CALLED = "()"  # ends the name of a function among the names around a node
@@ -28,8 +28,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
 }
-_ENVIRONMENT = (("getenv",), ("environ", "get"))
-_FIELDS = ("field", "Field")  # of dataclasses, attrs and pydantic
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {"int": int, "float": float, "str": str}
 _NOT_WRITTEN = (
     "is not a constant that is written out; map the place where its value stands, or say beside "
     "this one, in values, what it stands for"
@@ -38,47 +37,45 @@ _CHANGED = "is changed after it was assigned"
 
 
 def entry_key(key: ast.AST | None) -> Names:
-    """Return the name that a key or index which is written out has in a pattern, else none."""
-    if isinstance(key, ast.Constant) and isinstance(key.value, int | str):
-        return (str(key.value),)
+    """Return the name in a pattern of a key or index that is written out, else none."""
+    match key:
+        case ast.Constant(value=int() | str() as value):
+            return (str(value),)
     return ()
 
 
-def dotted(node: ast.AST, *, behind: bool = False) -> Names:
+def dotted(node: ast.AST, *, after_call: bool = False) -> Names:
     """Return the names of `a.b.c`, `a["b"].c` or `a[0].c`, and none of anything else.
 
-    `behind` takes the names behind something else too, such as `b.c` of `a().b.c`.
+    With `after_call`, return also the names after another expression: `b.c` of `a().b.c`.
     """
-    names: list[str] = []
+    names: Names = ()
     while True:
-        if isinstance(node, ast.Attribute):
-            names.append(node.attr)
-        elif isinstance(node, ast.Subscript) and (key := entry_key(node.slice)):
-            names += key
-        else:
-            break
-        node = node.value
-    if isinstance(node, ast.Name):
-        names.append(node.id)
-    elif not behind:
-        return ()
-    return tuple(reversed(names))
+        match node:
+            case ast.Name(id=name):
+                return (name, *names)
+            case ast.Attribute(value=node, attr=name):
+                names = (name, *names)
+            case ast.Subscript(value=value, slice=index) if key := entry_key(index):
+                node, names = value, key + names
+            case _:
+                return names if after_call else ()
 
 
-def function_of(around: Names) -> Names:
-    """Return the names around up to the innermost function, none outside of any."""
-    while around and not around[-1].endswith(CALLED):
-        around = around[:-1]
-    return around
+def function_of(scope: Names) -> Names:
+    """Return the names of a scope up to its innermost function, none outside of any."""
+    while scope and not scope[-1].endswith(CALLED):
+        scope = scope[:-1]
+    return scope
 
 
-def classes_of(around: Names) -> Names:
+def classes_of(scope: Names) -> Names:
     """Return the names of the classes in a scope."""
-    return tuple(word for word in around if not word.endswith(CALLED))
+    return tuple(name for name in scope if not name.endswith(CALLED))
 
 
 class Assigned(NamedTuple):
-    """What a constant is assigned, and the classes and functions that this stands in."""
+    """The expression that a constant is assigned, and the classes and functions around it."""
 
     node: ast.AST
     scope: Names
@@ -86,22 +83,22 @@ class Assigned(NamedTuple):
 
 @dataclass(frozen=True)
 class Constants:
-    """The constants of a file by name, and the names that each function has for itself."""
+    """The constants of a file by name, and the local names of each function."""
 
     assigned: dict[Names, list[Assigned]] = field(default_factory=dict)
-    own: dict[Names, set[str]] = field(default_factory=dict)
+    local: dict[Names, set[str]] = field(default_factory=dict)
 
     def is_local(self, name: str, scope: Names) -> bool:
-        """Return whether a function of the scope has the name for itself."""
+        """Return whether a name is local to one of the functions of a scope."""
         functions = {function_of(scope[:n]) for n in range(1, len(scope) + 1)} - {()}
-        return any(name in self.own.get(function, ()) for function in functions)
+        return any(name in self.local.get(function, ()) for function in functions)
 
 
 def evaluate(value: Assigned, constants: Constants) -> Any:
     """Return the value of an expression.
 
-    A name that is not assigned in the file becomes a Symbol. Raises NotReadable for what is not
-    written out, and for what has another value at each call of a function.
+    A name that is not assigned in the file becomes a Symbol. Raises NotReadable for an expression
+    that is not written out, or whose value depends on the call of a function.
     """
     try:
         return _Evaluation(constants, value.scope).value(value.node)
@@ -114,37 +111,45 @@ def evaluate(value: Assigned, constants: Constants) -> Any:
 class _NotSet(NotReadable):
     """An environment variable without a default."""
 
+    def __init__(self, variable: Names) -> None:
+        file = ".env:" + (cut(variable[0]) if variable else "TIMEOUT")
+        super().__init__(
+            "is an environment variable without a default here; map the file that sets it, "
+            f"as in {file}"
+        )
+
 
 class _Evaluation:
     def __init__(self, constants: Constants, scope: Names) -> None:
         self._constants = constants
         self._scope = scope
         self._values: dict[int, Any] = {}  # by assignment, each of which is evaluated once
-        self._above: set[int] = set()  # assignments under way, so that none stands for itself
+        self._under_way: set[int] = set()  # assignments, so that none stands for itself
 
     def value(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | None):
-            return node.value
         if path := dotted(node):
             return self._named(path)
-        if isinstance(node, ast.Call):
-            return self._call(node)
-        if isinstance(node, ast.AugAssign):
-            raise NotReadable(_CHANGED)
-        if isinstance(node, ast.Dict | ast.List | ast.Tuple):
-            raise NotReadable("is a group of values; name one inside")
+        match node:
+            case ast.Constant(value=int() | float() | str() | None as value):
+                return value
+            case ast.Call(func=function):
+                return self._call(dotted(function, after_call=True), node)
+            case ast.Dict() | ast.List() | ast.Tuple():
+                raise NotReadable("is a group of values; name one inside")
+            case ast.AugAssign():
+                raise NotReadable(_CHANGED)
         return self._operation(node)
 
     def _operation(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.NamedExpr):
-            return self.value(node.value)
-        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-            return self._either(node.values)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return -self._number(node.operand)
-        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-            left, right = self._number(node.left), self._number(node.right)
-            return _OPERATORS[type(node.op)](left, right)
+        match node:
+            case ast.NamedExpr(value=value):
+                return self.value(value)
+            case ast.BoolOp(op=ast.Or(), values=values):
+                return self._either(values)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self._number(operand)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](self._number(left), self._number(right))
         raise NotReadable(_NOT_WRITTEN)
 
     def _number(self, node: ast.AST) -> Any:
@@ -157,15 +162,16 @@ class _Evaluation:
 
     def _either(self, values: Sequence[ast.expr]) -> Any:
         """Return the first value that counts as true, as in `os.getenv("TIMEOUT") or 60`."""
-        for value in values[:-1]:
+        for node in values[:-1]:
             with suppress(_NotSet):
-                if found := self.value(value):
-                    return found
+                if value := self.value(node):
+                    return value
         return self.value(values[-1])
 
     def _named(self, path: Names) -> Any:
+        """Return the value of a name, looked up where Python would."""
         if path[-2:-1] == ("environ",):
-            raise _not_set(path[-1:])
+            raise _NotSet(path[-1:])
         classes = classes_of(self._scope)
         if path[0] in ("self", "cls"):
             path, around = path[1:], [classes[:n] for n in range(len(classes), 0, -1)]
@@ -173,79 +179,59 @@ class _Evaluation:
             raise NotReadable(f"takes {cut(path[0])} from the function around it")
         else:  # a function does not see the names of its class
             around = [()] if function_of(self._scope) else [classes, ()]
+        name = ".".join(path)
         for names in around:
             if assigned := self._constants.assigned.get(names + path):
-                return self._agreed(".".join(path), assigned)
-        return Symbol(".".join(path))
-
-    def _agreed(self, name: str, assigned: Sequence[Assigned]) -> Any:
-        values = [self._assigned(name, each) for each in assigned]
-        if any(value != values[0] for value in values):
-            raise NotReadable(f"takes {cut(name)}, which is assigned more than once")
-        return values[0]
+                first, *others = (self._assigned(name, value) for value in assigned)
+                if any(other != first for other in others):
+                    raise NotReadable(f"takes {cut(name)}, which is assigned more than once")
+                return first
+        return Symbol(name)
 
     def _assigned(self, name: str, assigned: Assigned) -> Any:
         key = id(assigned.node)
         if key not in self._values:
-            if key in self._above:
+            if key in self._under_way:
                 raise NotReadable(f"cannot be computed: {cut(name)} stands for itself")
-            self._above.add(key)
+            self._under_way.add(key)
             outer, self._scope = self._scope, assigned.scope
             try:
                 self._values[key] = self.value(assigned.node)
             finally:
                 self._scope = outer
-                self._above.discard(key)
+                self._under_way.discard(key)
         return self._values[key]
 
-    def _call(self, call: ast.Call) -> Any:
-        path = dotted(call.func, behind=True)
+    def _call(self, path: Names, call: ast.Call) -> Any:
+        """Return the value of a call that makes a timedelta, converts, or has a default."""
+        named = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
         if path[-1:] == ("update",):
             raise NotReadable(_CHANGED)
-        keywords = {each.arg: each.value for each in call.keywords if each.arg is not None}
-        if len(keywords) == len(call.keywords):
-            if path[-1:] == ("timedelta",):
-                return timedelta(
-                    *map(self._number, call.args),
-                    **{name: self._number(value) for name, value in keywords.items()},
-                )
-            if path[-1:] == ("total_seconds",) and isinstance(call.func, ast.Attribute):
-                value = self.value(call.func.value)
-                if isinstance(value, timedelta):
-                    return value.total_seconds()
-            if path in (("int",), ("float",), ("str",)) and len(call.args) == 1:
-                return self._converted(path[0], call.args[0])
-            if (default := _default(path, call.args, keywords)) is not None:
-                return self.value(default)
-            if _is_environment(path):
-                raise _not_set(entry_key(next(iter(call.args), None)))
-        raise NotReadable(_NOT_WRITTEN)
-
-    def _converted(self, kind: str, argument: ast.AST) -> Any:
-        value = self.value(argument)
-        if isinstance(value, int | float | str):
-            return {"int": int, "float": float, "str": str}[kind](value)
+        if len(named) < len(call.keywords):  # by **
+            raise NotReadable(_NOT_WRITTEN)
+        match path:
+            case (*_, "timedelta"):
+                amounts = {name: self._number(value) for name, value in named.items()}
+                return timedelta(*map(self._number, call.args), **amounts)
+            case (*_, "total_seconds") if isinstance(call.func, ast.Attribute):
+                if isinstance(span := self.value(call.func.value), timedelta):
+                    return span.total_seconds()
+            case (("int" | "float" | "str") as kind,) if len(call.args) == 1:
+                if isinstance(value := self.value(call.args[0]), int | float | str):
+                    return _CONVERSIONS[kind](value)
+        if default := _default(path, call.args, named.get("default")):
+            return self.value(default)
         raise NotReadable(_NOT_WRITTEN)
 
 
-def _default(
-    path: Names, arguments: Sequence[ast.expr], keywords: Mapping[str, ast.expr]
-) -> ast.expr | None:
-    """Return the default that a call stands for: of an environment variable, or of a field."""
-    if _is_environment(path):
-        return arguments[1] if len(arguments) > 1 else keywords.get("default")
-    if path[-1:] and path[-1] in _FIELDS:
-        return arguments[0] if arguments else keywords.get("default")
+def _default(path: Names, given: Sequence[ast.expr], default: ast.expr | None) -> ast.expr | None:
+    """Return the default in a call: that of an environment variable or of a class's field."""
+    match path:
+        case (*_, "getenv") | (*_, "environ", "get"):
+            default = given[1] if len(given) > 1 else default
+            if default is None:
+                raise _NotSet(entry_key(given[0] if given else None))
+            return default
+        case (*_, "field" | "Field"):  # of dataclasses, attrs and pydantic
+            return given[0] if given else default
     return None
-
-
-def _is_environment(path: Names) -> bool:
-    return path[-1:] in _ENVIRONMENT or path[-2:] in _ENVIRONMENT
-
-
-def _not_set(variable: Names) -> _NotSet:
-    file = ".env:" + (cut(variable[0]) if variable else "TIMEOUT")
-    return _NotSet(
-        "is an environment variable without a default here; map the file that sets it, "
-        f"as in {file}"
-    )

@@ -1,4 +1,4 @@
-"""What is found at a place in a service's files, as it is written there."""
+"""A value that stands at a place in a service's files, and why one may be missing."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A name that stands for itself, such as a class: `NullPool`."""
+    """A name that is not assigned in the file, such as a class: `NullPool`."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """A value in a file: where it stands, by what name, its text, and what that comes to.
+    """A value in a file: its place, its name, its text there and its value.
 
-    `text` is None where the value is left out, as an argument is that has a default; `reason` says
-    why a value cannot be read.
+    `text` is None where the file leaves the value out, such as an argument that has a default.
+    `reason` says why a value cannot be read; it is empty for one that can.
     """
 
     mark: Mark
@@ -37,11 +37,11 @@ class Find:
 
 
 class NotFound(Exception):  # noqa: N818 - the caller makes an error with a place of it
-    """A pattern that matches nothing; the text says what there is."""
+    """A pattern matches nothing; the text says what there is."""
 
 
 class NotReadable(Exception):  # noqa: N818 - likewise
-    """A file, or a value in one, that cannot be read; `line` and `column` where that is known."""
+    """A file or a value cannot be read; `line` and `column` count from 1 where they are known."""
 
     def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(problem)
@@ -55,10 +55,10 @@ def last_name(words: Sequence[str]) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """Return the lines of text as editors and Python count them."""
+    """Return the lines of a text, divided as editors and Python divide them."""
     return re.split("\r\n|\r|\n", text)
 
 
 def one_text(text: str) -> str:
-    """Return source text on one line, and short."""
+    """Return source text shortened and on one line."""
     return cut(re.sub(r"\s+", " ", text.strip()))

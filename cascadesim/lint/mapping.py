@@ -1,9 +1,9 @@
-"""The mapping file: where the settings of a scenario live in the files of a service."""
+"""The mapping file: the places of a scenario's settings in the files of a service."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.lint.values import UNITS
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 _KEYS = ("scenario", "variant", "root", "settings", "checks")
 _PLACE_KEYS = ("at", "unit", "values", "default")
-_EXAMPLE = '"app/agent.py:Breaker(recovery_timeout)"'
+_EXPECTED = 'expected FILE:PATTERN such as "app/agent.py:Breaker(recovery_timeout)"'
 _COMPARISON = re.compile(r"(\S.*?)\s+(<=|>=|==|!=|<|>)\s+(\S.*)")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A pattern in a file, and how to read what stands there.
+    """A pattern in a file, and how to read the value there.
 
-    `values` says by the text in the file what it stands for. `default` is what counts, as it would
-    stand in the file, where an argument is left out, if `has_default`.
+    `values` says what texts in the file stand for. `default` is the value, as the file would have
+    it, of an argument that is left out; it counts if `has_default`.
     """
 
     file: str  # from the root
@@ -63,7 +63,7 @@ class Mapping:
     comparisons: tuple[Comparison, ...]
 
     def mark(self, path: str) -> Mark:
-        """Return where the name of a setting stands."""
+        """Return the place of the name of a setting."""
         return self.document.mark(("settings", path), key=True)
 
 
@@ -76,23 +76,19 @@ def read_mapping(path: Path) -> Mapping:
     data = document.data
     if not isinstance(data, dict):
         message = f"expected a mapping with scenario, settings, …, got {show(data)}"
-        raise ScenarioError(message, document.mark(()))
+        raise _error(document, (), message)
     _check_keys(document, (), _KEYS)
     if not (data.get("settings") or data.get("checks")):
-        raise ScenarioError("expected settings, checks or both", document.mark(()))
-    scenario, variant, root = (_text(document, (key,)) for key in ("scenario", "variant", "root"))
+        raise _error(document, (), "expected settings, checks or both")
+    scenario, variant, root = (_text(document, key) for key in ("scenario", "variant", "root"))
     if variant is not None and scenario is None:
-        raise ScenarioError("variant needs a scenario", document.mark(("variant",), key=True))
-    folder = path.parent
+        raise _error(document, ("variant",), "variant needs a scenario", key=True)
     return Mapping(
         document,
-        None if scenario is None else folder / scenario,
+        None if scenario is None else path.parent / scenario,
         variant,
-        folder if root is None else folder / root,
-        {
-            name: tuple(_places(document, ("settings", name)))
-            for name in _part(document, "settings", dict)
-        },
+        path.parent if root is None else path.parent / root,
+        {name: _places(document, name) for name in _part(document, "settings", dict)},
         tuple(_comparisons(document)),
     )
 
@@ -101,82 +97,81 @@ def parse_place(text: str, mark: Mark, path: str) -> Place:
     """Return the place that a text such as "app/agent.py:Breaker(recovery_timeout)" names."""
     file, colon, pattern = (part.strip() for part in text.partition(":"))
     if not (file and colon and pattern):
-        raise ScenarioError(
-            f"expected FILE:PATTERN such as {_EXAMPLE}, got {show(text)}", mark, path
-        )
+        raise ScenarioError(f"{_EXPECTED}, got {show(text)}", mark, path)
     return Place(file, pattern, mark)
+
+
+def _error(document: Document, at: Location, problem: str, *, key: bool = False) -> ScenarioError:
+    """Return the error of a location, with the setting or check that it belongs to."""
+    match at:
+        case ("settings", setting, *_):
+            name = str(setting)
+        case (str(top), *rest) if not key:
+            name = ".".join([top, *map(str, rest)])
+        case _:
+            name = ""
+    return ScenarioError(problem, document.mark(at, key=key), name)
 
 
 def _part(document: Document, key: str, kind: type[Any]) -> Any:
     value = document.data.get(key)
-    if value is None:
-        return kind()
-    if not isinstance(value, kind):
-        name = "a list" if kind is list else "a mapping"
-        raise ScenarioError(f"expected {name}, got {show(value)}", document.mark((key,)), key)
-    return value
+    if value is not None and not isinstance(value, kind):
+        expected = "a list" if kind is list else "a mapping"
+        raise _error(document, (key,), f"expected {expected}, got {show(value)}")
+    return value or kind()
 
 
-def _text(document: Document, at: Location) -> str | None:
-    value = document.data.get(at[0])
+def _text(document: Document, key: str) -> str | None:
+    value = document.data.get(key)
     if value is None or (isinstance(value, str) and value):
         return value
-    raise ScenarioError(f"expected text, got {show(value)}", document.mark(at), str(at[0]))
+    raise _error(document, (key,), f"expected text, got {show(value)}")
 
 
 def _check_keys(document: Document, at: Location, known: tuple[str, ...]) -> None:
     for key in document.part(at).data:
         if key not in known:
             message = f"unknown key {show(key)}; {suggest(key, list(known))}"
-            raise ScenarioError(message, document.mark((*at, key), key=True), _name(at))
+            raise _error(document, (*at, key), message, key=True)
 
 
-def _name(at: Location) -> str:
-    """Return what errors call a location: the setting, without the word settings."""
-    return str(at[1]) if len(at) > 1 else ""
-
-
-def _places(document: Document, at: Location) -> Iterator[Place]:
-    value = document.part(at).data
+def _places(document: Document, setting: str) -> tuple[Place, ...]:
+    at, value = ("settings", setting), document.data["settings"][setting]
     if isinstance(value, list) and value:
-        for i in range(len(value)):
-            yield _place(document, (*at, i))
-    else:
-        yield _place(document, at)
+        return tuple(_place(document, (*at, i), one) for i, one in enumerate(value))
+    return (_place(document, at, value),)
 
 
-def _place(document: Document, at: Location) -> Place:
-    value, mark, name = document.part(at).data, document.mark(at), _name(at)
+def _place(document: Document, at: Location, value: Any) -> Place:
     if isinstance(value, str):
-        return parse_place(value, mark, name)
+        return parse_place(value, document.mark(at), str(at[1]))
     if not isinstance(value, dict):
-        message = f"expected FILE:PATTERN such as {_EXAMPLE}, got {show(value)}"
-        raise ScenarioError(message, mark, name)
+        raise _error(document, at, f"{_EXPECTED}, got {show(value)}")
     _check_keys(document, at, _PLACE_KEYS)
     text = value.get("at")
     if not isinstance(text, str):
-        raise ScenarioError(f"expected at: FILE:PATTERN such as {_EXAMPLE}", mark, name)
-    place = parse_place(text, document.mark((*at, "at")), name)
+        raise _error(document, at, _EXPECTED.replace("expected ", "expected at: "))
+    place = parse_place(text, document.mark((*at, "at")), str(at[1]))
     unit, values, default = value.get("unit"), value.get("values") or {}, value.get("default")
     if unit is not None and unit not in UNITS:
         message = f"unknown unit {show(unit)}; {suggest(str(unit), list(UNITS))}"
-        raise ScenarioError(message, document.mark((*at, "unit")), name)
+        raise _error(document, (*at, "unit"), message)
     if not isinstance(values, dict) or any(isinstance(v, dict | list) for v in values.values()):
         message = 'expected a mapping such as {NullPool: "null"}'
-        raise ScenarioError(message, document.mark((*at, "values")), name)
+        raise _error(document, (*at, "values"), message)
     if isinstance(default, dict | list):
         message = f"expected a single value, got {show(default)}"
-        raise ScenarioError(message, document.mark((*at, "default")), name)
-    return Place(place.file, place.pattern, place.mark, unit, values, default, "default" in value)
+        raise _error(document, (*at, "default"), message)
+    return replace(place, unit=unit, values=values, default=default, has_default="default" in value)
 
 
 def _comparisons(document: Document) -> Iterator[Comparison]:
     for i, text in enumerate(_part(document, "checks", list)):
-        mark = document.mark(("checks", i))
         match = _COMPARISON.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
             example = '"database.pool.timeout < agent.deadline.timeout"'
             message = f"expected a comparison such as {example}, got {show(text)}"
-            raise ScenarioError(message, mark, f"checks.{i}")
+            raise _error(document, ("checks", i), message)
         left, relation, right = match.groups()
+        mark = document.mark(("checks", i))
         yield Comparison(f"{left} {relation} {right}", left, relation, right, mark)

@@ -1,4 +1,4 @@
-"""What a value in a service's files amounts to: in seconds, as a share, as a rate or as it stands.
+"""Values in a service's files as a scenario has them: seconds, shares, rates or plain values.
 
 A bare number of a time is in the unit that stands beside its place in the mapping, else in the one
 that its name ends with (`timeout_ms`, `timeoutSeconds`, `TIMEOUT_MINUTES`), else in seconds.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic_core import PydanticCustomError
 
@@ -25,7 +26,7 @@ Value = float | int | str | bool | None
 
 
 class Kind(Enum):
-    """What a setting is; times are in seconds, rates per second."""
+    """The kind of a setting; times are in seconds, rates per second."""
 
     TIME = "a time"
     SHARE = "a share"
@@ -33,12 +34,13 @@ class Kind(Enum):
     PLAIN = "a plain value"
 
 
-RATE_UNITS = {f"/{unit}": 1 / seconds for unit, seconds in SECONDS.items()}
-UNITS = {
-    **dict.fromkeys(SECONDS, Kind.TIME),
-    "%": Kind.SHARE,
-    **dict.fromkeys(RATE_UNITS, Kind.RATE),
-}
+# By unit, its kind and how much one of it is.
+UNITS = (
+    {unit: (Kind.TIME, seconds) for unit, seconds in SECONDS.items()}
+    | {"%": (Kind.SHARE, 0.01)}
+    | {f"/{unit}": (Kind.RATE, 1 / seconds) for unit, seconds in SECONDS.items()}
+)
+_PARSERS = {Kind.TIME: parse_duration, Kind.SHARE: parse_share, Kind.RATE: parse_rate}
 _SUFFIXES = {
     "us": ("us", "micros", "microsecond", "microseconds"),
     "ms": ("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"),
@@ -51,6 +53,10 @@ _BY_SUFFIX = {word: unit for unit, words in _SUFFIXES.items() for word in words}
 _AMBIGUOUS = ("m", "min")  # minutes, or a minimum
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "false": False}
+_SYMBOL = (
+    "map the place where it is, or say beside this one what it stands for, as in "
+    'values: {NullPool: "null"}'
+)
 
 
 def unit_of(name: str) -> str:
@@ -68,16 +74,12 @@ def unit_of(name: str) -> str:
 
 
 def kind_of(value: Any, name: str, unit: str | None) -> Kind:
-    """Return what a value is by its looks, its unit or the end of its name."""
+    """Return the kind of a value by its unit, its type or text, or the end of its name."""
     if unit is not None:
-        return UNITS[unit]
+        return UNITS[unit][0]
     if isinstance(value, timedelta) or _last_word(name) in _BY_SUFFIX:
         return Kind.TIME
-    if isinstance(value, str):
-        for kind, parse in _PARSERS.items():
-            if _parsed(parse, value) is not None:
-                return kind
-    return Kind.PLAIN
+    return _parsed(value)[1] if isinstance(value, str) else Kind.PLAIN
 
 
 def _last_word(name: str) -> str:
@@ -87,37 +89,31 @@ def _last_word(name: str) -> str:
 
 
 def convert(
-    raw: Any, kind: Kind, name: str, unit: str | None, values: Mapping[str, Any] | None = None
+    raw: Any, kind: Kind, name: str, unit: str | None, values: Mapping[str, Any] = {}
 ) -> Value:
-    """Return the value that stands in a file as a scenario's setting has it.
+    """Return the value in a file as a scenario's setting has it.
 
-    `values` says by the text in the file what it stands for, as a scenario has it written. Raises
-    NotReadable.
+    `values` says what texts in the file stand for, as a scenario writes it. Raises NotReadable.
     """
-    if values:
-        for spelling in _spellings(raw):
-            if spelling in values:
-                return _as_written(values[spelling], kind)
+    for spelling in _spellings(raw) if values else ():
+        if spelling in values:
+            value = values[spelling]
+            is_plain = value is None or kind is Kind.PLAIN
+            return value if is_plain else _parse(value, kind, "stands for what is wrong")
     if isinstance(raw, Symbol):
         known = f"`values` has only {', '.join(map(cut, values))}" if values else _SYMBOL
         raise NotReadable(
             f"is the name {cut(raw.name)}, which is not assigned in this file; {known}"
         )
-    if unit is not None and UNITS[unit] is not kind:
+    if unit is not None and UNITS[unit][0] is not kind:
         raise NotReadable(f'cannot have the unit "{unit}", as the setting is {kind.value}')
     if raw is None:
         return None
-    converted = _CONVERTERS[kind](_number(raw), name, unit)
+    converted = _converted(_number(raw), kind, name, unit)
     if isinstance(converted, float) and not math.isfinite(converted):
         hint = "where that means no limit, say so beside the place with values: {inf: null}"
         raise NotReadable(f"is {show(converted)}; {hint}")
     return converted
-
-
-_SYMBOL = (
-    "map the place where it is, or say beside this one what it stands for, as in "
-    'values: {NullPool: "null"}'
-)
 
 
 def _spellings(raw: Any) -> list[str]:
@@ -126,112 +122,74 @@ def _spellings(raw: Any) -> list[str]:
     return [str(raw), show(raw)]
 
 
-def _as_written(value: Any, kind: Kind) -> Value:
-    """Return a value as a scenario writes it."""
-    if value is None or kind is Kind.PLAIN:
-        return value  # type: ignore[no-any-return]
-    try:
-        return _PARSERS[kind](value)
-    except PydanticCustomError as error:
-        raise NotReadable(f"stands for what is wrong: {error.message()}") from None
-
-
 def _number(raw: Any) -> Any:
-    """Return a number for text that is one, as all text of environment files is."""
+    """Return the number in a text that holds one, such as every text of an environment file."""
     if isinstance(raw, str) and _NUMBER.fullmatch(raw.strip()):
         number = float(raw)
         return int(raw) if re.fullmatch(r"[-+]?[0-9_]{1,18}", raw.strip()) else number
     return raw
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _time(value: Any, name: str, unit: str | None) -> Value:
-    if isinstance(value, timedelta):
+def _converted(value: Any, kind: Kind, name: str, unit: str | None) -> Value:
+    if isinstance(value, timedelta) and kind in (Kind.TIME, Kind.PLAIN):
         return value.total_seconds()
-    if _is_number(value):
-        return _product(value, SECONDS[unit or unit_of(name)])
-    return _text(value, Kind.TIME)
-
-
-def _share(value: Any, name: str, unit: str | None) -> Value:
-    if _is_number(value):
-        return _product(value, 0.01 if unit else 1.0)
-    return _text(value, Kind.SHARE)
-
-
-def _rate(value: Any, name: str, unit: str | None) -> Value:
-    if _is_number(value):
-        return _product(value, RATE_UNITS[unit or "/s"])
-    return _text(value, Kind.RATE)
-
-
-def _plain(value: Any, name: str, unit: str | None) -> Value:
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, str):
+    if isinstance(value, str) and kind is Kind.PLAIN:
         return _WORDS.get(value.strip().lower(), value.strip())
-    return value  # type: ignore[no-any-return]
-
-
-def _product(number: float, factor: float) -> float:
+    if not _is_number(value):
+        return value if kind is Kind.PLAIN else _parse(value, kind, f"is not {kind.value}")
+    if unit is None and kind is Kind.TIME:
+        unit = unit_of(name)
     try:
-        return float(number) * factor
+        amount = float(value) * (UNITS[unit][1] if unit else 1.0)
     except OverflowError:
         raise NotReadable("is a huge number") from None
+    return value if kind is Kind.PLAIN else amount
 
 
-def _text(value: Any, kind: Kind) -> float:
+def _parse(value: Any, kind: Kind, problem: str) -> float:
+    """Return a value with its unit in the text, as scenarios have it."""
     try:
         return _PARSERS[kind](value)
     except PydanticCustomError as error:
-        raise NotReadable(f"is not {kind.value}: {error.message()}") from None
+        raise NotReadable(f"{problem}: {error.message()}") from None
 
 
-def _parsed(parse: Any, value: Any) -> float | None:
-    try:
-        return float(parse(value))
-    except PydanticCustomError:
-        return None
-
-
-_PARSERS = {Kind.TIME: parse_duration, Kind.SHARE: parse_share, Kind.RATE: parse_rate}
-_CONVERTERS = {
-    Kind.TIME: _time,
-    Kind.SHARE: _share,
-    Kind.RATE: _rate,
-    Kind.PLAIN: _plain,
-}
+def _parsed(text: str) -> tuple[float | None, Kind]:
+    """Return the number and kind of a text with its unit; None and PLAIN for another text."""
+    for kind in _PARSERS:
+        with suppress(NotReadable):
+            return _parse(text, kind, ""), kind
+    return None, Kind.PLAIN
 
 
 def parse_literal(text: str) -> tuple[Value, Kind]:
-    """Return the value of text as it stands in a comparison, such as "5s", "1%", "10" or "queue".
+    """Return the value in a comparison, such as "5s", "1%", "10" or "queue", and its kind.
 
-    Raises NotReadable where it looks like a number with a unit that there is not.
+    Raises NotReadable for a number with an unknown unit.
     """
-    for kind, parse in _PARSERS.items():
-        if (value := _parsed(parse, text)) is not None:
-            return value, kind
+    amount, kind = _parsed(text)
+    if amount is not None:
+        return amount, kind
     number = _number(text)
     if isinstance(number, str) and number[:1].isdecimal():
         raise NotReadable(f"expected a value such as 5s, 250ms, 1%, 4/s or 10, got {show(text)}")
-    return _plain(number, "", None), Kind.PLAIN
+    return _converted(number, kind, "", None), kind
 
 
 def same(a: Value, b: Value) -> bool:
     """Return whether two values are the same, but for the rounding of a unit."""
     if _is_number(a) and _is_number(b):
-        assert a is not None
-        assert b is not None
         return math.isclose(float(a), float(b), rel_tol=1e-9, abs_tol=1e-12)
-    # A number that is text in one of them is the same value.
+    # A number and its text are the same value.
     return str(a) == str(b) if isinstance(a, str) or isinstance(b, str) else a is b
 
 
 def as_setting(value: Value, kind: Kind) -> Any:
-    """Return a value as it is written in a scenario."""
+    """Return a value as a scenario writes it."""
     if value is None or kind in (Kind.PLAIN, Kind.SHARE):
         return value
     digits = f"{value:.9f}".rstrip("0").rstrip(".")

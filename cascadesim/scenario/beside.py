@@ -1,4 +1,4 @@
-"""Files that a scenario reads from beside it, for a copy of the scenario in another folder."""
+"""Files that a scenario reads, for a copy of the scenario in another folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cascadesim.scenario.source import Document
 from cascadesim.values.column import Column
 from cascadesim.values.errors import Mark
-from cascadesim.values.strict import Strict
+from cascadesim.values.strict import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def with_data(scenario: Scenario) -> tuple[Document, dict[str, str]]:
-    """Return the scenario's document with what it has read in files of its own, and their texts.
+    """Return the scenario's document with new files of data, and their texts by name.
 
-    The files are called data-1.csv, data-2.csv, … and hold seconds, as they were when the scenario
-    was loaded, whatever has become of the original.
+    The files data-1.csv, data-2.csv, … hold seconds as they were when the scenario was loaded, even
+    if the originals have changed.
     """
     document, texts = scenario.document, {}
     for i, (at, column) in enumerate(_columns(scenario.model), 1):
@@ -37,45 +37,38 @@ def with_data(scenario: Scenario) -> tuple[Document, dict[str, str]]:
 
 
 def moved(document: Document, folder: Path) -> Document:
-    """Return the document with the paths of files, in variants too, as seen from a folder."""
+    """Return the document with the paths of files, also in variants, relative to a folder."""
     here = Path(document.source).parent
 
     def within(value: Any) -> Any:
         if isinstance(value, list):
-            return [within(each) for each in value]
+            return [within(item) for item in value]
         if not isinstance(value, dict):
             return value
         is_column = isinstance(value.get("column"), str)
         return {
-            key: _seen_from(folder, here, each)
-            # The second is how a variant names it.
-            if isinstance(each, str) and ((key == "file" and is_column) or key.endswith(".file"))
-            else within(each)
-            for key, each in value.items()
+            key: _relative(folder, here, part)
+            # The second is the dotted path in a variant.
+            if isinstance(part, str) and ((key == "file" and is_column) or key.endswith(".file"))
+            else within(part)
+            for key, part in value.items()
         }
 
     return replace(document, data=within(document.data))
 
 
-def _seen_from(folder: Path, here: Path, file: str) -> str:
+def _relative(folder: Path, here: Path, file: str) -> str:
     path = Path(file)
     return file if path.is_absolute() else Path(os.path.relpath(here / path, folder)).as_posix()
 
 
 def _columns(value: Any, at: Location = ()) -> Iterator[tuple[Location, Column]]:
-    """Yield the columns in a part of a scenario, with where they stand."""
-    inside: Any = ()
+    """Yield the columns in a part of a scenario, with their locations."""
     if isinstance(value, Column):
         yield at, value
-    elif isinstance(value, Strict):
-        fields = type(value).model_fields.items()
-        inside = ((field.alias or name, getattr(value, name)) for name, field in fields)
-    elif isinstance(value, dict):
-        inside = value.items()
-    elif isinstance(value, list):
-        inside = enumerate(value)
-    for key, each in inside:
-        yield from _columns(each, (*at, key))
+    else:
+        for key, part in (held(value) or {}).items():
+            yield from _columns(part, (*at, key))
 
 
 def _plain(document: Document, value: str) -> Document:

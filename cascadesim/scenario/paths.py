@@ -1,7 +1,7 @@
-"""Dotted paths: the one way to name a setting, such as `agent.breaker.recovery_timeout`.
+"""Dotted paths, which name a setting: `agent.breaker.recovery_timeout`.
 
-A stage goes by its name wherever it is nested, a policy by its name or else its kind, a fault or
-an observation by its index.
+A stage has its name in them, however deeply it is nested; a policy its name or else its kind; a
+fault or an observation its index.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from cascadesim.scenario.source import Location
 
 
-# Keys that a dotted path leaves out, as what is inside goes by its name.
+# Keys that a dotted path leaves out: the names inside are enough.
 LEFT_OUT = ("stages", "policies")
 
 
 class UnknownPath(Exception):  # noqa: N818 - the caller makes an error with a place of it
-    """A dotted path that names nothing; the text says what it may have meant."""
+    """A dotted path names nothing; the text says what may have been meant."""
 
 
 def locate(data: Any, path: str) -> Location:
-    """Return where in a scenario's data the setting of a dotted path stands, or would stand.
+    """Return the location of a dotted path in a scenario's data, whether or not it is written.
 
-    Raises UnknownPath where it can stand nowhere.
+    Raises UnknownPath for a path that names nothing.
     """
     head, *rest = path.split(".")
     if not all([head, *rest]):
@@ -50,7 +50,7 @@ def locate(data: Any, path: str) -> Location:
 
 
 def dotted(data: Any, location: Location) -> str:
-    """Return the dotted path of a location; the location itself where it is no setting."""
+    """Return the dotted path of a location; its keys joined where it is no setting."""
     words: list[str] = []
     keys = list(location)
     while keys:
@@ -98,13 +98,13 @@ def _stages(data: Any, above: Location = ()) -> Iterator[tuple[str, Location]]:
 
 
 def _policies(stage: Any) -> dict[str, Location]:
-    """Return where the policies of a stage stand, by what they go by."""
-    found: dict[str, Location] = {}
+    """Return the locations of a stage's policies by their names in dotted paths."""
     policies = _get(stage, "policies")
-    for i, policy in enumerate(policies if isinstance(policies, list) else []):
-        for kind, settings in (policy if isinstance(policy, dict) else {}).items():
-            found[_policy_name(settings, kind)] = ("policies", i, kind)
-    return found
+    return {
+        _policy_name(settings, kind): ("policies", i, kind)
+        for i, policy in enumerate(policies if isinstance(policies, list) else [])
+        for kind, settings in (policy if isinstance(policy, dict) else {}).items()
+    }
 
 
 def _policy_name(settings: Any, kind: str | int) -> str:

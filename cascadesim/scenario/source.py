@@ -1,9 +1,11 @@
-"""YAML text becomes plain data, with the place of every key and value."""
+"""YAML text becomes plain data, with the place of every key and value in the file."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 Location = tuple[str | int, ...]  # keys and indices from the top
 
 MAX_BYTES = 256 * 1024  # parsing a megabyte takes many seconds, and no scenario is that long
-_TOO_LARGE = f"is larger than {MAX_BYTES // 1024} KiB, too large to be a scenario"
+_PURPOSE = "be a scenario"
 MAX_NODES = 100_000  # aliases can make a small file enormous
 MAX_DEPTH = 64  # about thirty stages inside each other
 _CORE = "tag:yaml.org,2002:"
@@ -37,9 +39,9 @@ _SCALARS = {
     _CORE + "bool": "true or false",
     _CORE + "null": "nothing",
 }
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what ends a line in YAML
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the end of a line in YAML
 _NO_CHARACTER = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
-_HINTS = {  # what YAML's words for a problem mostly come from
+_HINTS = {  # the usual cause of a problem, by YAML's words for it
     "'\\t'": "indent with spaces, not tabs",
     "<block end>": "check the indentation",
     "mapping values": 'check the indentation, and quote text that holds ": "',
@@ -50,7 +52,7 @@ _HINTS = {  # what YAML's words for a problem mostly come from
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data (dict, list, scalars), and where its keys and values stand."""
+    """Plain data (dict, list, scalars), and the places of its keys and values."""
 
     source: str
     data: Any
@@ -58,7 +60,7 @@ class Document:
     values: dict[Location, Mark] = field(default_factory=dict)
 
     def mark(self, location: Location, *, key: bool = False) -> Mark:
-        """Return the place of a value or key, or of the nearest thing around it."""
+        """Return the place of a value or key, or of the nearest value around it."""
         if key and location in self.keys:
             return self.keys[location]
         while location and location not in self.values:
@@ -66,7 +68,7 @@ class Document:
         return self.values.get(location, Mark(self.source))
 
     def part(self, location: Location) -> Document:
-        """Return the value at a location as a document of its own."""
+        """Return the document of the value at a location."""
         data = self.data
         for key in location:
             data = data[key]
@@ -78,9 +80,9 @@ class Document:
         return Document(self.source, data, keys, values)
 
     def replace(self, location: Location, value: Document) -> Document:
-        """Return a copy with `value` at the location, mappings on the way made where missing.
+        """Return a copy with `value` at the location; missing mappings on the way are made.
 
-        What is made on the way stands where the value stands.
+        These have the place of the value.
         """
         data = _replaced(self.data, location, value.data)
         n = len(location)
@@ -110,36 +112,69 @@ def read(path: Path) -> Document:
 
     Raises ScenarioError for anything that cannot be read as one YAML document of plain data.
     """
+    is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
+    file = path / "scenario.yaml" if is_folder else path
     try:
-        if path.is_dir():
-            path /= "scenario.yaml"
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        return parse(read_text(file, MAX_BYTES, _PURPOSE), str(file))
     except FileNotFoundError:
         problem = "no such file; `cascadesim list` shows what there is"
-        raise ScenarioError(problem, str(path)) from None
+        raise ScenarioError(problem, str(file)) from None
+
+
+def read_text(path: Path, most: int, purpose: str) -> str:
+    """Return the text of a file in UTF-8 of at most `most` bytes; `purpose` is for the error.
+
+    Raises FileNotFoundError where there is none, and ScenarioError for what cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ScenarioError(f"cannot be read: {reason}", str(path)) from None
-    if len(content) > MAX_BYTES:
-        raise ScenarioError(_TOO_LARGE, str(path))
+    if len(content) > most:
+        raise _too_large(most, purpose, str(path))
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         mark = _place(str(path), error.object[: error.start].decode())
         raise ScenarioError("is not UTF-8 text; save the file as UTF-8", mark) from None
-    return parse(text, str(path))
+
+
+def _too_large(most: int, purpose: str, source: str) -> ScenarioError:
+    return ScenarioError(f"is larger than {most // 1024} KiB, too large to {purpose}", source)
 
 
 def parse(text: str, source: str) -> Document:
-    """Return the document in a text; `source` is what errors call it."""
+    """Return the document in a text; `source` is its name in errors."""
     if len(text) > MAX_BYTES:
-        raise ScenarioError(_TOO_LARGE, source)
-    yaml = YAML(typ="safe", pure=True)
-    yaml.max_depth = MAX_DEPTH
-    yaml.composer.warn_double_anchors = False  # YAML allows it: the later one counts
-    try:
+        raise _too_large(MAX_BYTES, _PURPOSE, source)
+    yaml = new_yaml(MAX_DEPTH)
+    with yaml_errors(text, source):
         node = yaml.compose(text)
+    if yaml.resolver.processing_version != (1, 2):
+        problem = "is not YAML 1.2, where `on` is text; leave the line %YAML out"
+        raise ScenarioError(problem, Mark(source, 1, 1))
+    if node is None:
+        return Document(source, None, values={(): Mark(source, 1, 1)})
+    return _Reader(yaml, source).document(node)
+
+
+def new_yaml(max_depth: int) -> YAML:
+    """Return a reader of YAML, in pure Python, that refuses what is nested more deeply."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = max_depth
+    yaml.composer.warn_double_anchors = False  # YAML allows it: the later one counts
+    return yaml
+
+
+@contextmanager
+def yaml_errors(text: str, source: str) -> Iterator[None]:
+    """Make a ScenarioError, with line and column, of each error while YAML is composed."""
+    try:
+        yield
     except MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
         mark = Mark(source, at.line + 1, at.column + 1) if at else Mark(source, 1, 1)
@@ -147,16 +182,10 @@ def parse(text: str, source: str) -> Document:
     except ReaderError as error:
         problem = f"is not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
         raise ScenarioError(problem, _place(source, text[: error.position])) from None
-    except ValueError:
-        found = _NO_CHARACTER.search(text)
-        mark = _place(source, text[: found.start() if found else 0])
+    except (ValueError, OverflowError):
+        match = _NO_CHARACTER.search(text)
+        mark = _place(source, text[: match.start() if match else 0])
         raise ScenarioError("is not YAML: this number stands for no character", mark) from None
-    if yaml.resolver.processing_version != (1, 2):
-        problem = "is not YAML 1.2, where `on` is text; leave the line %YAML out"
-        raise ScenarioError(problem, Mark(source, 1, 1))
-    if node is None:
-        return Document(source, None, values={(): Mark(source, 1, 1)})
-    return _Reader(yaml, source).document(node)
 
 
 def _place(source: str, before: str) -> Mark:
@@ -185,7 +214,7 @@ class _Reader:
         self._source = source
         self._keys: dict[Location, Mark] = {}
         self._values: dict[Location, Mark] = {}
-        self._above: set[int] = set()  # the collections that the walk is inside of
+        self._above: set[int] = set()  # the collections around the node
 
     def document(self, node: Node) -> Document:
         data = self._value(node, (), self._mark(node))
@@ -198,7 +227,7 @@ class _Reader:
         return ScenarioError(problem, mark, dotted(None, location))
 
     def _value(self, node: Node, location: Location, key: Mark) -> Any:
-        """Return the value of a node; where nothing is written, it stands where its key does."""
+        """Return the value of a node; an empty one has the place of its key."""
         is_empty = node.start_mark.index == node.end_mark.index
         mark = self._values[location] = key if is_empty else self._mark(node)
         if len(self._values) > MAX_NODES:
@@ -265,7 +294,7 @@ class _Reader:
 
 
 class _Writer(SafeRepresenter):
-    """Writes everything in full, and text with line breaks in one line."""
+    """Writes values without aliases, and text with line breaks on one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -276,7 +305,7 @@ class _Writer(SafeRepresenter):
 
 
 _Writer.add_representer(str, _Writer.text)
-# What Python callers set: numpy's numbers, and objects that an error is about to refuse.
+# Python callers also set numpy's numbers, and objects that an error is about to refuse.
 _Writer.add_multi_representer(float, lambda writer, data: writer.represent_float(float(data)))
 _Writer.add_multi_representer(object, lambda writer, data: writer.text(str(data)))
 
@@ -288,7 +317,7 @@ def write(document: Document, comment: str) -> str:
 
 
 def flow(value: Any) -> str:
-    """Return a value as YAML in one line, as it would stand after --set PATH=."""
+    """Return a value as YAML on one line, as --set PATH=VALUE has it."""
     text = _dump(value, flow=True, width=sys.maxsize)
     return text.removesuffix("...\n").rstrip("\n")  # a document of plain text ends with ...
 

@@ -1,4 +1,4 @@
-"""What to vary: a setting by its dotted path, over values or over a range."""
+"""Settings to vary, by dotted path, over values or over a range."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.scenario.source import parse
 from cascadesim.values.errors import ScenarioError, show
-from cascadesim.values.units import parse_duration, parse_rate, parse_share
+from cascadesim.values.units import parse_duration, parse_rate, parse_share, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cascadesim.scenario.source import Document
     from cascadesim.values.errors import Mark
 
-# What is the same for all settings that are tried.
+# Keys that are the same for all settings that are tried.
 FIXED = ("name", "summary", "clock", "seed", "observations", "objectives", "variants", "sweep")
 MOST_VALUES = 100_000  # of one setting; more is a slip, such as a step of 1ms over an hour
 DIGITS = 4  # significant ones of a value that is not given but chosen from a range
@@ -30,9 +30,9 @@ DIGITS = 4  # significant ones of a value that is not given but chosen from a ra
 class Vary:
     """A setting to vary, by dotted path.
 
-    Over `values`, as they are written in a scenario; where there are none, between `low` and
-    `high`, numbers of a `unit`: "s" (seconds), "%" (percent), "/s" (a second) or "" (plain ones,
-    `whole` or not). A range with a step has both.
+    Over `values`, written as in a scenario; where there are none, between `low` and `high`, numbers
+    of a `unit`: "s" (seconds), "%" (percent), "/s" (per second) or "" (plain numbers, `whole` or
+    not). A range with a step has both.
     """
 
     path: str
@@ -44,14 +44,12 @@ class Vary:
 
     def written(self, value: float) -> Any:
         """Return a number of the range as it is written in a scenario, with few digits."""
-        if self.whole:
-            return self._written(round(value))
-        return self._written(float(f"{value:.{DIGITS}g}"))
+        return self._written(round(value) if self.whole else float(f"{value:.{DIGITS}g}"))
 
     def at(self, share: float) -> Any:
         """Return the value at a share (0 to 1) of the way through the range or the values.
 
-        Each of the values, and each whole number, has an equal part of the way.
+        Every value, and every whole number, has an equal part of the way.
         """
         if self.values:
             return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
@@ -62,7 +60,7 @@ class Vary:
     def share(self, value: Any) -> float:
         """Return how far through the values or the range a value is, from 0 (first) to 1 (last)."""
         if self.low == self.high:  # a list of values
-            texts = [str(each) for each in self.values]
+            texts = list(map(str, self.values))
             return texts.index(str(value)) / max(len(texts) - 1, 1)
         last = quantity(self.values[-1])[0] if self.values else self.high
         return (quantity(value)[0] - self.low) / ((last - self.low) or 1.0)
@@ -76,26 +74,26 @@ class Vary:
 
 
 def parse_vary(text: str, option: str = "--vary") -> Vary:
-    """Return what to vary by a text such as "agent.deadline.timeout=5s,10s" or "…=1s..9s:2s".
+    """Return the setting to vary of a text: "agent.deadline.timeout=5s,10s" or "…=1s..9s:2s".
 
-    A range without a step is for samples and searches. Raises ScenarioError, whose source is the
-    option, saying what would be right.
+    A range without a step is for samples and searches. Raises ScenarioError with the option as its
+    source.
     """
     path, _, spec = (part.strip() for part in text.partition("="))
     source = f"{option} {text}"
     if not spec or not path:
         message = 'expected PATH=VALUES such as "agent.deadline.timeout=5s,10s,30s" or "…=5..20:5"'
         raise ScenarioError(message, source)
-    if ".." in spec and "../" not in spec:  # which is how some paths of files begin
+    if ".." in spec and "../" not in spec:  # some paths of files begin so
         return parse_range(path, spec, source)
     # As a list in YAML, so that commas inside brackets belong to a value.
     return Vary(path, tuple(parse(f"[{spec}]", source).data))
 
 
 def parse_range(path: str, text: str, where: Mark | str, name: str = "") -> Vary:
-    """Return the range that a text such as "1s..60s" or "5..20:5" gives for a setting.
+    """Return a setting to vary over the range of a text such as "1s..60s" or "5..20:5".
 
-    Raises ScenarioError with the place and the name that errors call it.
+    Raises ScenarioError with this place and name.
     """
     low_text, _, rest = text.partition("..")
     high_text, colon, step_text = rest.partition(":")
@@ -122,27 +120,30 @@ def parse_range(path: str, text: str, where: Mark | str, name: str = "") -> Vary
 
 
 def varied(document: Document, written: Mapping[str, Any]) -> list[Vary]:
-    """Return what the sweep of a scenario varies; errors say where in the document it stands."""
-    found = []
+    """Return the settings that the sweep of a scenario varies.
+
+    Raises ScenarioError with the place in the document.
+    """
+    settings = []
     for path, value in written.items():
         at, name = ("sweep", "vary", path), f"sweep.vary.{path}"
         check_paths([path], document.mark(at, key=True), name)
         if isinstance(value, str):
-            found.append(parse_range(path, value, document.mark(at), name))
+            settings.append(parse_range(path, value, document.mark(at), name))
         else:
-            found.append(Vary(path, tuple(value)))
-    return found
+            settings.append(Vary(path, tuple(value)))
+    return settings
 
 
 def is_fixed(path: str) -> bool:
-    """Return whether the setting of a dotted path is the same for all that are tried."""
+    """Return whether a setting, by dotted path, is the same for all that are tried."""
     head, *rest = path.split(".")
     of_class = head == "workload" and rest[:1] == ["classes"] and rest[2:3] == ["objectives"]
     return head in FIXED or of_class
 
 
 def check_paths(paths: Iterable[str], where: Mark | str = "", name: str = "") -> None:
-    """Raise a ScenarioError for a path that cannot be varied, or that is given twice."""
+    """Raise a ScenarioError for a path that cannot be varied or is given twice."""
     seen: set[str] = set()
     for path in paths:
         place = where or f"--vary {path}"
@@ -171,5 +172,4 @@ def quantity(value: Any) -> tuple[float, str, bool]:
         return parse_rate(text), "/s", False
     if re.match("[0-9]", text):
         return parse_duration(text), "s", False
-    message = f"expected a number such as 5, 5s, 5% or 5/s, got {show(value)}"
-    raise PydanticCustomError("unit", "{message}", {"message": message})
+    raise wrong(f"expected a number such as 5, 5s, 5% or 5/s, got {show(value)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,8 @@ MOST_ROWS = 1_000_000  # that are read of one file
 def read_column(path: Path, column: str) -> tuple[Any, ...]:
     """Return the values of a column, or of a field of JSON lines, as the file has them.
 
-    Those of CSV are texts; a field that a line lacks is None. Raises the error of a setting, which
-    stands at its `file` or `column`.
+    Values of CSV are texts; a field that a line lacks is None. Raises the error of a setting, at
+    its `file` or `column`.
     """
     try:
         if path.is_dir():
@@ -65,10 +66,8 @@ def bad_value(path: Path, column: str, row: int, wrong: str) -> Exception:
 def _number(value: Any, path: Path, column: str, row: int) -> float:
     number = math.nan
     if isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
-        try:
+        with suppress(ValueError, OverflowError):
             number = float(value)
-        except (ValueError, OverflowError):
-            number = math.nan
     if not math.isfinite(number):
         wrong = "nothing" if value in (None, "") else show(value)
         raise bad_value(path, column, row, f"expected a number, got {wrong}")

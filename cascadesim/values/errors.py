@@ -1,4 +1,4 @@
-"""The one error a user can cause, where in their files it stands, and the wording of its line."""
+"""The error that a user can cause, its place in their files, and the words of its line."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Mark:
 
 
 class ScenarioError(Exception):
-    """Input that cannot be used: where it stands, its path, what is wrong, what is right.
+    """Input that cannot be used: its place, its path, what is wrong and what is right.
 
-    Its text is one line, whatever the input held.
+    The text is one line, whatever the input holds.
     """
 
     def __init__(self, problem: str, mark: Mark | str, path: str = "") -> None:
@@ -47,12 +47,12 @@ class ScenarioError(Exception):
 
 
 def one_line(text: str) -> str:
-    """Return text with all that does not print on one line escaped, such as line breaks."""
+    """Return text in which line breaks, and whatever else does not print, are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    """Return text, its end replaced by an ellipsis where it is long."""
+    """Return text, with an ellipsis for the end of a long one."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
@@ -64,7 +64,7 @@ def short(name: str, longest: int = 32) -> str:
 
 
 def show(value: Any) -> str:
-    """Return a value as an error names it: in YAML's words, and short."""
+    """Return a value as errors name it: in YAML's words, and short."""
     if isinstance(value, dict | list | tuple):
         return "a mapping" if isinstance(value, dict) else "a list"
     if isinstance(value, str):

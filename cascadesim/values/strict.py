@@ -80,6 +80,16 @@ class Strict(BaseModel):
         return [field.alias or name for name, field in cls.model_fields.items()]
 
 
+def held(value: Any) -> dict[str | int, Any] | None:
+    """Return what a part of a scenario holds by key or index, None for a single value."""
+    if isinstance(value, Strict):
+        fields = type(value).model_fields.items()
+        return {field.alias or name: getattr(value, name) for name, field in fields}
+    if isinstance(value, list):
+        return dict(enumerate(value))
+    return value if isinstance(value, dict) else None
+
+
 def one_kind(schema: dict[str, Any], model: type[Choice]) -> None:
     """Say in a JSON Schema that exactly one kind is given, and not null."""
     for kind in model.kinds():

@@ -1,6 +1,6 @@
-"""Units at the edge: text with a unit becomes a number in seconds, requests per second or a share.
+"""Units: text with a unit becomes a number in seconds, requests per second or a share.
 
-Inside the package every time is in seconds, so nothing beyond this module knows a unit.
+Inside the package every time is in seconds, so that no other module knows a unit.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ SECONDS = {
     "d": 86400.0,
 }
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-_UNIT = r"(?:ns|us|ms|s|min|h|d)"
+_UNIT = f"(?:{'|'.join(SECONDS)})"
 _PART = re.compile(rf"({_NUMBER})\s*({_UNIT})\s*")
 DURATION_PATTERN = rf"^\s*(?:{_NUMBER}\s*{_UNIT}\s*)+$"
 RATE_PATTERN = rf"^\s*{_NUMBER}\s*/\s*{_UNIT}\s*$"
 SHARE_PATTERN = rf"^\s*{_NUMBER}\s*%\s*$"
 CLOCK_PATTERN = r"^([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]+)?))?$"
-_KNOWN = "ns, us, ms, s, min, h, d"
+_KNOWN = ", ".join(SECONDS)
 
 
-def _wrong(message: str) -> PydanticCustomError:
-    # Braces would be read as placeholders of the message.
+def wrong(message: str) -> PydanticCustomError:
+    """Return the error of a value, which is a ValueError."""
+    # Braces in the message itself would be read as placeholders.
     return PydanticCustomError("unit", "{message}", {"message": message})
 
 
 def _text(value: Any) -> str:
-    """Return a number or a text as text; nothing where it is neither, or no finite number."""
+    """Return a number or a text as text, an empty text for other values and huge numbers."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     if isinstance(value, str) or abs(value) < 1e15:
@@ -51,7 +52,7 @@ def _text(value: Any) -> str:
 def parse_duration(value: Any) -> float:
     """Return seconds for text such as "60s", "250 ms" or "1min30s".
 
-    Raises PydanticCustomError (a ValueError) saying what would be right.
+    Raises PydanticCustomError (a ValueError) that says what would be right.
     """
     text = _text(value)
     if isinstance(value, str) and re.fullmatch(DURATION_PATTERN, text):
@@ -59,17 +60,17 @@ def parse_duration(value: Any) -> float:
         parts = [float(number) * SECONDS[unit] for number, unit in _PART.findall(text)]
         if math.isfinite(sum(parts)):
             return math.fsum(parts)
-        raise _wrong(f"a duration must be finite, got {show(value)}")
+        raise wrong(f"a duration must be finite, got {show(value)}")
     if re.fullmatch(_NUMBER, text):
         short = cut(text)
-        raise _wrong(
+        raise wrong(
             f'{show(value)} has no unit; write "{short}s" (seconds) or "{short}ms" (milliseconds)'
         )
     if text.startswith("-"):
-        raise _wrong(f"a duration cannot be negative, got {show(value)}")
+        raise wrong(f"a duration cannot be negative, got {show(value)}")
     if unit := re.fullmatch(rf"{_NUMBER}\s*([^\W\d]+)", text):
-        raise _wrong(f'{show(value)} has the unknown unit "{cut(unit[1])}"; known are {_KNOWN}')
-    raise _wrong(f'expected a duration such as "60s" or "250ms", got {show(value)}')
+        raise wrong(f'{show(value)} has the unknown unit "{cut(unit[1])}"; known are {_KNOWN}')
+    raise wrong(f'expected a duration such as "60s" or "250ms", got {show(value)}')
 
 
 def parse_rate(value: Any) -> float:
@@ -80,13 +81,13 @@ def parse_rate(value: Any) -> float:
         rate = float(count) / SECONDS[unit]
         if 0 < rate < math.inf:
             return rate
-        raise _wrong(f"a rate must be more than 0 and finite, got {show(value)}")
+        raise wrong(f"a rate must be more than 0 and finite, got {show(value)}")
     if re.fullmatch(_NUMBER, text):
         short = cut(text)
-        raise _wrong(f'{show(value)} has no unit; write "{short}/s" or "{short}/min"')
+        raise wrong(f'{show(value)} has no unit; write "{short}/s" or "{short}/min"')
     if text.startswith("-"):
-        raise _wrong(f"a rate must be more than 0, got {show(value)}")
-    raise _wrong(f'expected a rate such as "4/s" or "240/min", got {show(value)}')
+        raise wrong(f"a rate must be more than 0, got {show(value)}")
+    raise wrong(f'expected a rate such as "4/s" or "240/min", got {show(value)}')
 
 
 def _rate_or_none(value: Any) -> float:
@@ -101,9 +102,9 @@ def parse_share(value: Any) -> float:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         share = float(value) if abs(value) < 2 else math.inf  # a huge int has no float
     else:
-        raise _wrong(f'expected a share such as "1%" or 0.01, got {show(value)}')
+        raise wrong(f'expected a share such as "1%" or 0.01, got {show(value)}')
     if not 0 <= share <= 1:  # also refuses NaN
-        raise _wrong(f"a share lies between 0% and 100%, got {show(value)}")
+        raise wrong(f"a share lies between 0% and 100%, got {show(value)}")
     return share
 
 
@@ -113,7 +114,7 @@ def parse_weight(value: Any) -> float:
         return parse_share(value)
     weight = float(value) if isinstance(value, int | float) and abs(value) <= 1e9 else -1.0
     if isinstance(value, bool) or not weight >= 0:
-        raise _wrong(f'expected a weight such as 3 or "5%", got {show(value)}')
+        raise wrong(f'expected a weight such as 3 or "5%", got {show(value)}')
     return weight
 
 
@@ -129,21 +130,17 @@ def parse_clock(text: str) -> float | None:
 def _clock(value: Any) -> str:
     if isinstance(value, str) and parse_clock(value) is not None:
         return value
-    raise _wrong(f'expected a clock time such as "23:29:00", got {show(value)}')
+    raise wrong(f'expected a clock time such as "23:29:00", got {show(value)}')
 
 
 def _instant(value: Any) -> str | float:
-    if isinstance(value, str) and parse_clock(value) is not None:
-        return value
-    if isinstance(value, str) and ":" in value:
-        raise _wrong(f'expected a clock time such as "23:29:00", got {show(value)}')
-    return parse_duration(value)
+    return _clock(value) if isinstance(value, str) and ":" in value else parse_duration(value)
 
 
 def _positive(value: float) -> float:
     if value > 0:
         return value
-    raise _wrong("must be more than 0")
+    raise wrong("must be more than 0")
 
 
 def clock_text(seconds: float) -> str:
@@ -164,7 +161,7 @@ def duration_text(seconds: float, digits: int = 3) -> str:
     return f"{seconds:.2f} s"
 
 
-# What the kinds of values are called in the JSON Schema (`x-value`), and how each is written.
+# The kinds of values in the JSON Schema (`x-value`), and how people write them.
 VALUES = {
     "duration": f"a number with its unit ({_KNOWN}), or several: `250ms`, `60s`, `1min30s`",
     "duration above 0": "a duration that is not `0s`",

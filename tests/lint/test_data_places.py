@@ -113,6 +113,7 @@ def test_what_is_not_there_is_named_with_what_is(
         (find_yaml, "a:\n" + "[" * 20_000, 2),
         (find_json, "[" * 200_000, None),
         (find_yaml, "b: 1\na: \x01", 2),
+        (find_yaml, 'b: 1\na: "\\UFFFFFFFF"', 2),
     ],
 )
 def test_a_file_that_is_not_of_its_kind_says_where(
@@ -177,6 +178,17 @@ def test_a_key_of_yaml_stands_once_but_may_replace_what_is_merged() -> None:
     assert (error.value.line, error.value.column) == (3, 3)
     (find,) = find_yaml("file", YAML, "service.retries")
     assert find.value == 2
+
+
+def test_a_key_that_stands_twice_in_what_is_merged_is_not_taken_either_way() -> None:
+    with pytest.raises(NotReadable, match='"t" stands here twice, first on line 1'):
+        find_yaml("file", "x: &x {t: 1, t: 2}\na: {<<: *x}", "a.t")
+
+
+def test_a_line_of_a_longer_toml_text_is_not_taken_for_a_key() -> None:
+    text = 'a = """\nb = 1\n[c]\n"""\nb = [\n  2,\n]\n[c]\n-d = 3\n'
+    lines = [find_toml("file", text, key)[0].mark.line for key in ("a", "b.0", "c", "c.-d")]
+    assert lines == [1, 5, 8, 9]
 
 
 def test_what_is_left_empty_stands_at_its_key() -> None:

@@ -84,6 +84,7 @@ def test_values_are_converted(raw: Any, kind: Kind, unit: str | None, expected: 
         (Symbol("NullPool"), Kind.PLAIN, None, "NullPool, which is not assigned in this file"),
         (float("nan"), Kind.TIME, None, "is .nan"),
         (10**400, Kind.TIME, None, "is a huge number"),
+        (10**400, Kind.PLAIN, None, "is a huge number"),
     ],
 )
 def test_what_cannot_be_converted_says_why(

@@ -321,6 +321,30 @@ def test_what_is_assigned_elsewhere_or_changed_says_so(
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        "P = {**far, 'b': 1}",
+        "P = {'b': 1, far: 2}",
+        "P = dict(far, b=1)",
+        "P = {'b': 1}\nP |= far",
+        "P = {'b': 1}\nP.update(far())",
+        "P = {'b': 1}\nP.update(a=2)",
+    ],
+)
+def test_an_entry_that_may_be_given_elsewhere_is_not_taken_for_left_out(options: str) -> None:
+    (find,) = find_python("app.py", f"{options}\ng(**P)", "g(a)")
+    assert find.text is not None
+    assert find.reason
+
+
+def test_a_method_called_update_changes_no_attribute() -> None:
+    source = (
+        "class C:\n    a = 1\n    def f(self):\n        self.update(far)\n        self.update(a=2)"
+    )
+    assert found("C.a", source) == [(2, 1)]
+
+
+@pytest.mark.parametrize(
     ("source", "value"),
     [
         ("A = P['a']\nP = {'a': 1, 'b': 2}\nP.update(b=3)", 1),

@@ -1,14 +1,9 @@
 """A watched run: what it shows, at which pace, and that nothing comes of it but the same result."""
 
-import contextlib
 import io
 import json
 import math
-import os
-import pty
 import re
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +12,7 @@ import pytest
 from conftest import ROOT, Cli
 from kit import Data, content
 from rich.console import Console
+from streams import Terminal, command
 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
@@ -182,36 +178,26 @@ def test_what_is_no_terminal_sees_a_plain_run(cli: Cli, monkeypatch: pytest.Monk
     assert cli("run", INCIDENT, "--variant", "after", "--watch") == plain
 
 
-def on_terminal(term: str, *arguments: str) -> str:
-    """Return what `run` puts on a terminal of 80 columns."""
-    reader, writer = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cascadesim", "run", *arguments],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"TERM": term, "COLUMNS": "80", "LINES": "24", "NO_COLOR": "1"},
-    )
-    os.close(writer)
-    seen = b""
-    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-        while block := os.read(reader, 4096):
-            seen += block
-    os.close(reader)
-    assert process.communicate()[1] == b""
-    assert process.returncode == 0
-    return seen.decode().replace("\r\n", "\n")
+def test_a_terminal_sees_the_run_and_then_the_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_terminal(term: str, *options: str) -> str:
+        environment = {"TERM": term, "COLUMNS": "80", "LINES": "24", "NO_COLOR": "1"}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        run = ("run", INCIDENT, "--variant", "after", "--set", "horizon=6min")
+        errors = io.StringIO()
+        with Terminal() as seen:
+            assert command(monkeypatch, *run, *options, out=seen.file, err=errors) == 0
+        assert errors.getvalue() == ""
+        return seen.shown()
 
-
-def test_a_terminal_sees_the_run_and_then_the_summary() -> None:
-    run = [str(INCIDENT), "--variant", "after", "--set", "horizon=6min"]
-    plain = on_terminal("xterm", *run)
+    plain = on_terminal("xterm")
     assert ENTER not in plain
-    watched = on_terminal("xterm", *run, "--watch", "--speed", "max")
+    watched = on_terminal("xterm", "--watch", "--speed", "max")
     assert watched.startswith(ENTER)
     view, _, rest = watched.rpartition(LEAVE)
     assert "latency, s" in view
     assert rest.removeprefix(CURSOR) == plain
-    dumb = on_terminal("dumb", *run, "--watch", "--speed", "max")
+    dumb = on_terminal("dumb", "--watch", "--speed", "max")
     assert dumb == re.sub(r"\x1b\[[0-9;]*m", "", plain)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,6 +85,13 @@ def snapshots(scenario: cascadesim.Scenario, every: float = 5.0) -> list[Snapsho
     seen: list[Snapshot] = []
     watch(compile_plan(scenario.model), scenario.model.seed, seen.append, every)
     return seen
+
+
+@cache
+def watched_incident() -> tuple[cascadesim.Result, list[Snapshot]]:
+    """Return a run of the incident's variant before, and its snapshots."""
+    incident = cascadesim.load(INCIDENT).at("before")
+    return cascadesim.run(incident), snapshots(incident)
 
 
 def after(scenario: cascadesim.Scenario, seen: list[Snapshot]) -> Dashboard:
@@ -222,9 +230,9 @@ def test_ctrl_c_leaves_the_screen_as_it_was(
 
 
 def test_the_last_frame_says_what_the_summary_does() -> None:
-    incident = cascadesim.load(INCIDENT).at("before")
-    summary = cascadesim.run(incident).summary
-    text = lines(after(incident, snapshots(incident)))
+    result, seen = watched_incident()
+    summary = result.summary
+    text = lines(after(result.scenario, seen))
     row = next(line for line in text if line.startswith("so far")).split()
     assert row[2:-1] == [f"{summary.percentiles[name].seconds:.3f}" for name in PERCENTILES]
     assert int(row[-1]) == summary.requests
@@ -239,11 +247,11 @@ def test_the_last_frame_says_what_the_summary_does() -> None:
 
 
 def test_rates_and_the_last_minute_are_those_of_the_requests() -> None:
-    incident = cascadesim.load(INCIDENT).at("before")
-    records = cascadesim.run(incident).records
+    result, all_seen = watched_incident()
+    records = result.records
     ends = records.arrival + records.latency
-    seen = [each for each in snapshots(incident) if each.at <= 390]  # amid the recovery
-    text = lines(after(incident, seen))
+    seen = [snapshot for snapshot in all_seen if snapshot.at <= 390]  # amid the recovery
+    text = lines(after(result.scenario, seen))
     arrived = ((records.arrival > 330) & (records.arrival < 390)).sum() / 60
     lately = (ends > 330) & (ends < 390)
     under_way = ((records.arrival < 390) & (ends > 390)).sum()
@@ -257,9 +265,9 @@ def test_rates_and_the_last_minute_are_those_of_the_requests() -> None:
 
 
 def test_the_view_shows_what_is_open_full_and_waiting() -> None:
-    incident = cascadesim.load(INCIDENT).at("before")
-    seen = [each for each in snapshots(incident) if each.at <= 340]
-    text = lines(after(incident, seen))
+    result, all_seen = watched_incident()
+    seen = [snapshot for snapshot in all_seen if snapshot.at <= 340]
+    text = lines(after(result.scenario, seen))
     now = seen[-1]
     assert now.breakers["agent.reliability_manager"] == "open"
     waiting = now.levels["agent.reliability_manager.waiting"]
@@ -267,7 +275,8 @@ def test_the_view_shows_what_is_open_full_and_waiting() -> None:
     line = next(line for line in text if line.startswith("agent.reliability_manager"))
     assert line.split() == ["agent.reliability_manager", "open", str(waiting), "waiting"]
     assert "No fault" in text
-    during = lines(after(incident, [each for each in seen if each.at <= 285]))
+    earlier = [snapshot for snapshot in seen if snapshot.at <= 285]
+    during = lines(after(result.scenario, earlier))
     assert "Fault: partition of agent" in during
     full = next(line for line in during if line.startswith("agent.concurrency"))
     assert "██████████ 50 of 50" in full

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from kit import Data, content, draws_of, plan_of, run
+from hypothesis import given
+from kit import Data, content, draws_of, examples, plan_of, run
 from scipy import stats
 from strategies import scenarios, with_load
 
@@ -174,7 +174,7 @@ def test_an_observed_request_is_of_its_class() -> None:
     assert records.latency[rows] == pytest.approx([0.6, 0.6 + 0.3 + 1])
 
 
-@settings(max_examples=25)
+@examples(20)
 @given(scenarios())
 def test_requests_meet_the_stages_on_their_path_and_no_others(data: Data) -> None:
     plan = plan_of(data)
@@ -201,7 +201,7 @@ def walk(stage: Any) -> list[Any]:
     return [stage, *(inner for each in stage.stages for inner in walk(each))]
 
 
-@settings(max_examples=15)
+@examples(12)
 @given(scenarios(bounded=True))
 def test_no_class_takes_longer_than_the_worst_case_of_its_path(data: Data) -> None:
     closed = {"closed": {"clients": 4, "think": {"exponential": {"mean": "500ms"}}}}

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from kit import (
     ALWAYS,
     FAILED,
@@ -17,6 +17,7 @@ from kit import (
     changes,
     ended_by,
     ends,
+    examples,
     fault,
     run,
     scenario,
@@ -229,7 +230,7 @@ def test_a_breaker_inside_sees_silent_calls_end() -> None:
         assert (silent.after, silent.never) == (after, not propagate)
 
 
-@settings(max_examples=20)
+@examples(15)
 @given(scenarios())
 def test_no_work_begins_once_the_deadline_has_passed(data: Data) -> None:
     call = Work.call

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
-from hypothesis import given, settings
-from kit import Data
+from hypothesis import given
+from kit import Data, examples
 from strategies import scenarios
 
 import cascadesim
@@ -169,7 +169,7 @@ def test_settings_of_a_breaker_that_stays_closed_change_nothing_and_are_left_out
         assert (records.outcome == plain.outcome).all()
 
 
-@settings(max_examples=15)
+@examples(12)
 @given(data=scenarios())
 def test_breakers_that_stay_closed_ignore_what_they_do_when_open(data: Data) -> None:
     whole = loads(json.dumps(data))

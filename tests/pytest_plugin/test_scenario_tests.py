@@ -1,4 +1,4 @@
-"""Objectives of scenario files as tests, where pytest is told of the files."""
+"""Objectives of scenario files as tests, where pytest is given the files."""
 
 import pytest
 from plugin_suite import failure, fill, run

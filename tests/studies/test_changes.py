@@ -19,7 +19,7 @@ NEW_VALUES = st.one_of(st.integers(-5, 5), st.booleans(), st.none(), st.text("ab
 
 
 def leaves(data: Any, at: Location = ()) -> list[Location]:
-    """Return where scalars stand, but for what policies go by."""
+    """Return where scalars stand, except for the names of policies."""
     if not isinstance(data, dict | list):
         return [] if at[-1:] == ("name",) and "policies" in at else [at]
     items = data.items() if isinstance(data, dict) else enumerate(data)

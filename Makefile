@@ -9,10 +9,10 @@ replay: .venv/installed ## the incidents, before and after
 	@$(BIN)/cascadesim replay $(INCIDENTS) --variants before,after,recommended
 
 test: .venv/installed ## the suite but for what takes long, on every core
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow"
 
-test-slow: .venv/installed ## what takes long: coverage of intervals, queueing formulas, notebooks
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
+test-slow: .venv/installed ## what takes long: formulas, notebooks, and more examples of the laws
+	EXAMPLES=5 $(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "slow or laws"
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv .venv

@@ -5,11 +5,14 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from cascadesim.engine import simulate, trace
 from cascadesim.plan.plan import Plan
@@ -24,6 +27,16 @@ Address = tuple[str, int, int]
 
 OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, DISCONNECTED, UNFINISHED = (o.word for o in Outcome)
 ALWAYS: Data = {"failure_rate": "100%"}
+
+
+def examples(number: int) -> Callable[[Callable[..., None]], Any]:
+    """Mark a law, and let it be held against so many drawn examples.
+
+    `make test-slow` holds it against several times as many, by the environment's EXAMPLES.
+    """
+    drawn = settings(max_examples=number * int(os.environ.get("EXAMPLES", "1")))
+    return lambda test: pytest.mark.laws(drawn(test))
+
 
 # Parts of a scenario, as the data of a YAML file -----------------------------------------------
 
@@ -158,8 +171,15 @@ def digest(many: list[Data]) -> str:
     return hashlib.sha256(b"".join(content(run(data)) for data in many)).hexdigest()
 
 
-def draws_of(data: Data) -> tuple[dict[Address, float], Counter[Address]]:
-    """Return every draw of a run by its address, and how often it was made."""
+class Draws(NamedTuple):
+    """Every draw of a run by its address, how often each was made, and what came out."""
+
+    values: dict[Address, float]
+    times: Counter[Address]
+    records: Records
+
+
+def draws_of(data: Data) -> Draws:
     at = Stream.at
     values: dict[Address, float] = {}
     times: Counter[Address] = Counter()
@@ -172,8 +192,8 @@ def draws_of(data: Data) -> tuple[dict[Address, float], Counter[Address]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stream, "at", watched)
-        run(data)
-    return values, times
+        records = run(data)
+    return Draws(values, times, records)
 
 
 # Other settings ------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def leaking(drawn: Data) -> list[str]:
 
 
 def working(drawn: Data) -> list[str]:
-    """Return the names of the stages that have work of their own, which faults can befall."""
+    """Return the names of the stages that have work of their own, which faults can be on."""
     inside = [name for stage in drawn.values() for name in working(stage.get("stages", {}))]
     return [name for name, stage in drawn.items() if "work" in stage] + inside
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from kit import plan_of
+from kit import examples, plan_of
 from strategies import scenarios
 
 from cascadesim.analysis.bounds import longest_bound, worst_case
@@ -17,6 +17,7 @@ def total(plan: Any) -> float:
     return longest_bound(plan).total
 
 
+@examples(50)
 @given(scenarios(bounded=True))
 def test_no_latency_exceeds_the_worst_case(data: dict[str, Any]) -> None:
     plan = plan_of(data)

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from kit import Data, run
+from kit import Data, examples, plan_of, run
 from strategies import scenarios
 
 from cascadesim.analysis.composition import (
@@ -18,6 +18,7 @@ from cascadesim.analysis.composition import (
     mean_composition,
 )
 from cascadesim.analysis.percentiles import PERCENTILES, percentile, share
+from cascadesim.engine import simulate
 from cascadesim.plan.causes import CAUSES
 from cascadesim.records import Records
 from cascadesim.values.outcome import ERRORS, Outcome
@@ -32,31 +33,33 @@ def value(records: Records, name: str) -> float:
     return percentile(name, latency, np.zeros(len(latency), bool)).seconds
 
 
-@settings(max_examples=40)
-@given(data=scenarios(), name=st.sampled_from(NAMES))
-def test_the_parts_add_up_to_the_percentile(data: Data, name: str) -> None:
-    records = run(data)
+@examples(20)
+@given(scenarios(), st.integers(0, 5))
+def test_parts_add_up_to_the_percentile_and_differences_to_that_of_two(
+    data: Data, seed: int
+) -> None:
+    plan = plan_of(data)
+    before, after = simulate(plan, seed), simulate(plan, seed + 1)
+    for name in NAMES:
+        made = check_composition(before, name)
+        if before.measured.any() and after.measured.any():
+            grew = difference(made.by_cause, composition(after, name).by_cause)
+            changed = value(after, name) - value(before, name)
+            assert sum(grew.values()) == pytest.approx(changed, rel=1e-9, abs=1e-9)
+
+
+def check_composition(records: Records, name: str) -> Composition:
     made = composition(records, name)
     if not records.measured.any():
         assert made == Composition({})
-        return
+        return made
     total = value(records, name)
     for seconds in (made.seconds, made.by_cause, made.by_part, made.by_setting):
         assert sum(seconds.values()) == pytest.approx(total, rel=1e-9, abs=1e-12)
         assert min(seconds.values()) >= 0
     assert made.total == pytest.approx(total, rel=1e-9, abs=1e-12)
     assert tuple(made.by_cause) == tuple(CAUSES)
-
-
-@settings(max_examples=25)
-@given(one=scenarios(), seed=st.integers(0, 5), name=st.sampled_from(NAMES))
-def test_the_differences_add_up_to_the_difference(one: Data, seed: int, name: str) -> None:
-    before, after = run(one, seed), run(one, seed + 1)
-    if not (before.measured.any() and after.measured.any()):
-        return
-    grew = difference(composition(before, name).by_cause, composition(after, name).by_cause)
-    changed = value(after, name) - value(before, name)
-    assert sum(grew.values()) == pytest.approx(changed, rel=1e-9, abs=1e-9)
+    return made
 
 
 @given(

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from kit import Data, run
+from kit import Data, examples, run
 from strategies import scenarios, with_load
 
 import cascadesim
@@ -85,7 +85,7 @@ def decomposed(before: Data, after: Data, **options: Any) -> Decomposition | Non
     return comparison.decomposition(list(comparison.results)[1])
 
 
-@settings(max_examples=12)
+@examples(10)
 @given(
     data=scenarios(),
     name=st.sampled_from([*PERCENTILES, "mean"]),

@@ -4,9 +4,9 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from kit import Data, plan_of
+from kit import Data, examples, plan_of
 from strategies import scenarios
 
 from cascadesim.analysis.timeline import Step, rounded_steps, timeline
@@ -20,7 +20,7 @@ def traced(data: Data) -> Trace:
     return trace(plan_of(data), 1)
 
 
-@settings(max_examples=20)
+@examples(15)
 @given(data=scenarios(), pick=st.integers(0, 10**6))
 def test_the_steps_of_a_request_add_up_to_its_latency(data: Data, pick: int) -> None:
     found = traced(data)

@@ -1,17 +1,16 @@
 """`cascadesim check` in a build: objectives, the files it writes, and the pre-commit hook."""
 
+import io
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from conftest import ROOT, Cli
 from ruamel.yaml import YAML
+from streams import command
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 
@@ -78,14 +77,14 @@ def test_check_writes_what_a_build_shows(cli: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "again.xml").read_bytes() == junit.read_bytes()
 
 
-def test_markdown_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cascadesim", *map(str, gate(queue(tmp_path)))]
-    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(
-        [*command, "--markdown", "-"], env=environment, capture_output=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (1, b"")
-    assert done.stdout.decode("utf-8").startswith("### ❌ 1 of 4 objectives missed\n")
+def test_markdown_is_utf_8_whatever_the_locale(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    raw, errors = io.BytesIO(), io.StringIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    run = gate(queue(tmp_path), "--markdown", "-")
+    assert (command(monkeypatch, *run, out=out, err=errors), errors.getvalue()) == (1, "")
+    assert raw.getvalue().decode("utf-8").startswith("### ❌ 1 of 4 objectives missed\n")
 
 
 def test_check_objectives_as_json(cli: Cli, tmp_path: Path) -> None:

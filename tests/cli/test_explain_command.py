@@ -16,7 +16,8 @@ CHANGES = (
     *("--change", "agent.reliability_manager.recovery_timeout=10s"),
     *("--change", "agent.breaker.recovery_timeout=10s"),
 )
-EXPLAIN = ("explain", INCIDENT, "--variant", "before", "--jobs", "1")
+SHORT = ("--set", "horizon=8min", "--set", "drain=2min")  # the observed request is in it
+EXPLAIN = ("explain", INCIDENT, "--variant", "before", "--jobs", "1", *SHORT)
 
 
 def flat(out: str) -> str:
@@ -44,8 +45,8 @@ def test_a_change_is_what_run_with_set_gives(cli: Cli) -> None:
     found = json.loads(out)
     for row in found["changes"]:
         setting = f"{row['setting']}={row['changed_to']}"
-        run = ("run", INCIDENT, "--variant", "before", "--set", setting, "--format", "json")
-        plain = json.loads(cli(*run)[1])
+        run = ("run", INCIDENT, "--variant", "before", *SHORT, "--set", setting)
+        plain = json.loads(cli(*run, "--format", "json")[1])
         assert row["p99_s"] == plain["percentiles_s"]["p99"]
         assert row["error_rate"] == plain["error_rate"]
     assert sum(step["duration_s"] for step in found["steps"]) == pytest.approx(
@@ -64,7 +65,8 @@ def test_explain_takes_another_request_variant_and_settings(cli: Cli) -> None:
     one = (*EXPLAIN, *options, "--change", "agent.concurrency=25..50:25", "--format", "json")
     found = json.loads(cli(*one)[1])
     assert (found["seed"], found["chosen"], len(found["changes"])) == (3, "the p99.9", 2)
-    assert found["overrides"] == {"agent.deadline.timeout": "20s"}
+    short = {"horizon": "8min", "drain": "2min"}
+    assert found["overrides"] == short | {"agent.deadline.timeout": "20s"}
     row = ("--set", "agent.deadline.timeout=20s", "--seed", "3", "--request", found["request"])
     again = json.loads(
         cli(*EXPLAIN, *row, "--change", "agent.concurrency=25", "--format", "json")[1]

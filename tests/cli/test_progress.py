@@ -1,62 +1,33 @@
 """The progress bar of what takes long."""
 
 import contextlib
-import os
-import pty
-import subprocess
+import io
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Cli
+from conftest import Cli
+from streams import Terminal, command
 
 import cascadesim
 from cascadesim.cli.progress import progress_bar
 
-INCIDENT = ROOT / "scenarios" / "incident-60s"
 
-
-def slow_scenario(tmp_path: Path, name: str = "slow") -> Path:
-    """Return a scenario that takes several seconds."""
-    file = tmp_path / "slow.yaml"
-    text = (
-        (INCIDENT / "scenario.yaml")
-        .read_text("utf-8")
-        .replace("name: incident-60s", f"name: {name}")
-    )
-    file.write_text(
-        text.replace("rate: 4/s", "rate: 60/s").replace("horizon: 15min", "horizon: 20min")
-    )
-    return file
-
-
-def on_terminal(out: Path, *arguments: str | Path) -> str:
-    """Run a command with its errors on a terminal and its output in a file; return the errors."""
-    code = (
-        "import cascadesim.cli.progress; cascadesim.cli.progress.PATIENCE = 0.1\n"
-        "from cascadesim.cli import main; main()"
-    )
-    reader, writer = pty.openpty()
-    with out.open("wb") as stdout:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)], stdout=stdout, stderr=writer
-        )
-    os.close(writer)
-    shown = b""
-    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-        while block := os.read(reader, 4096):
-            shown += block
-    os.close(reader)
-    assert process.wait() == 0
-    return shown.decode()
-
-
-def test_a_terminal_gets_a_progress_bar_for_what_takes_long(tmp_path: Path) -> None:
-    shown = on_terminal(tmp_path / "out", "run", slow_scenario(tmp_path, '"[/x] long"'))
-    assert "simulating [/x] long" in shown
-    assert b"\x1b" not in (tmp_path / "out").read_bytes()
+def test_a_terminal_gets_a_progress_bar_for_what_takes_long(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cli("init", tmp_path / "a")
+    file = tmp_path / "a" / "scenario.yaml"
+    file.write_text(re.sub("(?m)^name: .*$", 'name: "[/x] long"', file.read_text("utf-8")))
+    monkeypatch.setattr("cascadesim.cli.progress.PATIENCE", 0.001)
+    out = io.StringIO()
+    with Terminal() as terminal:
+        assert command(monkeypatch, "run", file, out=out, err=terminal.file) == 0
+    assert "simulating [/x] long" in terminal.shown()
+    assert "\x1b" not in out.getvalue()
 
 
 def test_several_scenarios_share_one_bar(
@@ -82,10 +53,10 @@ def test_files_are_written_under_the_bar(
 ) -> None:
     original = cascadesim.Result.save
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr("cascadesim.cli.progress.PATIENCE", 1.0)
+    monkeypatch.setattr("cascadesim.cli.progress.PATIENCE", 0.5)
 
     def slow(result: cascadesim.Result, folder: Path) -> None:
-        time.sleep(1.2)
+        time.sleep(0.7)
         original(result, folder)
 
     monkeypatch.setattr(cascadesim.Result, "save", slow)

@@ -33,7 +33,7 @@ def test_it_prints_writes_and_draws(cli: Cli, tmp_path: Path) -> None:
 def test_the_scenario_says_what_to_vary_and_the_table_what_matters(
     cli: Cli, tmp_path: Path
 ) -> None:
-    code, out, err = cli("sweep", INCIDENT, *HERE, "--out", tmp_path)
+    code, out, err = cli("sweep", INCIDENT, *HERE, "--set", "horizon=8min", "--out", tmp_path)
     assert (code, err) == (0, "")
     assert "32 settings, one run each" in out
     assert "(12 more are left out; --format csv has them all)" in out

@@ -1,52 +1,23 @@
-"""A watched run: what it shows, at which pace, and that nothing comes of it but the same result."""
+"""A watched run: its pace, its terminal, and that its result is that of a plain run."""
 
-import contextlib
 import io
-import json
 import math
-import os
-import pty
 import re
-import subprocess
-import sys
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-from conftest import ROOT, Cli
-from kit import Data, content
-from rich.console import Console
+from conftest import Cli
+from kit import content
+from streams import Terminal, command
+from watched import CURSOR, ENTER, INCIDENT, LEAVE, SHORT, scenario, screen, shown
 
 import cascadesim
-from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.cli.watch import (
     FRAMES,
-    Dashboard,
     Pace,
-    bar,
     parse_speed,
-    sparkline,
     watch_run,
 )
-from cascadesim.engine import watch
-from cascadesim.scenario.compile import compile_plan
-from cascadesim.trace import IN_FLIGHT, Snapshot
-
-INCIDENT = ROOT / "scenarios" / "incident-60s"
-SHORT = {"horizon": "6min", "drain": "1min"}
-ENTER, LEAVE, CURSOR = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h"
-
-PLAIN: Data = {
-    "name": "plain",
-    "horizon": "10min",
-    "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
-    "stages": {"a": {"work": {"constant": "100ms"}}},
-}
-
-
-def scenario(**changes: object) -> cascadesim.Scenario:
-    return cascadesim.loads(json.dumps(PLAIN | changes))
 
 
 class FakeTime:
@@ -63,39 +34,6 @@ class FakeTime:
     def sleep(self, seconds: float) -> None:
         assert seconds > 0
         self.now += seconds
-
-
-def screen(width: int = 80, height: int = 24) -> Console:
-    return Console(
-        file=io.StringIO(), force_terminal=True, width=width, height=height, legacy_windows=False
-    )
-
-
-def shown(console: Console) -> str:
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def lines(dashboard: Dashboard, width: int = 80, height: int = 24) -> list[str]:
-    """Return what the dashboard puts on a screen of this size."""
-    console = screen(width, height)
-    found = console.render_lines(dashboard, console.options.update(height=height), pad=False)
-    assert all(sum(segment.cell_length for segment in line) <= width for line in found)
-    return ["".join(segment.text for segment in line).rstrip() for line in found]
-
-
-def snapshots(scenario: cascadesim.Scenario, every: float = 5.0) -> list[Snapshot]:
-    seen: list[Snapshot] = []
-    watch(compile_plan(scenario.model), scenario.model.seed, seen.append, every)
-    return seen
-
-
-def after(scenario: cascadesim.Scenario, seen: list[Snapshot]) -> Dashboard:
-    """Return a dashboard that has taken the snapshots."""
-    dashboard = Dashboard(scenario, 1, compile_plan(scenario.model), 40.0)
-    for snapshot in seen:
-        dashboard.take(snapshot)
-    return dashboard
 
 
 @pytest.mark.parametrize(("speed", "seconds"), [(None, 15), (60.0, 10), (0.5, 1200)])
@@ -182,36 +120,26 @@ def test_what_is_no_terminal_sees_a_plain_run(cli: Cli, monkeypatch: pytest.Monk
     assert cli("run", INCIDENT, "--variant", "after", "--watch") == plain
 
 
-def on_terminal(term: str, *arguments: str) -> str:
-    """Return what `run` puts on a terminal of 80 columns."""
-    reader, writer = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cascadesim", "run", *arguments],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"TERM": term, "COLUMNS": "80", "LINES": "24", "NO_COLOR": "1"},
-    )
-    os.close(writer)
-    seen = b""
-    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-        while block := os.read(reader, 4096):
-            seen += block
-    os.close(reader)
-    assert process.communicate()[1] == b""
-    assert process.returncode == 0
-    return seen.decode().replace("\r\n", "\n")
+def test_a_terminal_sees_the_run_and_then_the_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_terminal(term: str, *options: str) -> str:
+        environment = {"TERM": term, "COLUMNS": "80", "LINES": "24", "NO_COLOR": "1"}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        run = ("run", INCIDENT, "--variant", "after", "--set", "horizon=6min")
+        errors = io.StringIO()
+        with Terminal() as seen:
+            assert command(monkeypatch, *run, *options, out=seen.file, err=errors) == 0
+        assert errors.getvalue() == ""
+        return seen.shown()
 
-
-def test_a_terminal_sees_the_run_and_then_the_summary() -> None:
-    run = [str(INCIDENT), "--variant", "after", "--set", "horizon=6min"]
-    plain = on_terminal("xterm", *run)
+    plain = on_terminal("xterm")
     assert ENTER not in plain
-    watched = on_terminal("xterm", *run, "--watch", "--speed", "max")
+    watched = on_terminal("xterm", "--watch", "--speed", "max")
     assert watched.startswith(ENTER)
     view, _, rest = watched.rpartition(LEAVE)
     assert "latency, s" in view
     assert rest.removeprefix(CURSOR) == plain
-    dumb = on_terminal("dumb", *run, "--watch", "--speed", "max")
+    dumb = on_terminal("dumb", "--watch", "--speed", "max")
     assert dumb == re.sub(r"\x1b\[[0-9;]*m", "", plain)
 
 
@@ -233,182 +161,3 @@ def test_ctrl_c_leaves_the_screen_as_it_was(
     assert ENTER in shown(console)
     assert LEAVE in shown(console).rpartition("latency, s")[2]
     assert CURSOR in shown(console).rpartition("latency, s")[2]
-
-
-def test_the_last_frame_says_what_the_summary_does() -> None:
-    incident = cascadesim.load(INCIDENT).at("before")
-    summary = cascadesim.run(incident).summary
-    text = lines(after(incident, snapshots(incident)))
-    row = next(line for line in text if line.startswith("so far")).split()
-    assert row[2:-1] == [f"{summary.percentiles[name].seconds:.3f}" for name in PERCENTILES]
-    assert int(row[-1]) == summary.requests
-    counts = ", ".join(
-        f"{outcome.replace('_', ' ')} {summary.to_dict()['outcomes'][outcome]}"
-        for outcome in ("ok", "degraded", "rejected", "timed_out", "failed")
-    )
-    assert counts in text
-    assert text[0] == (
-        "incident-60s, variant before, seed 1             23:44:00, 1140 s of 1140 s, 40x"
-    )
-
-
-def test_rates_and_the_last_minute_are_those_of_the_requests() -> None:
-    incident = cascadesim.load(INCIDENT).at("before")
-    records = cascadesim.run(incident).records
-    ends = records.arrival + records.latency
-    seen = [each for each in snapshots(incident) if each.at <= 390]  # amid the recovery
-    text = lines(after(incident, seen))
-    arrived = ((records.arrival > 330) & (records.arrival < 390)).sum() / 60
-    lately = (ends > 330) & (ends < 390)
-    under_way = ((records.arrival < 390) & (ends > 390)).sum()
-    assert (
-        f"arrived {arrived:.1f}/s, ended {lately.sum() / 60:.1f}/s, under way {under_way}" in text
-    )
-    row = next(line for line in text if line.startswith("last minute")).split()
-    p50 = np.quantile(records.latency[lately], 0.5, method="inverted_cdf")
-    assert (row[2], row[-1]) == (f"{p50:.3f}", f"{lately.sum()}")
-    assert lately.sum() > arrived * 60  # replies that had been held up
-
-
-def test_the_view_shows_what_is_open_full_and_waiting() -> None:
-    incident = cascadesim.load(INCIDENT).at("before")
-    seen = [each for each in snapshots(incident) if each.at <= 340]
-    text = lines(after(incident, seen))
-    now = seen[-1]
-    assert now.breakers["agent.reliability_manager"] == "open"
-    waiting = now.levels["agent.reliability_manager.waiting"]
-    assert waiting > 100
-    line = next(line for line in text if line.startswith("agent.reliability_manager"))
-    assert line.split() == ["agent.reliability_manager", "open", str(waiting), "waiting"]
-    assert "No fault" in text
-    during = lines(after(incident, [each for each in seen if each.at <= 285]))
-    assert "Fault: partition of agent" in during
-    full = next(line for line in during if line.startswith("agent.concurrency"))
-    assert "██████████ 50 of 50" in full
-
-
-CROWDED: Data = {
-    f"stage-{i}": {
-        "work": {"constant": "1s"},
-        "concurrency": 1,
-        "pool": {"connect_time": "1ms", "size": 1, "max_overflow": 0},
-        "policies": [{"breaker": {"failure_threshold": 1, "recovery_timeout": "1s"}}],
-    }
-    for i in range(12)
-}
-
-
-@pytest.mark.parametrize("width", [10, 24, 40, 63, 80, 200])
-@pytest.mark.parametrize("height", [16, 24, 60])
-@pytest.mark.parametrize("stages", [PLAIN["stages"], CROWDED])
-def test_the_view_fits_any_terminal(width: int, height: int, stages: Data) -> None:
-    crowd = scenario(stages=stages, horizon="1min")
-    text = lines(after(crowd, snapshots(crowd)), width, height)
-    assert len(text) <= height
-
-
-def test_what_is_busy_is_shown_where_not_all_fits() -> None:
-    stages = CROWDED | {"stage-11": CROWDED["stage-11"] | {"failure_rate": "100%"}}
-    crowd = scenario(stages=stages, horizon="1min")
-    text = lines(after(crowd, snapshots(crowd)))
-    assert any(line.startswith("stage-11.breaker") and "open" in line for line in text)
-    hidden = int(re.findall(r"and (\d+) more", "\n".join(text))[0])
-    places = [line for line in text if re.match(r"stage-\d+\.(breaker|pool|concurrency)", line)]
-    assert hidden + len(places) == 36
-    assert len(text) == 24
-
-
-def test_a_limit_that_adapts_is_shown_as_it_stands() -> None:
-    # One more with the answers at 2 s and 3 s, and then each call is less than half of them.
-    limit = {"adaptive_limit": {"algorithm": "aimd", "initial": 1}}
-    stages = {"a": {"work": {"constant": "1s"}, "policies": [limit]}}
-    each = {"arrivals": {"constant": {"rate": "1/s"}}}
-    adaptive = scenario(stages=stages, workload=each, horizon="10s")
-    text = lines(after(adaptive, snapshots(adaptive)[:1]))
-    line = next(line for line in text if line.startswith("a.adaptive_limit"))
-    assert line.split()[-3:] == ["1", "of", "3"]
-
-
-def test_strange_names_are_shown_as_they_are() -> None:
-    strange = scenario(
-        name="[b]n\n\x1b[2J" + "x" * 200,
-        stages={"[red]$x$[/]": {"work": {"constant": "1ms"}, "concurrency": 3}},
-        horizon="1min",
-    )
-    text = lines(after(strange, snapshots(strange)))
-    assert text[0].startswith("[b]n\\n\\x1b[2Jxxx")
-    assert any(line.startswith("[red]$x$[/].concurrency") for line in text)
-
-
-def test_a_run_without_requests_is_shown() -> None:
-    none = scenario(workload={"arrivals": {"constant": {"rate": "1/h"}}}, horizon="1min")
-    text = lines(after(none, snapshots(none)))
-    assert "arrived 0.0/s, ended 0.0/s, under way 0" in text
-    assert next(line for line in text if line.startswith("so far")).split()[2:] == ["-"] * 6 + ["0"]
-
-
-def test_letters_do_where_the_terminal_has_no_blocks() -> None:
-    incident = cascadesim.load(INCIDENT).at("before").override({"horizon": "6min"})
-    dashboard = after(incident, snapshots(incident))
-    console = screen()
-    options = console.options.update(height=24)
-    options.encoding = "ascii"
-    text = "".join(
-        segment.text for line in console.render_lines(dashboard, options) for segment in line
-    )
-    assert "#####" in text
-    assert text.replace("…", "").isascii()
-
-
-def test_a_bar_is_full_by_its_share() -> None:
-    assert [bar(share, 4, ascii_only=True) for share in (0, 0.01, 0.25, 0.26, 1, 2)] == [
-        *("....", "#...", "#...", "##..", "####", "####"),
-    ]
-
-
-def at_end(arrival: list[float], latency: list[float]) -> Snapshot:
-    return Snapshot(
-        at=10.0,
-        arrived=len(arrival),
-        arrival=np.array(arrival),
-        latency=np.array(latency),
-        outcome=np.zeros(len(arrival), dtype=np.uint8),
-        breakers={},
-        levels={IN_FLIGHT: 0},
-    )
-
-
-def test_a_sparkline_is_the_slowest_reply_of_each_stretch() -> None:
-    # Two decades over eight steps, so one step is a factor of 100 ** (1 / 7).
-    step = 100 ** (1 / 7)
-    latency = [0.01 * step**i for i in range(8)]
-    ends = [i + 0.5 for i in range(8)]
-    arrival = [end - each for end, each in zip(ends, latency, strict=True)]
-    quick = [end - 0.001 for end in ends]  # a quicker one in each stretch changes nothing
-    now = at_end(arrival + quick, latency + [0.01] * 8)
-    assert sparkline(now, 10.0, 10, "01234567") == "01234567  "
-    assert sparkline(at_end([], []), 10.0, 5) == "     "
-
-
-def test_a_small_difference_is_no_mountain() -> None:
-    line = sparkline(at_end([0.0, 1.0], [0.5, 0.55]), 2.0, 2, "01234567")
-    assert line in {"67", "77"}
-
-
-def test_a_sparkline_rises_with_latency() -> None:
-    latency = np.geomspace(0.001, 60, 10).tolist()
-    line = sparkline(at_end([100.0 * i for i in range(10)], latency), 1000.0, 10, "01234567")
-    assert (line[0], line[-1]) == ("0", "7")
-    assert all(a <= b for a, b in pairwise(line))
-
-
-def test_connections_are_shown_beside_the_clients_that_wait_for_one() -> None:
-    storm = cascadesim.load(ROOT / "scenarios" / "reconnect-storm").at("no-jitter")
-    quick = storm.override({"horizon": "2min30s", "workload.connections.clients": 200})
-    text = lines(after(quick, snapshots(quick)))
-    row = next(line for line in text if line.startswith("connections")).split()
-    connected, waiting = int(row[2]), int(row[-2])
-    assert row[3:5] == ["of", "200"]
-    assert row[-1] == "waiting"
-    assert connected + waiting <= 200
-    assert any("disconnected" in line for line in text)

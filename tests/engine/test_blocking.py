@@ -1,4 +1,4 @@
-"""Stages that let calls in late, which keep their place in the stage before: by hand.
+"""Stages that block: who waits for the next stage keeps its place in this one. By hand.
 
 A limit of one call for 1 s, and behind it one of 3 s, unless a test says otherwise.
 """

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from kit import Data, content, draws_of, plan_of, run
+from hypothesis import given
+from kit import Data, content, draws_of, examples, plan_of, run
 from scipy import stats
 from strategies import scenarios, with_load
 
@@ -128,7 +128,7 @@ def test_weights_cut_the_same_draw_and_move_no_other() -> None:
     both = (nine.request_class == 1) & (even.request_class == 1)
     np.testing.assert_allclose(nine.latency[both], even.latency[both], rtol=0, atol=1e-9)
     assert both.sum() == (nine.request_class == 1).sum() > 100
-    before, after = draws_of(weighed(9, 1))[0], draws_of(weighed(1, 1))[0]
+    before, after = draws_of(weighed(9, 1)).values, draws_of(weighed(1, 1)).values
     assert all(before[address] == after[address] for address in before.keys() & after.keys())
 
 
@@ -174,7 +174,7 @@ def test_an_observed_request_is_of_its_class() -> None:
     assert records.latency[rows] == pytest.approx([0.6, 0.6 + 0.3 + 1])
 
 
-@settings(max_examples=25)
+@examples(20)
 @given(scenarios())
 def test_requests_meet_the_stages_on_their_path_and_no_others(data: Data) -> None:
     plan = plan_of(data)
@@ -201,7 +201,7 @@ def walk(stage: Any) -> list[Any]:
     return [stage, *(inner for each in stage.stages for inner in walk(each))]
 
 
-@settings(max_examples=15)
+@examples(12)
 @given(scenarios(bounded=True))
 def test_no_class_takes_longer_than_the_worst_case_of_its_path(data: Data) -> None:
     closed = {"closed": {"clients": 4, "think": {"exponential": {"mean": "500ms"}}}}

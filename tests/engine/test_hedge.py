@@ -220,7 +220,7 @@ def test_every_attempt_has_draws_of_its_own_and_more_of_them_move_none() -> None
         policies = (retry, hedge("1ms", attempts=attempts))
         work = {"exponential": {"mean": "10s"}}
         stages = {"a": {"work": work, "failure_rate": "100%", "policies": policies}}
-        values, times = draws_of(scenario(stages))
+        values, times, _ = draws_of(scenario(stages))
         assert set(times.values()) == {1}
         return {attempt: value for (name, _, attempt), value in values.items() if "work" in name}
 

@@ -166,7 +166,7 @@ def test_a_retry_in_one_leaves_the_attempts_of_the_others() -> None:
     retry = {"retry": {"attempts": 3, "base": "100ms"}}
     random = {"work": {"exponential": {"mean": "1s"}}}
     data = scenario(fan(retried=random | ALWAYS | {"policies": [retry]}, slow=work("1h")))
-    attempts = {(name.split("/")[-1], attempt) for name, _, attempt in draws_of(data)[0]}
+    attempts = {(name.split("/")[-1], attempt) for name, _, attempt in draws_of(data).values}
     assert {(name, n) for name, n in attempts if name.endswith(".work")} == {
         *(("retried.work", n) for n in range(3)),
         ("slow.work", 0),

@@ -1,4 +1,4 @@
-"""Deadlines that what is inside is told of, by latencies computed by hand.
+"""Deadline propagation: inner calls know the deadline of the outer one. By hand.
 
 Arrivals are at 1 s, 2 s, 3 s …; most tests show what goes otherwise without `propagate`.
 """
@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from kit import (
     ALWAYS,
     FAILED,
@@ -17,6 +17,7 @@ from kit import (
     changes,
     ended_by,
     ends,
+    examples,
     fault,
     run,
     scenario,
@@ -109,7 +110,7 @@ def test_a_zombie_waits_for_a_recovery_until_its_deadline(propagate: bool) -> No
 
 
 @pytest.mark.parametrize(
-    ("more", "befalls", "otherwise"),
+    ("more", "kind", "otherwise"),
     [
         ({"startup": {"timeout": "30s"}}, "restart", 20.0),  # when the stage is up again
         ({"tracker": {"timeout": "30s"}}, "partition", 31.0),
@@ -117,12 +118,12 @@ def test_a_zombie_waits_for_a_recovery_until_its_deadline(propagate: bool) -> No
     ],
 )
 def test_a_zombie_waits_for_a_start_or_an_answer_until_its_deadline(
-    more: Data, befalls: str, otherwise: float | None
+    more: Data, kind: str, otherwise: float | None
 ) -> None:
     bulkhead = {"bulkhead": {"concurrency": 1}}
     for propagate, left in ((True, 2.5), (False, otherwise)):
         stages = inside(deadline("1500ms", propagate), b=work("0s", bulkhead, **more))
-        busy = steps("b.bulkhead.busy", stages, faults=[fault("0s", "20s", "b", **{befalls: {}})])
+        busy = steps("b.bulkhead.busy", stages, faults=[fault("0s", "20s", "b", **{kind: {}})])
         assert busy == {0.0: 0, 1.0: 1} | ({} if left is None else {left: 0})
 
 
@@ -229,7 +230,7 @@ def test_a_breaker_inside_sees_silent_calls_end() -> None:
         assert (silent.after, silent.never) == (after, not propagate)
 
 
-@settings(max_examples=20)
+@examples(15)
 @given(scenarios())
 def test_no_work_begins_once_the_deadline_has_passed(data: Data) -> None:
     call = Work.call

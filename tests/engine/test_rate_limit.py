@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kit import (
     FAILED,
@@ -16,6 +16,7 @@ from kit import (
     Data,
     ended_by,
     ends,
+    examples,
     plan_of,
     run,
     scenario,
@@ -149,7 +150,7 @@ def test_it_is_the_generic_cell_rate_algorithm(drawn: tuple[list[int], int, int,
             bucket.take(float(now), found)
 
 
-@settings(max_examples=20)
+@examples(15)
 @given(scenarios(), st.integers(1, 20), st.integers(1, 5), st.integers(0, 2000))
 def test_no_window_sees_more_than_the_burst_and_the_rate(
     data: Data, rate: int, burst: int, timeout: int

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from kit import Data, content, plan_of
+from kit import Data, content, examples, plan_of
 from numpy.typing import NDArray
 from strategies import scenarios
 
@@ -68,17 +68,8 @@ def waited(traced: Trace, where: str, cause: str) -> float:
     return float(traced.records.seconds[:, columns.index((where, cause))].sum())
 
 
-@settings(max_examples=30)
-@given(scenarios(), st.integers(0, 3))
-def test_a_traced_run_has_the_records_of_a_plain_one(data: Data, seed: int) -> None:
-    plan = plan_of(data)
-    assert content(trace(plan, seed).records) == content(simulate(plan, seed))
-
-
-@settings(max_examples=30)
-@given(scenarios())
-def test_spans_fill_a_request_from_its_arrival_to_its_end(data: Data) -> None:
-    traced = trace(plan_of(data), 1)
+def check_spans(traced: Trace) -> None:
+    """Spans fill a request from its arrival to its end, and add up to its parts."""
     records = traced.records
     assert (traced.end > traced.start).all()
     assert (np.diff(traced.request) >= 0).all()
@@ -90,24 +81,16 @@ def test_spans_fill_a_request_from_its_arrival_to_its_end(data: Data) -> None:
     assert (traced.start[first] == records.arrival[rows]).all()
     last = np.append(first[1:], len(traced.request))[: len(first)] - 1
     assert (traced.end[last] - records.arrival[rows] == records.latency[rows]).all()
-
-
-@settings(max_examples=30)
-@given(scenarios())
-def test_spans_add_up_to_the_parts(data: Data) -> None:
-    traced = trace(plan_of(data), 1)
-    seconds = np.zeros_like(traced.records.seconds)
+    seconds = np.zeros_like(records.seconds)
     # In order of time, as the records add them, so that they round alike.
     np.add.at(seconds, (traced.request, traced.part), traced.end - traced.start)
-    assert (seconds == traced.records.seconds).all()
+    assert (seconds == records.seconds).all()
 
 
-@settings(max_examples=30)
-@given(scenarios())
-def test_levels_stay_within_their_limits(data: Data) -> None:
-    plan = plan_of(data)
+def check_levels(plan: Plan, traced: Trace) -> None:
+    """Levels stay within their limits."""
     most = limits(plan)
-    for path, level in trace(plan, 1).levels.items():
+    for path, level in traced.levels.items():
         assert level.at[0] == 0
         assert (np.diff(level.at) > 0).all()
         assert (np.diff(level.value) != 0).all()
@@ -116,11 +99,8 @@ def test_levels_stay_within_their_limits(data: Data) -> None:
         assert level.value.max() <= most.get(path, math.inf), path
 
 
-@settings(max_examples=30)
-@given(scenarios())
-def test_littles_law_holds_for_requests_in_flight(data: Data) -> None:
-    plan = plan_of(data)
-    traced = trace(plan, 1)
+def check_requests_in_flight(plan: Plan, traced: Trace) -> None:
+    """Little's law holds for requests in flight."""
     level, records = traced.levels[IN_FLIGHT], traced.records
     assert level.value[-1] in sent(records, records.outcome == Outcome.UNFINISHED)
     assert integral(level, plan.end) == pytest.approx(records.latency.sum(), rel=1e-9, abs=1e-9)
@@ -132,12 +112,11 @@ def keeps_to_one_place(data: Data) -> bool:
     return not any(word in repr(data) for word in twice)
 
 
-@settings(max_examples=30)
-@given(scenarios().filter(keeps_to_one_place))
-def test_littles_law_holds_for_every_queue(data: Data) -> None:
-    """But where zombies wait too, or branches beside the critical path, which have no spans."""
-    plan = plan_of(data)
-    traced = trace(plan, 1)
+def check_queues(plan: Plan, traced: Trace) -> None:
+    """Little's law holds for every queue.
+
+    But where zombies wait too, or branches beside the critical path, which have no spans.
+    """
     causes = {"pool": "pool_wait", "concurrency": "queue_wait"}
     for path, level in traced.levels.items():
         where, _, name = path.rpartition(".")
@@ -157,13 +136,22 @@ def test_littles_law_holds_for_every_queue(data: Data) -> None:
         assert integral(level, plan.end) == pytest.approx(seconds, rel=1e-9, abs=1e-9), path
 
 
-@settings(max_examples=30)
-@given(scenarios(), st.floats(0.3, 30))
-def test_a_watched_run_ends_as_its_records_say(data: Data, every: float) -> None:
+@examples(50)
+@given(scenarios(), st.integers(0, 3))
+def test_a_trace_keeps_the_laws_and_has_the_records_of_a_plain_run(data: Data, seed: int) -> None:
     plan = plan_of(data)
-    seen: list[Snapshot] = []
-    records = watch(plan, 1, seen.append, every)
-    assert content(records) == content(simulate(plan, 1))
+    traced = trace(plan, seed)
+    assert content(traced.records) == content(simulate(plan, seed))
+    check_spans(traced)
+    check_levels(plan, traced)
+    check_requests_in_flight(plan, traced)
+    if keeps_to_one_place(data):
+        check_queues(plan, traced)
+
+
+def check_end(plan: Plan, traced: Trace, seen: list[Snapshot], every: float) -> None:
+    """A watched run ends as its records say."""
+    records = traced.records
     assert [snapshot.at for snapshot in seen[:-1]] == [i * every for i in range(1, len(seen))]
     last = seen[-1]
     assert last.at == plan.end
@@ -174,18 +162,13 @@ def test_a_watched_run_ends_as_its_records_say(data: Data, every: float) -> None
     assert last.outcome.tolist() == records.outcome[ended].tolist()
     entered = {change.breaker: change.state for change in records.transitions}
     assert last.breakers == dict.fromkeys(last.breakers, "closed") | entered
-    levels = {path: level.value[-1] for path, level in trace(plan, 1).levels.items()}
+    levels = {path: level.value[-1] for path, level in traced.levels.items()}
     assert last.levels == levels
 
 
-@settings(max_examples=30)
-@given(scenarios(), st.floats(0.3, 30))
-def test_snapshots_are_the_trace_at_their_instants(data: Data, every: float) -> None:
-    plan = plan_of(data)
-    traced = trace(plan, 1)
+def check_snapshots(traced: Trace, seen: list[Snapshot]) -> None:
+    """Snapshots are the trace at their instants."""
     records = traced.records
-    seen: list[Snapshot] = []
-    watch(plan, 1, seen.append, every)
     for snapshot in seen:
         # Before what happens at the instant itself, which is still to come.
         ended = records.arrival + records.latency < snapshot.at
@@ -195,6 +178,19 @@ def test_snapshots_are_the_trace_at_their_instants(data: Data, every: float) -> 
         for path, level in traced.levels.items():
             before = np.searchsorted(level.at, snapshot.at) - 1
             assert snapshot.levels[path] == level.value[max(0, before)]
+
+
+@examples(40)
+@given(scenarios(), st.floats(0.3, 30))
+def test_a_watched_run_shows_its_trace_and_ends_as_its_records_say(
+    data: Data, every: float
+) -> None:
+    plan = plan_of(data)
+    traced = trace(plan, 1)
+    seen: list[Snapshot] = []
+    assert content(watch(plan, 1, seen.append, every)) == content(traced.records)
+    check_end(plan, traced, seen, every)
+    check_snapshots(traced, seen)
 
 
 # The quotient of 20 and 20/1017 rounds up to more than 1017.

@@ -1,4 +1,4 @@
-"""The team's settings of the three incidents, held against what they came to when they were kept.
+"""The team's settings of the three incidents, held against the results that are kept.
 
 A change of scenarios/ that makes a percentile worse fails here, as it would in a team's own suite.
 """

@@ -1,6 +1,7 @@
 """The incidents: what is given comes out of the dynamics, and what is assumed is marked."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ AFTER = {
 }
 
 
+@cache
 def load(name: str) -> cascadesim.Scenario:
     return cascadesim.load(SCENARIOS / name)
 
@@ -78,7 +80,8 @@ def test_the_60_s_are_a_recovery_after_the_agent_failed() -> None:
     [("incident-60s", 60), ("incident-120s", 120), ("incident-120s/startup.yaml", 120)],
 )
 def test_it_does_not_depend_on_the_seed(name: str, latency: float, seed: int) -> None:
-    records = cascadesim.run(load(name).at("before"), seed).records
+    short = load(name).at("before").override({"horizon": "8min"})  # which changes no past
+    records = cascadesim.run(short, seed).records
     assert records.latency[-1] == pytest.approx(latency, abs=3)
 
 

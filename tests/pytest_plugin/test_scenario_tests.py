@@ -1,4 +1,4 @@
-"""Objectives of scenario files as tests, where pytest is told of the files."""
+"""Objectives of scenario files as tests, where pytest is given the files."""
 
 import pytest
 from plugin_suite import failure, fill, run
@@ -58,7 +58,7 @@ def test_an_ini_file_that_names_no_scenario_is_an_error(
     assert says in result.stdout.str() + result.stderr.str()
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")])
 def test_a_plain_pytest_collects_listed_scenarios_wherever_they_stand(
     pytester: pytest.Pytester, arguments: tuple[str, ...]
 ) -> None:
@@ -68,7 +68,7 @@ def test_a_plain_pytest_collects_listed_scenarios_wherever_they_stand(
     (pytester.path / "scenarios" / "queue.yaml").rename(folder / "scenario.yaml")
     ini = "[pytest]\ncascade_scenarios = build/*\ncascade_variants = before\n"
     pytester.makeini(f"{ini}testpaths = tests\n")
-    if arguments:  # workers are processes, each of which collects by itself
+    if arguments:  # a worker is a process that collects by itself
         pytest.importorskip("xdist")
         result = pytester.runpytest_subprocess("-v", *arguments)
     else:

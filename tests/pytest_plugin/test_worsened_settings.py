@@ -3,11 +3,10 @@
 import itertools
 import shutil
 
+import plugin_suite  # noqa: F401 - pytester forgets what is imported inside, and some load only once
 import pytest
-import scipy.stats  # noqa: F401 - pytester forgets what is imported inside, and it loads only once
 from conftest import ROOT
 
-import cascadesim.pytest_plugin.items  # noqa: F401 - likewise
 from cascadesim.plan.causes import CAUSES
 
 pytest_plugins = ("pytester",)

@@ -1,7 +1,7 @@
 """Tests without Python: what is collected, what fails, and what a person reads then."""
 
 import pytest
-from plugin_suite import agrees, failure, fill, outcomes, run, said, write, write_tests
+from plugin_suite import agrees, failure, fill, outcomes, run, said, write_tests
 
 pytest_plugins = ("pytester",)
 
@@ -183,7 +183,7 @@ def test_settings_are_of_the_tested_side_and_each_other_side_has_its_own(
 
 
 def test_names_are_unique_and_each_runs_one_test(pytester: pytest.Pytester) -> None:
-    write(
+    write_tests(
         pytester,
         "scenario: scenarios/queue.yaml\nvariant: slow\nobjectives: [p99 < 9s, p99 < 9s]\n"
         "no_worse:\n"

@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from kit import Data
+from kit import Data, examples
 from strategies import Draw, scenarios
 
 from cascadesim.scenario.load import loads
@@ -19,7 +19,7 @@ NEW_VALUES = st.one_of(st.integers(-5, 5), st.booleans(), st.none(), st.text("ab
 
 
 def leaves(data: Any, at: Location = ()) -> list[Location]:
-    """Return where scalars stand, but for what policies go by."""
+    """Return where scalars stand, except for the names of policies."""
     if not isinstance(data, dict | list):
         return [] if at[-1:] == ("name",) and "policies" in at else [at]
     items = data.items() if isinstance(data, dict) else enumerate(data)
@@ -69,7 +69,7 @@ def test_the_changes_are_those_that_were_made_and_make_old_into_new(
     assert json.dumps(document.data, sort_keys=True) == json.dumps(new, sort_keys=True)
 
 
-@settings(max_examples=30)
+@examples(20)
 @given(scenarios(), scenarios())
 def test_changes_back_are_the_changes_the_other_way_round(old: Data, new: Data) -> None:
     opposite = {"added": "removed", "removed": "added"}

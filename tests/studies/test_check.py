@@ -48,8 +48,9 @@ def test_fast_arrivals_do_not_hide_an_opening() -> None:
     assert opening(found, "a.breaker", "silent")[1] == pytest.approx(30.002)
 
 
-def test_what_was_not_seen_is_not_called_never() -> None:
-    many = {"breaker": BREAKER["breaker"] | {"failure_threshold": 200_000}}
+def test_what_was_not_seen_is_not_called_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cascadesim.studies.check._MOST_REQUESTS", 2000)
+    many = {"breaker": BREAKER["breaker"] | {"failure_threshold": 2000}}
     (refuses, silent) = checked([many]).openings
     assert (refuses.after, refuses.never) == (None, False)
     assert (silent.after, silent.never) == (None, True)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
-from hypothesis import given, settings
-from kit import Data
+from hypothesis import given
+from kit import Data, examples
 from strategies import scenarios
 
 import cascadesim
@@ -169,7 +169,7 @@ def test_settings_of_a_breaker_that_stays_closed_change_nothing_and_are_left_out
         assert (records.outcome == plain.outcome).all()
 
 
-@settings(max_examples=15)
+@examples(12)
 @given(data=scenarios())
 def test_breakers_that_stay_closed_ignore_what_they_do_when_open(data: Data) -> None:
     whole = loads(json.dumps(data))
@@ -368,3 +368,25 @@ def test_a_run_without_requests_has_no_percentile() -> None:
     empty = scenario(horizon="500ms", faults=[])
     with pytest.raises(ScenarioError, match="no request arrives"):
         explain(empty, execution=ONE)
+
+
+def test_settings_of_connections_can_be_tried_on_a_message() -> None:
+    connections = {
+        "clients": 1,
+        "messages": {"constant": "1s"},
+        "reconnect": {"base": "2s", "attempts": 2},
+    }
+    restart = {"on": "connections", "from": "1500ms", "for": "1s", "restart": {}}
+    connected = scenario(
+        workload={"connections": connections},
+        stages={"a": {"work": {"constant": "200ms"}}},
+        faults=[restart],
+    )
+    # Lost at 1.5 s and back 2 s later, so that the message of 2 s waits until 3.5 s; or until 3 s,
+    # as the handshake of 2 s is refused by the restart, and the next one follows 1 s later.
+    path = "workload.connections.reconnect"
+    changes = {f"{path}.base": ["500ms"], f"{path}.attempts": [1]}
+    explained = explain(connected, 1, changes=changes, execution=ONE)
+    assert explained.today.latency == pytest.approx(1.7)
+    latencies = {change.path: change.world.latency for change in explained.changes}
+    assert latencies == pytest.approx({f"{path}.base": 1.2, f"{path}.attempts": 1.7})

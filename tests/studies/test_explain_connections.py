@@ -163,25 +163,3 @@ def test_a_clients_request_is_the_same_one_however_many_others_are_sent() -> Non
     # The other way round there are fewer, and the last of them is sent by nobody.
     absent = int(np.flatnonzero(~np.isin(wider.number, records.number))[-1])
     assert explain(many, absent, changes="a.concurrency=2", execution=ONE).changes == ()
-
-
-def test_settings_of_connections_can_be_tried_on_a_message() -> None:
-    connections = {
-        "clients": 1,
-        "messages": {"constant": "1s"},
-        "reconnect": {"base": "2s", "attempts": 2},
-    }
-    restart = {"on": "connections", "from": "1500ms", "for": "1s", "restart": {}}
-    connected = scenario(
-        workload={"connections": connections},
-        stages={"a": {"work": {"constant": "200ms"}}},
-        faults=[restart],
-    )
-    # Lost at 1.5 s and back 2 s later, so that the message of 2 s waits until 3.5 s; or until 3 s,
-    # as the handshake of 2 s is refused by the restart, and the next one follows 1 s later.
-    path = "workload.connections.reconnect"
-    changes = {f"{path}.base": ["500ms"], f"{path}.attempts": [1]}
-    explained = explain(connected, 1, changes=changes, execution=ONE)
-    assert explained.today.latency == pytest.approx(1.7)
-    latencies = {change.path: change.world.latency for change in explained.changes}
-    assert latencies == pytest.approx({f"{path}.base": 1.2, f"{path}.attempts": 1.7})

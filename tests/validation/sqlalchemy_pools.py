@@ -64,7 +64,7 @@ class Seen:
     calls: for each, when it had its connection, how many were out and idle then, when and how it
     ended. returned: when each live connection came back, and when the making of it began.
     made_twice: whether the library made one of them twice in a row, as the pool was invalidated
-    while it was made; ours goes by what has been made, and replaces it at the next checkout.
+    while it was made; ours knows what has been made, and replaces it at the next checkout.
     """
 
     calls: dict[int, tuple[Any, ...]] = field(default_factory=dict)

@@ -190,7 +190,7 @@ SMALL = queue(1.0, size=1, max_overflow=0)
 @example(queue(0.01, restarts=RESTART, pre_ping=True, ping_time=0.02), IDLE_TWO)
 # A query that is cancelled leaves its place without a connection to who waits for it.
 @example(SMALL, [Use(0.05, 9.0, cancel=1.0), Use(0.1, 0.3), Use(4.0, 0.4)])
-# No waiter is told of the room that a connect leaves when it is given up.
+# No waiter hears of the room that a connect leaves when it is given up.
 @example(SMALL, [Use(0.05, 1.0, 0.5), Use(0.1, 0.3), Use(0.2, 0.4)])
 @example(SMALL, [Use(0.05, 1.0, 0.5), Use(0.1, 0.3), Use(0.6, 0.4), Use(0.7, 0.2)])
 # A pool is invalidated once for connections of one age: what is made meanwhile stays.

@@ -32,14 +32,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "studies.run": ["Result", "run"],
         "studies.sweep": ["sweep"],
         "values.errors": ["ScenarioError"],
-        "explorer": ["explore"],
+        "views.explorer": ["explore"],
     },
 )
 __all__ += ["__version__"]
 
 if TYPE_CHECKING:
     from cascadesim.engine import simulate as simulate
-    from cascadesim.explorer import explore as explore
     from cascadesim.lint import lint_config as lint_config
     from cascadesim.records import Records as Records
     from cascadesim.scenario.load import Scenario as Scenario
@@ -54,3 +53,4 @@ if TYPE_CHECKING:
     from cascadesim.studies.run import run as run
     from cascadesim.studies.sweep import sweep as sweep
     from cascadesim.values.errors import ScenarioError as ScenarioError
+    from cascadesim.views.explorer import explore as explore

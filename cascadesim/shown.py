@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cascadesim.analysis.intervals import Interval
     from cascadesim.analysis.percentiles import Percentile
     from cascadesim.analysis.summary import Summary
-    from cascadesim.sparkline import Sparkline
+    from cascadesim.views.sparkline import Sparkline
 
 WIDTH = 100  # columns of text; wider tables go on below
 SECONDS = "latencies in seconds"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.source import flow
-from cascadesim.shown import lower_bound
+from cascadesim.values.words import lower_bound
 
 if TYPE_CHECKING:
     from cascadesim.analysis.contrast import Contrast

@@ -120,7 +120,7 @@ def diff(
 def _versions(paths: list[Path], git: str | None, variants: list[str]) -> list[Any]:
     """Return pairs of scenarios, old and new."""
     if git is not None:
-        from cascadesim.ci.git import changed_scenarios
+        from cascadesim.cli.git import changed_scenarios
 
         versions = list(changed_scenarios(git, paths))
         known = [name for pair in versions for each in pair if each for name in each.variants]

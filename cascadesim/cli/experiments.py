@@ -62,11 +62,12 @@ def compare(
       cascadesim compare scenarios/incident-60s --precision p99=5%
       cascadesim compare old.yaml new.yaml
     """
-    from cascadesim.cli.comparison_table import print_comparison
     from cascadesim.cli.progress import progress_bar
     from cascadesim.scenario.load import parse_settings
     from cascadesim.studies.compare import compare as run_comparison
     from cascadesim.studies.precision import parse_precision
+    from cascadesim.views.compare import page
+    from cascadesim.views.terminal import print_page
 
     loaded = [load_scenario(path) for path in scenarios]
     settings = parse_settings(set or [])
@@ -89,6 +90,6 @@ def compare(
     elif format is Format.CSV:
         comparison.frame.to_csv(sys.stdout, index=False)
     else:
-        print_comparison(comparison)
+        print_page(page(comparison))
     if not comparison.met:
         raise typer.Exit(1)

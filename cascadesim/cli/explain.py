@@ -65,10 +65,11 @@ def explain(
       cascadesim explain scenarios/incident-60s --request 1200 \\
         --change agent.deadline.timeout=1s,2s,5s
     """
-    from cascadesim.cli.explain_table import print_explanation
     from cascadesim.cli.progress import progress_bar
     from cascadesim.studies.execution import Execution
     from cascadesim.studies.explain import explain as run_explanation
+    from cascadesim.views.explain import page
+    from cascadesim.views.terminal import print_page
 
     loaded = load_scenario(scenario, variant, set)
     with progress_bar(f"explaining {loaded.name}") as progress:
@@ -87,4 +88,4 @@ def explain(
     elif format is Format.CSV:
         explanation.frame.to_csv(sys.stdout, index=False)
     else:
-        print_explanation(explanation)
+        print_page(page(explanation))

@@ -87,7 +87,7 @@ def _no_such(name: str, texts: dict[str, str]) -> str:
 
 def _print_guide(text: str) -> None:
     """Print a guide: set for the terminal, or as it is into a pipe or a file."""
-    from cascadesim.cli.tables import new_console
+    from cascadesim.views.terminal import new_console
 
     console = new_console()
     if not console.is_terminal:

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascadesim.cli.app import Command, app, print_json
-from cascadesim.values.errors import cut, one_line
+from cascadesim.values.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cascadesim.lint import Lint
-
-
-_CELL = 20  # characters of a value that the table shows
 
 
 class _Format(StrEnum):
@@ -73,35 +70,15 @@ def lint_config(
 
 
 def _print(lint: Lint) -> None:
-    from cascadesim.cli.tables import new_console, print_table
+    from cascadesim.views.lint import page
+    from cascadesim.views.terminal import print_page
 
-    console = new_console()
-    against = ""
-    if lint.scenario is not None:
-        at = f", variant {lint.scenario.variant}" if lint.scenario.variant else ""
-        against = f" against {lint.scenario.name}{at}"
-    if lint.settings:
-        title = f"Settings in {os.path.normpath(lint.root)}{against}"
-        columns = ("setting, and where it is", "scenario", "found", "verdict")
-        print_table(console, title, columns, _rows(lint))
-    if lint.checks:
-        held = ((check.text, "holds" if check.holds else "missed") for check in lint.checks)
-        print_table(console, "Checks", ("check", "verdict"), held)
+    print_page(page(lint))
+    print()
     for line in lint.drift:
         print(one_line(f"- {line}"))  # not wrapped, for logs are searched
     if not lint.drift:
         print("No drift." if lint.settings else "Every check holds.")
-
-
-def _rows(lint: Lint) -> Iterator[tuple[str, ...]]:
-    from cascadesim.lint.values import shown
-
-    for setting in lint.settings:
-        yield setting.path, shown(setting.expected, setting.kind) if setting.kind else "-", "", ""
-        for reading in setting.readings:
-            verdict = "drift" if setting.drifts(reading) else "ok"
-            found = one_line(cut(shown(reading.value, reading.kind), _CELL))
-            yield one_line(f"  {reading.where}"), "", found, verdict
 
 
 def _annotations(lint: Lint) -> Iterator[str]:

@@ -49,10 +49,11 @@ def replay(
       cascadesim replay scenarios/incident-60s --variants before,after
       cascadesim replay scenarios/incident-60s --format json
     """
-    from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
     from cascadesim.studies.replay import part_of
     from cascadesim.studies.replay import replay as run_replay
+    from cascadesim.views.replay import page, page_of_all
+    from cascadesim.views.terminal import print_page
 
     loaded = [load_scenario(path) for path in scenarios]
     replays = []
@@ -65,9 +66,9 @@ def replay(
         print_json(plain[0] if len(plain) == 1 else plain)
         return
     for each in replays:
-        tables.print_replay(each)
+        print_page(page(each))
     if len(replays) > 1:
-        tables.print_replays(replays)
+        print_page(page_of_all(replays))
 
 
 @app.command(cls=Command)
@@ -118,11 +119,12 @@ def run(
       cascadesim run scenarios/incident-60s --variant before --watch
       cascadesim run scenarios/incident-60s --export chrome-trace=trace.json
     """
-    from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
     from cascadesim.files import check_writable
     from cascadesim.studies.run import FILES
     from cascadesim.studies.run import run as run_scenario
+    from cascadesim.views.run import page
+    from cascadesim.views.terminal import print_page
 
     loaded = load_scenario(scenario, variant, set)
     if out is not None:
@@ -140,7 +142,7 @@ def run(
     elif format is Format.CSV:
         _print_measures(result)
     else:
-        tables.print_run(result)
+        print_page(page(result))
 
 
 def _exports(texts: list[str] | None) -> list[Callable[[Any], None]]:

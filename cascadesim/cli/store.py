@@ -22,8 +22,9 @@ def store(
       cascadesim store
       cascadesim store --clear
     """
-    from cascadesim.cli.tables import new_console, print_table, say
     from cascadesim.studies.store import Store, code_version
+    from cascadesim.views.page import Note, Page, blocks, table
+    from cascadesim.views.terminal import print_page
 
     folder = store_folder(store) or default_store()
     with Store(folder) as kept:
@@ -33,11 +34,9 @@ def store(
             (kind.version, f"{kind.replications:,}", f"{kind.bytes / 2**20:.2f}")
             for kind in kept.describe()
         ]
-    console = new_console()
-    say(console, f"\nResults are kept in {folder}; this is version {code_version()}.\n")
-    if rows:
-        print_table(console, "", ("version", "replications", "MiB"), rows)
-    else:
-        say(console, "There are none.")
-    if any(folder.glob("version=*")):
-        say(console, "Its folders version=* are an older store's; nothing reads them any more.")
+    older = Note("Its folders version=* are an older store's; nothing reads them any more.")
+    parts = blocks(
+        table("", ("version", "replications", "MiB"), rows) or Note("There are none."),
+        older if any(folder.glob("version=*")) else None,
+    )
+    print_page(Page(f"Results are kept in {folder}; this is version {code_version()}.", parts))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from cascadesim.analysis.effects import best_level
 from cascadesim.analysis.percentiles import FEW
 from cascadesim.cli.tables import new_console, print_table, say
-from cascadesim.shown import lower_bound, percent
 from cascadesim.studies.design import settings_text
 from cascadesim.studies.sweep import SHOWN
+from cascadesim.values.words import lower_bound, percent
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -20,14 +20,14 @@ from cascadesim.engine import watch
 from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.shown import number
-from cascadesim.sparkline import BLOCKS, blocks, slowest_of_parts
 from cascadesim.studies.run import Result
 from cascadesim.studies.warmup import settled
 from cascadesim.trace import IN_FLIGHT
 from cascadesim.values.errors import ScenarioError, one_line, show
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, parse_clock
+from cascadesim.values.words import number
+from cascadesim.views.sparkline import BLOCKS, blocks, slowest_of_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

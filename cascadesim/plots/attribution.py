@@ -17,11 +17,10 @@ from cascadesim.plots.style import (
     name_of,
     new_axes,
     results_of,
-    words,
 )
-from cascadesim.shown import lower_bound
 from cascadesim.values.errors import short
 from cascadesim.values.units import duration_text
+from cascadesim.values.words import in_words, lower_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +67,7 @@ def attribution(drawn: Result | Comparison, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("latency in seconds" + " (replication 0)" * (getattr(drawn, "count", 1) > 1))
     entitle(ax, name_of(drawn), "what percentiles are made of")
     causes = [cause for cause in CAUSE_LOOKS if any(parts[cause] > 0 for parts in made)]
-    legend_below(ax, [Patch(label=words(cause), **fill(cause)) for cause in causes])
+    legend_below(ax, [Patch(label=in_words(cause), **fill(cause)) for cause in causes])
     return ax
 
 
@@ -85,5 +84,5 @@ def _text(parts: dict[str, float], longest: float, at_least: bool) -> str:
     total = sum(parts.values())
     text = lower_bound(duration_text(total), at_least)
     if 0 < total < SMALL * longest:
-        text += f", largest part {words(max(parts, key=lambda cause: parts[cause]))}"
+        text += f", largest part {in_words(max(parts, key=lambda cause: parts[cause]))}"
     return text

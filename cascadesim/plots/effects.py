@@ -15,10 +15,10 @@ from cascadesim.plots.style import (
     marker_size,
     measure_label,
     new_axes,
-    words,
 )
 from cascadesim.scenario.source import flow
 from cascadesim.values.errors import ScenarioError, one_line, short
+from cascadesim.values.words import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def main_effects(result: Sweep, measure: str = "p99", ax: Axes | None = None) ->
     bounds = any(level.at_least for level in levels)
     ax.set_xlabel(noted("along the values of each setting", "hollow", bounds))
     ax.set_ylabel(f"{measure_label(measure)}, mean over the others")
-    entitle(ax, short(result.scenario.name, 60), f"main effects on {words(measure)}")
+    entitle(ax, short(result.scenario.name, 60), f"main effects on {in_words(measure)}")
     legend_beside(ax, *ax.get_legend_handles_labels())
     ax.grid(color="0.9")
     return ax

@@ -18,11 +18,11 @@ from cascadesim.plots.style import (
     new_axes,
     run_name,
     state_fill,
-    words,
 )
 from cascadesim.plots.timeaxis import mark_end, mark_spans, time_axis
 from cascadesim.values.errors import ScenarioError, short
 from cascadesim.values.outcome import Outcome
+from cascadesim.values.words import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def _draw_ends(ax: Axes, records: Records, edges: NDArray[np.float64]) -> tuple[
         style: dict[str, Any] = {"facecolor": look.colour, "edgecolor": "white", "linewidth": 0.3}
         low, high = (np.append(y, y[-1]) for y in (base, top))
         ax.fill_between(edges, low, high, step="post", label=f"_{outcome.word}", **style)
-        handles.append(Patch(label=f"{words(outcome.word)} ({rows.sum():,})", **style))
+        handles.append(Patch(label=f"{in_words(outcome.word)} ({rows.sum():,})", **style))
         base = top
     unfinished = int((records.outcome == Outcome.UNFINISHED).sum())
     if unfinished:

@@ -17,12 +17,12 @@ from cascadesim.plots.style import (
     objective_line,
     objectives,
     run_name,
-    words,
 )
 from cascadesim.plots.thin import MANY, slowest_of_each_cell
 from cascadesim.plots.timeaxis import mark_spans, time_axis
 from cascadesim.values.errors import ScenarioError
 from cascadesim.values.outcome import Outcome
+from cascadesim.values.words import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,7 @@ def _outcome(ax: Axes, records: Records, outcome: Outcome) -> list[Any]:
         zorder=2 + int(outcome) / 10,
         **style,
     )
-    return [Line2D([], [], label=f"{words(outcome.word)} ({len(rows):,})", **style)]
+    return [Line2D([], [], label=f"{in_words(outcome.word)} ({len(rows):,})", **style)]
 
 
 def _observations(ax: Axes, result: Result) -> list[Any]:

@@ -14,6 +14,7 @@ from cascadesim.plan.causes import CAUSES
 from cascadesim.scenario.objectives import RATES
 from cascadesim.values.errors import ScenarioError, short
 from cascadesim.values.outcome import Outcome
+from cascadesim.values.words import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Sized
@@ -89,11 +90,6 @@ def _fill(look: Look) -> dict[str, Any]:
     return {"facecolor": look.colour, "hatch": look.sign, "edgecolor": "black", "linewidth": 0.6}
 
 
-def words(name: str) -> str:
-    """Return the name of a cause or an outcome as people read it."""
-    return name.replace("_", " ")
-
-
 def run_name(result: Result) -> str:
     """Return the name of the scenario that ran, with its variant and other settings, in short."""
     scenario = result.scenario
@@ -138,7 +134,7 @@ def measure_label(measure: str) -> str:
     if measure == "goodput":
         return "goodput in replies per second"
     if measure in RATES:
-        return measure.replace("_", " ")
+        return in_words(measure)
     return "mean latency in seconds" if measure == "mean" else f"{measure} in seconds"
 
 

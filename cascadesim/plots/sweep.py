@@ -10,11 +10,11 @@ from matplotlib.ticker import MaxNLocator
 from cascadesim.analysis.effects import is_grid
 from cascadesim.analysis.intervals import mean_interval
 from cascadesim.plots.effects import hollow, main_effects, noted
-from cascadesim.plots.style import COLOURS, measure_label, new_axes, words
+from cascadesim.plots.style import COLOURS, measure_label, new_axes
 from cascadesim.scenario.source import flow
 from cascadesim.scenario.vary import quantity
-from cascadesim.shown import lower_bound
 from cascadesim.values.errors import ScenarioError, one_line
+from cascadesim.values.words import in_words, lower_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def sweep(result: Sweep, measure: str = "p99", ax: Axes | None = None) -> Axes:
         _line(result, measure, ax)
     else:
         _heat_map(result, measure, estimates, ax)
-    title = one_line(f"{result.scenario.name}: {words(measure)}")
+    title = one_line(f"{result.scenario.name}: {in_words(measure)}")
     ax.set_title(title, loc="left", parse_math=False)
     return ax
 

@@ -18,13 +18,13 @@ from cascadesim.plots.style import (
     new_axes,
     run_name,
     state_fill,
-    words,
 )
 from cascadesim.plots.timeaxis import mark_spans
 from cascadesim.values.errors import ScenarioError, short
 from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
+from cascadesim.values.words import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +98,7 @@ def _draw(
                 ax.broken_barh(extent, where, label=f"_{span.state}", **state_fill(span.state))
                 states[span.state] = None
     causes = [cause for cause in CAUSE_LOOKS if any(part.cause == cause for part in bars)]
-    handles = [Patch(label=words(cause), **fill(cause)) for cause in causes]
+    handles = [Patch(label=in_words(cause), **fill(cause)) for cause in causes]
     return handles + [Patch(label=f"breaker {state}", **state_fill(state)) for state in states]
 
 
@@ -122,12 +122,12 @@ def _states(result: Result, breaker: str, row: int) -> list[StateSpan]:
 
 
 def _part_name(part: Part) -> str:
-    return f"{short(part.where, 26)}\n{words(part.cause)}"
+    return f"{short(part.where, 26)}\n{in_words(part.cause)}"
 
 
 def _ended(records: Records, row: int) -> str:
     outcome = Outcome(int(records.outcome[row]))
-    ended = "still under way" if outcome is Outcome.UNFINISHED else words(outcome.word)
+    ended = "still under way" if outcome is Outcome.UNFINISHED else in_words(outcome.word)
     of = f" ({short(records.class_of(row) or '', 20)})" if records.classes else ""
     return f"request {row}{of}, {ended} after {records.latency[row]:.6f} s"
 

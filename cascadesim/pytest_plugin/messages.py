@@ -15,9 +15,9 @@ from cascadesim.analysis.contrast import FEWEST
 from cascadesim.analysis.summary import objective_outcomes
 from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.source import flow
-from cascadesim.shown import lower_bound
 from cascadesim.values.errors import cut, one_line
 from cascadesim.values.outcome import ERRORS, Outcome
+from cascadesim.values.words import lower_bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.report.tables import COMPOSED, words
+from cascadesim.report.chapters import COMPOSED
 from cascadesim.values.units import duration_text
+from cascadesim.values.words import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,11 +62,11 @@ def _bar(label: str, made: Composition, widest: float) -> Bar:
     for cause, seconds in causes.items():
         percent = round(100 * seconds / widest, 2)
         parts.append(Part(cause, percent, _name(cause, percent)))
-    text = ", ".join(f"{words(cause)} {duration_text(s)}" for cause, s in causes.items())
+    text = ", ".join(f"{in_words(cause)} {duration_text(s)}" for cause, s in causes.items())
     total = duration_text(made.total)
     return Bar(label, total, tuple(parts), f"{label}: {total}, of which {text or 'nothing'}")
 
 
 def _name(cause: str, percent: float) -> str:
-    name = words(cause)
+    name = in_words(cause)
     return name if percent >= _LETTER * (len(name) + 1) else ""

@@ -12,20 +12,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cascadesim import __version__
-from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.plots.style import CAUSE_LOOKS
-from cascadesim.report import figures, tables
+from cascadesim.report import chapters, figures
 from cascadesim.report.bars import bars
-from cascadesim.report.classes import classes
 from cascadesim.report.settings import GOVERNS, MOST_REPLICATIONS, MOVES
 from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
 from cascadesim.values.errors import one_line
 from cascadesim.values.outcome import Outcome
+from cascadesim.values.words import in_words
+from cascadesim.views import compare, measures
+from cascadesim.views.html import block_html
+from cascadesim.views.page import blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cascadesim.report.data import Report
+    from cascadesim.views.page import Block
 
 _TEMPLATES = Path(__file__).parent / "templates"
 OPEN = 3  # variants whose timelines are unfolded
@@ -40,25 +43,24 @@ def render(report: Report) -> str:
         .get_template("report.html.j2")
         .render(
             report=report,
-            tables=tables,
-            classes=classes(report),
-            facts=list(tables.facts(report)),
+            chapters=chapters,
+            compare=compare,
+            facts=list(chapters.ran(report)),
             bars=bars(report.compositions),
-            causes=tables.used_causes(report),
+            causes=chapters.used_causes(report),
             figures=figures,
             scenario_text=_lines(report.text),
             geometry={"width": WIDTH, "left": LEFT, "right": WIDTH - RIGHT},
             unfolded=OPEN,
             outcomes=_outcomes(report),
             closed=_closed(report),
-            warnings=tables.warnings(report),
             rules={
                 "moves": f"{MOVES:.0%}",
                 "governs": f"{GOVERNS:.0%}",
                 "most": min(MOST_REPLICATIONS, report.comparison.count),
             },
-            definition=DEFINITION,
             version=__version__,
+            definition=measures.definition(report.comparison.results),
             style=Markup((_TEMPLATES / "report.css").read_text("utf-8") + "\n".join(_causes())),
             script=Markup(script),
             script_hash=digest,
@@ -77,7 +79,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["breakable"] = _breakable
+    environment.filters |= {"shown": _shown, "in_words": in_words}
     return environment
 
 
@@ -97,9 +99,9 @@ def _luminance(colour: str) -> float:
     return sum(part * s for part, s in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def _breakable(path: str) -> Markup:
-    """Return a dotted path as HTML that may go on in the next line after a dot."""
-    return Markup(".<wbr>").join(escape(word) for word in one_line(path).split("."))
+def _shown(parts: Block | Iterable[Block | None] | None) -> Markup:
+    """Return one block as HTML, or several."""
+    return Markup("\n").join(map(block_html, blocks(parts)))
 
 
 def _printable(value: Any) -> Any:

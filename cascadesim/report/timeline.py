@@ -17,6 +17,7 @@ from cascadesim.plots.thin import same_requests
 from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
+from cascadesim.values.words import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -280,7 +281,7 @@ def _description(records: Records, row: int, when: Instants) -> str:
     texts = [
         f"arrived {when.text(float(records.arrival[row]))}",
         f"{took} {_short(float(records.latency[row]))}",
-        outcome.word.replace("_", " "),
+        in_words(outcome.word),
         *([f"class {records.class_of(row)}"] if records.classes else []),
         *(f"{_short(seconds)} {what}" for what, seconds in spent(records, row)[:4]),
     ]

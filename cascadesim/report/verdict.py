@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import composition
-from cascadesim.shown import lower_bound
 from cascadesim.values.units import duration_text
+from cascadesim.values.words import in_words, listed, lower_bound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from cascadesim.studies.compare import Comparison
     from cascadesim.studies.replay import Replay
@@ -43,7 +43,7 @@ def _mostly(causes: Mapping[str, float]) -> str:
     if total <= 0:
         return ""
     most = max(causes, key=lambda cause: causes[cause])
-    return f", {causes[most] / total:.0%} of it {most.replace('_', ' ')}"
+    return f", {causes[most] / total:.0%} of it {in_words(most)}"
 
 
 def _p99s(comparison: Comparison) -> str:
@@ -83,8 +83,3 @@ def _met(comparison: Comparison) -> str:
         return f"; none of the {len(labels)} variants meets {asked}"
     verb = "meets" if len(met) == 1 else "meet"
     return f"; of {len(labels)} variants only {listed(met)} {verb} {asked}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as a list in a sentence."""
-    return ", ".join(names[:-1]) + " and " * (len(names) > 1) + "".join(names[-1:])

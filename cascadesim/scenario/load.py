@@ -10,24 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cascadesim.scenario.listing import listed, setting
+from cascadesim.outputs import Shown
 from cascadesim.scenario.objectives import Objective, parse_objective
 from cascadesim.scenario.paths import UnknownPath, dotted, locate
 from cascadesim.scenario.schema.scenario import ScenarioModel
 from cascadesim.scenario.source import Document, Location, flow, parse, read
 from cascadesim.scenario.vary import varied
-from cascadesim.shown import Shown, table, table_html, titled_html
-from cascadesim.values.errors import Mark, ScenarioError, closest, cut, one_line, show, suggest
+from cascadesim.values.errors import Mark, ScenarioError, closest, show, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import pandas as pd
     from pydantic_core import ErrorDetails
-
-_CELL = 40  # characters of a setting that a table of them shows
-_FEW = 20  # settings that are shown at once
-_STANDING = "as it stands"  # a column that no variant is called, as it has spaces
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,42 +115,6 @@ class Scenario(Shown):
         document = without_variants(self.document)
         return Scenario(_validate(document), document)
 
-    def _title(self) -> str:
-        at = f", variant {self.variant}" if self.variant else ""
-        summary = f": {self.model.summary}" if self.model.summary else ""
-        return f"{self.name}{at}{summary}"
-
-    def _table(self) -> pd.DataFrame:
-        import pandas as pd  # slow to import, and not every command needs it
-
-        rows = {
-            (one_line(name), path): cut(flow(settings[path]), _CELL) if path else ""
-            for name, settings in self._changes().items()
-            for path in (settings or [""])
-        }
-        index = pd.MultiIndex.from_tuples(rows) if rows else None
-        return pd.DataFrame({"set to": list(rows.values())}, index)
-
-    def _changes(self) -> dict[str, dict[str, Any]]:
-        """Return the settings of each variant, and the overrides, by dotted path."""
-        names = self.variants if self.variant is None else (self.variant,)
-        changes = {name: self.changed(name) for name in names}
-        return changes | ({"with overrides": self.overrides} if self.overrides else {})
-
-    def _repr_html_(self) -> str:
-        """Return what variants change, side by side, and below it all settings to unfold."""
-        columns, data = self._changes(), self.document.data
-        paths = dict.fromkeys(path for settings in columns.values() for path in settings)
-        if self.variant is None:
-            columns = {_STANDING: {path: setting(data, path) for path in paths}} | columns
-        everything = listed(data)
-        changed = titled_html(self._title(), _settings_table(columns if paths else {}))
-        unfolded = " open" if not paths and len(everything) <= _FEW else ""
-        return (
-            f"{changed}\n<details{unfolded}><summary>all {len(everything)} settings</summary>\n"
-            f"{table_html(_settings_table({_STANDING: everything}))}\n</details>"
-        )
-
     def _chain(self, variant: str) -> list[str]:
         """Return the variant and those that it extends, outermost last."""
         self._check_variant(variant, ("variants",))
@@ -176,19 +134,6 @@ class Scenario(Shown):
             message = f"no variant {show(name)}; {suggest(str(name), list(self.variants))}"
             mark = self.document.mark(where, key=where == ("variants",))
             raise ScenarioError(message, mark, ".".join(where))
-
-
-def _settings_table(columns: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Return settings by dotted path in columns, as texts."""
-    return table(
-        {
-            name: {
-                path: "" if value is None else cut(flow(value), _CELL)
-                for path, value in settings.items()
-            }
-            for name, settings in columns.items()
-        }
-    )
 
 
 def load(path: str | Path) -> Scenario:

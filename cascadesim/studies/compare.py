@@ -13,18 +13,7 @@ from cascadesim.analysis.contrast import Contrast, contrast, corrected
 from cascadesim.analysis.decomposition import Decomposition
 from cascadesim.analysis.intervals import LEVEL, Interval
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
-from cascadesim.outputs import output
-from cascadesim.shown import (
-    OVER_TIME,
-    SECONDS,
-    Shown,
-    figures,
-    lower_bound,
-    percent_plus_minus,
-    plus_minus,
-    table,
-)
-from cascadesim.sparkline import Sparkline, sparklines
+from cascadesim.outputs import Shown, output
 from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.precision import MOST, Precision, parse_precision, until_precise
 from cascadesim.studies.replay import at_variants, part_of, run_each
@@ -237,38 +226,6 @@ class Comparison(Shown):
         """
         axes: Axes = output("draw")(kind, self, ax)
         return axes
-
-    def _title(self) -> str:
-        result = self.results[self.first]
-        title = f"{result.scenario.name}, seed {result.seed}; {SECONDS}"
-        if self.count == 1:
-            return title
-        return f"{title}, means of {self.count} replications ± half their 95 % interval"
-
-    def _table(self) -> pd.DataFrame:
-        if self.count == 1:
-            return table({label: figures(result.summary) for label, result in self.results.items()})
-        return table({label: self._figures(label) for label in self.results})
-
-    def _sparklines(self) -> dict[str, Sparkline]:
-        return sparklines({label: result.records for label, result in self.results.items()})
-
-    def _sparklines_of(self) -> str:
-        return OVER_TIME if self.count == 1 else f"{OVER_TIME}, first replication"
-
-    def _figures(self, label: str) -> dict[str, str]:
-        measures = self.measures(label)
-        rows = {
-            name: lower_bound(plus_minus(measures[name]), self.at_least(label, name))
-            for name in PERCENTILES
-        }
-        rows["goodput /s"] = plus_minus(measures["goodput"])
-        rows["error rate"] = percent_plus_minus(measures["error_rate"])
-        for judged in self.objectives(label):
-            often = judged.met_in if judged.met else self.count - judged.met_in
-            verdict = "met" if judged.met else "missed"
-            rows[judged.objective.text] = f"{verdict} in {often} of {self.count}"
-        return rows
 
 
 def compare(

@@ -10,11 +10,11 @@ from cascadesim.analysis.percentiles import Percentile
 from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
 from cascadesim.scenario.source import flow
-from cascadesim.shown import lower_bound, percent
 from cascadesim.studies.candidates import allowed, fallbacks
 from cascadesim.studies.processes import in_processes
 from cascadesim.values.errors import cut, one_line
 from cascadesim.values.outcome import ERRORS, Outcome
+from cascadesim.values.words import lower_bound, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -21,9 +21,9 @@ from cascadesim.analysis.percentiles import PERCENTILES, share
 from cascadesim.analysis.summary import latency_limit
 from cascadesim.analysis.timeline import Step, timeline
 from cascadesim.engine import trace
+from cascadesim.outputs import Shown
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario
-from cascadesim.shown import SECONDS, Shown, lower_bound, number, seconds_text, table
 from cascadesim.studies.candidates import candidates, given
 from cascadesim.studies.counterfactual import (
     NOWHERE,
@@ -40,6 +40,7 @@ from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError, show
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, parse_clock
+from cascadesim.values.words import lower_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -230,27 +231,6 @@ class Explanation(Shown):
             "together": [_plain(change.row()) for change in self.together],
             "sentence": self.sentence,
         }
-
-    def _title(self) -> str:
-        at = f", variant {self.scenario.variant}" if self.scenario.variant else ""
-        outcome = self.today.outcome.word.replace("_", " ")
-        took = f"{lower_bound(_short(self.today.latency), self.today.at_least)}, {outcome}"
-        which = f"{self.scenario.name}{at}, seed {self.seed}, {self.named}"
-        return f"{which}: {took}. {self.sentences[0]} ({SECONDS})"
-
-    def _table(self) -> pd.DataFrame:
-        rows = [("as it is", self.today, 0.0)]
-        shown = self.helping[:SHOWN]
-        rows += [(f"{c.path} {c.change}", c.world, c.difference) for c in shown]
-        columns: dict[str, dict[str, str]] = {
-            "latency": {k: lower_bound(number(w.latency), w.at_least) for k, w, _ in rows},
-            "difference": {key: number(by, "+") for key, _, by in rows},
-            "outcome": {key: world.outcome.word for key, world, _ in rows},
-            "p99 of all": {key: seconds_text(world.p99) for key, world, _ in rows},
-            "error rate of all": {key: world.errors_text for key, world, _ in rows},
-            "degraded rate of all": {key: world.degraded_text for key, world, _ in rows},
-        }
-        return table(columns)
 
 
 _NONE = Counterfactual("", None, None, NOWHERE, math.nan, helps=False, hurts=False)

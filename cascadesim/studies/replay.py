@@ -10,8 +10,7 @@ import numpy as np
 from cascadesim import __version__
 from cascadesim.analysis.attribution import by_cause, by_part
 from cascadesim.analysis.percentiles import DEFINITION
-from cascadesim.shown import SECONDS, Shown, figures, lower_bound, number, table
-from cascadesim.sparkline import Sparkline, sparklines
+from cascadesim.outputs import Shown
 from cascadesim.studies.run import Result, run
 from cascadesim.studies.warmup import settled
 from cascadesim.values.outcome import Outcome
@@ -20,11 +19,7 @@ from cascadesim.values.units import clock_text, parse_clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import pandas as pd
-
     from cascadesim.scenario.load import Scenario
-
-_OBSERVED = "as observed"  # a column that no variant is called, as it has a space
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,23 +49,6 @@ class Replay(Shown):
     def _clock(self, at: float) -> str:
         zero = self.scenario.model.clock
         return clock_text((parse_clock(zero) or 0.0) + at) if zero else f"{at:g}s"
-
-    def _title(self) -> str:
-        return f"{self.scenario.name}, observed and simulated, seed {self.seed}; {SECONDS}"
-
-    def _table(self) -> pd.DataFrame:
-        columns = {name: dict[str, str]() for name in (_OBSERVED, *self.results)}
-        for i, seen in enumerate(self.scenario.model.observations):
-            row = f"{i + 1}: at {self.observation(i)['at']}"
-            columns[_OBSERVED][row] = number(seen.latency)
-            for name, one in self.observation(i)["variants"].items():
-                columns[name][row] = lower_bound(number(one["simulated_s"]), one["at_least"])
-        for name, result in self.results.items():
-            columns[name] |= figures(result.summary)
-        return table(columns)
-
-    def _sparklines(self) -> dict[str, Sparkline]:
-        return sparklines({name: result.records for name, result in self.results.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the replay as plain data.

@@ -16,13 +16,11 @@ from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.engine import simulate
 from cascadesim.engine import trace as run_traced
 from cascadesim.files import json_text, write_files
-from cascadesim.outputs import output
+from cascadesim.outputs import Shown, output
 from cascadesim.scenario.beside import with_data
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import without_variants
 from cascadesim.scenario.source import flow, write
-from cascadesim.shown import SECONDS, Shown, figures, table
-from cascadesim.sparkline import Sparkline, sparklines
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
 
@@ -75,21 +73,6 @@ class Result(Shown):
     def frame(self) -> pd.DataFrame:
         """Return one row a request; see `Records.frame` for the columns."""
         return self.records.frame()
-
-    def _title(self) -> str:
-        at = f", variant {self.scenario.variant}" if self.scenario.variant else ""
-        given = ", ".join(f"{k}={flow(v)}" for k, v in self.scenario.overrides.items())
-        return f"{self.scenario.name}{at}{given and f', {given}'}, seed {self.seed}; {SECONDS}"
-
-    def _table(self) -> pd.DataFrame:
-        return table({self._label: figures(self.summary)})
-
-    def _sparklines(self) -> dict[str, Sparkline]:
-        return sparklines({self._label: self.records})
-
-    @property
-    def _label(self) -> str:
-        return self.scenario.variant or self.scenario.name
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as plain data.

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.source import flow
-from cascadesim.shown import lower_bound, number, percent, percent_plus_minus, plus_minus
 from cascadesim.studies.aims import OPTIMIZED, TODAY
+from cascadesim.values.words import amount, in_words, listed, lower_bound, mean, with_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cascadesim.analysis.contrast import Contrast
     from cascadesim.analysis.intervals import Interval
     from cascadesim.studies.optimization import Optimization
@@ -24,7 +22,7 @@ def verdict(search: Optimization) -> str:
         return _none_feasible(search)
     if not search.proposals:
         missed = search.missed(TODAY)
-        but = f", though they miss {_listed(missed)} in fresh worlds" if missed else ""
+        but = f", though they miss {listed(missed)} in fresh worlds" if missed else ""
         return f"No better settings found: keep today's{but}."
     return _front(search) if len(search.aims.goals) > 1 else _best(search)
 
@@ -34,41 +32,41 @@ def _none_feasible(search: Optimization) -> str:
     if nearest.runs is None:
         return "The scenario refuses every one of these settings."
     if unknown := search.aims.unknown(nearest.runs):
-        text = f"requests unfinished at the end could still move the {_listed(unknown)}"
+        text = f"requests unfinished at the end could still move the {listed(unknown)}"
         return f"No settings can be judged: {text}; a longer drain tells more."
     if any(map(math.isnan, search.aims.costs(nearest.runs))):
         return "No settings can be judged: no request arrives between warm-up and horizon."
     metrics = {each.measure: each.metric for each in search.aims.constraints}
     values = [
-        f"{name} {value_text(metric, search.value(nearest, name))}"
+        f"{name} {with_unit(metric, amount(metric, search.value(nearest, name)))}"
         for name, metric in metrics.items()
     ]
     changed = search.changed(nearest)
     settings = [f"{path}={setting_text(value)}" for path, value in changed.items()]
     at = f" with {', '.join(settings)}" if settings else " with today's settings"
     return (
-        f"No settings keep {_listed([each.text for each in search.aims.constraints])}; the nearest "
-        f"come to {_listed(values)}{at}."
+        f"No settings keep {listed([each.text for each in search.aims.constraints])}; the nearest "
+        f"come to {listed(values)}{at}."
     )
 
 
 def _best(search: Optimization) -> str:
     (goal,) = search.aims.goals
     if missed := search.missed(OPTIMIZED):
-        return f"The optimized settings miss {_listed(missed)} in fresh worlds."
+        return f"The optimized settings miss {listed(missed)} in fresh worlds."
     difference = search.differences(goal.measure)[OPTIMIZED]
     missed = search.missed(TODAY)
     hidden = _hidden(search, difference)
     if hidden and not (missed and hidden == "today's"):
         text = f"requests unfinished at the end could still move {hidden} {goal.measure}"
         return f"The gain of the search cannot be confirmed: {text}; a longer drain tells more."
-    change, name = _change(search, goal.measure), _named(goal.measure)
+    change, name = _change(search, goal.measure), in_words(goal.measure)
     if missed:
         unseen = f"no difference of {name} is seen"
         if hidden:
             unseen = f"whether {name} differs is not known"
         them = "them" if len(missed) > 1 else "it"
-        both = f"Today's settings miss {_listed(missed)}, and the optimized ones keep {them}"
+        both = f"Today's settings miss {listed(missed)}, and the optimized ones keep {them}"
         return f"{both}: {change if difference.seen else unseen}{_but(search)}."
     if not difference.seen:
         return "The gain of the search did not hold in fresh worlds: no difference seen."
@@ -93,7 +91,7 @@ def _unbounded(search: Optimization) -> bool:
 def _but(search: Optimization) -> str:
     """Return what gets worse than today, whatever the goal is."""
     changes = [f"{_the(name)}{_change(search, name)}" for name in search.worse[OPTIMIZED]]
-    return f", but {_listed(changes)}" if changes else ""
+    return f", but {listed(changes)}" if changes else ""
 
 
 def _the(measure: str) -> str:
@@ -103,10 +101,10 @@ def _the(measure: str) -> str:
 def _change(search: Optimization, measure: str) -> str:
     today, now = (search.confirmed(label, measure).estimate for label in (TODAY, OPTIMIZED))
     first, then = (
-        lower_bound(value_text(measure, value), search.at_least(label, measure))
+        lower_bound(with_unit(measure, amount(measure, value)), search.at_least(label, measure))
         for label, value in ((TODAY, today), (OPTIMIZED, now))
     )
-    return f"{_named(measure)} {'falls' if now < today else 'rises'} from {first} to {then}"
+    return f"{in_words(measure)} {'falls' if now < today else 'rises'} from {first} to {then}"
 
 
 def _front(search: Optimization) -> str:
@@ -122,7 +120,7 @@ def _front(search: Optimization) -> str:
     }
     sentences = [f"{front}; {of_today[on_front[TODAY]]}.", *_untold(search), *_worse(search)]
     if others := [label for label in search.proposals if search.missed(label)]:
-        sentences.append(f"Constraints are missed by {_listed(others)}.")
+        sentences.append(f"Constraints are missed by {listed(others)}.")
     if search.left_out:
         sentences.append(f"{search.left_out} more of the search's front were not confirmed.")
     return " ".join(sentences)
@@ -135,11 +133,13 @@ def _untold(search: Optimization) -> list[str]:
     moving = {name: search.aims.lower_bounds(runs[name]) for name in untold}
     sentences = []
     if bounded := [label for label in untold if moving[label]]:
-        names = _listed([*dict.fromkeys(_named(each) for name in bounded for each in moving[name])])
-        text = f"Only lower bounds are known of the {names} of {_listed(bounded)}"
+        names = listed(
+            [*dict.fromkeys(in_words(each) for name in bounded for each in moving[name])]
+        )
+        text = f"Only lower bounds are known of the {names} of {listed(bounded)}"
         sentences.append(f"{text}: requests are unfinished at the end; a longer drain tells more.")
     if alike := [label for label in untold if not moving[label]]:
-        text = f"Whether {_listed(alike)} {'is' if len(alike) == 1 else 'are'} on it is not seen"
+        text = f"Whether {listed(alike)} {'is' if len(alike) == 1 else 'are'} on it is not seen"
         sentences.append(f"{text}; a larger --confirm tells more.")
     return sentences
 
@@ -150,16 +150,8 @@ def _worse(search: Optimization) -> list[str]:
     for label, measures in search.worse.items():
         for measure in measures:
             by_measure.setdefault(measure, []).append(label)
-    of = [f"{_the(name)}{_named(name)} of {_listed(who)}" for name, who in by_measure.items()]
+    of = [f"{_the(name)}{in_words(name)} of {listed(who)}" for name, who in by_measure.items()]
     return [f"Seen worse than today's: {'; '.join(of)}."] if of else []
-
-
-def _named(measure: str) -> str:
-    return measure.replace("_", " ")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
 
 
 def column(measure: str) -> str:
@@ -173,19 +165,12 @@ def heading(measure: str) -> str:
     """Return a measure with its unit, as people read it."""
     if measure == "goodput":
         return "goodput /s"
-    return measure.replace("_", " ") if measure in RATES else f"{measure} in seconds"
+    return in_words(measure) if measure in RATES else f"{measure} in seconds"
 
 
-def value_text(measure: str, value: float) -> str:
-    """Return a value of a measure with its unit."""
-    if measure in RATES:
-        return percent(value)
-    return f"{number(value)}{' replies/s' if measure == 'goodput' else ' s'}"
-
-
-def mean_text(measure: str, mean: Interval) -> str:
+def mean_text(measure: str, value: Interval) -> str:
     """Return the mean of a measure and half its interval."""
-    return percent_plus_minus(mean) if measure in RATES else plus_minus(mean)
+    return mean(measure, value)
 
 
 def setting_text(value: Any) -> str:

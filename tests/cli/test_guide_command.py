@@ -38,9 +38,7 @@ def test_on_a_terminal_it_is_set_in_80_columns_at_most(
     assert "Where did the time go?" in plain
     assert not re.search(r"\*\*|`|\]\(", plain)
     if columns >= 80:  # what a command printed is as it was
-        assert (
-            " before          60.272154  59.555 0.000   0.040     0.578   0.098    0.000" in lines
-        )
+        assert "before          60.272154  59.555 0.000   0.040     0.578   0.098    0.000" in lines
 
 
 def test_on_a_terminal_links_to_the_web_are_left(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

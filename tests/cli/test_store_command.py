@@ -29,7 +29,7 @@ def compare(tmp_path: Path) -> tuple[str | Path, ...]:
 
 def replications(out: str) -> list[tuple[str, int]]:
     """Return the replications of each version in the table."""
-    rows = re.findall(r"^ (\S+) +([\d,]+) +\d+\.\d\d $", out, re.MULTILINE)
+    rows = re.findall(r"^(\S+) +([\d,]+) +\d+\.\d\d$", out, re.MULTILINE)
     return [(version, int(number.replace(",", ""))) for version, number in rows]
 
 

@@ -14,7 +14,7 @@ from reports import CONSTANT, incident, report_of
 
 import cascadesim
 from cascadesim.plots.thin import same_requests
-from cascadesim.report import tables
+from cascadesim.report import chapters
 from cascadesim.report.marks import marked_values, scenario_text
 from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
 from cascadesim.studies.check import check
@@ -139,8 +139,9 @@ def test_requests_of_other_worlds_are_not_linked() -> None:
 
 
 def test_what_percentiles_are_made_of_adds_up() -> None:
-    made = tables.causes(report_of(CONSTANT))
-    assert len(made.rows) == 3 * len(tables.COMPOSED)
+    made = chapters.causes(report_of(CONSTANT))
+    assert made is not None
+    assert len(made.rows) == 3 * len(chapters.COMPOSED)
     for _, _, latency, *parts in made.rows:
         assert latency.sort == pytest.approx(sum(part.sort or 0 for part in parts))
 
@@ -148,7 +149,9 @@ def test_what_percentiles_are_made_of_adds_up() -> None:
 def test_the_worst_case_is_what_settings_allow() -> None:
     made = report_of(CONSTANT)
     # All work is constant, and nobody waits for a breaker that rejects.
-    assert [cell.text for cell in tables.worst_cases(made).total[1:]] == ["0.105", "0.055", "0.053"]
+    table = chapters.worst_cases(made)
+    assert table is not None
+    assert [cell.text for cell in table.total[1:]] == ["0.105", "0.055", "0.053"]
     assert made.bounds["both"].terms["log.work"] == pytest.approx(0.003)
     waiting = report_of(CONSTANT.replace("reject", "wait"), variants=["before"])
     expected = check(cascadesim.loads(CONSTANT.replace("reject", "wait")).at("before"))

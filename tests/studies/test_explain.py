@@ -292,7 +292,7 @@ def test_the_frame_has_the_columns_that_are_documented() -> None:
     assert len(rows) == len(found.frame) == len(found.changes)
     json.dumps(found.to_dict(), allow_nan=False)
     text = repr(found)
-    assert text.startswith("by hand, seed 1, request")
+    assert text.startswith("by hand, seed 1\nRequest ")
     assert "a.breaker.recovery_timeout 20s → 10s" in text
     assert found._repr_html_().count("<tr") > 1
 

@@ -1,22 +1,21 @@
 """What objects look like at a prompt and in a notebook."""
 
 import json
-import math
 import re
 from functools import cache
 from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
-import pandas as pd
 import pytest
 from conftest import ROOT
 
 import cascadesim
-from cascadesim.analysis.intervals import Interval
 from cascadesim.scenario.listing import listed, setting
-from cascadesim.shown import OVER_TIME, Shown, percent_plus_minus, plus_minus, table
-from cascadesim.sparkline import CHARACTERS, PARTS, sparklines
+from cascadesim.views.brief import OVER_TIME
+from cascadesim.views.notebook import WIDTH, brief
+from cascadesim.views.page import Table, plain
+from cascadesim.views.sparkline import CHARACTERS, PARTS, sparklines
 
 SCRIPT = "<script>"
 HERE = cascadesim.Execution(jobs=1)
@@ -75,94 +74,108 @@ class Tags(HTMLParser):
             self.rows[-1][-1] += data.strip()
 
 
+def cells(each: Any) -> list[list[str]]:
+    """Return the texts of the first table of what is shown, headings first."""
+    table = brief(each).blocks[0]
+    assert isinstance(table, Table)
+    headings = [column.heading for column in table.columns]
+    return [headings, *([cell.text for cell in row] for row in table.rows)]
+
+
+def column(each: Any, name: str) -> dict[str, str]:
+    """Return a column of that table, by the first cells of its rows."""
+    headings, *rows = cells(each)
+    return {row[0]: row[headings.index(name)] for row in rows}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_user_named_is_text_in_html(kind: str) -> None:
     parsed = Tags(shown()[kind]._repr_html_())
-    drawn = {"svg", "title", "path"} if OVER_TIME in repr(shown()[kind]) else {"details", "summary"}
-    assert parsed.tags == {"p", "table", "thead", "tbody", "tr", "th", "td"} | drawn
+    ours = {"p", "div", "table", "thead", "tbody", "tr", "th", "td"}
+    if OVER_TIME in repr(shown()[kind]):
+        assert parsed.tags == ours | {"svg", "title", "path", "span"}
+    else:
+        assert parsed.tags <= ours | {"details", "summary", "code", "wbr"}
     assert SCRIPT in parsed.text
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_and_html_show_the_same_table(kind: str) -> None:
     each = shown()[kind]
-    title, blank, *lines = repr(each).splitlines()
-    cells = each._table()
-    assert (title, blank) == (each._title(), "")
-    assert max(map(len, (title, *lines))) <= 100
+    lines = repr(each).splitlines()
+    title = plain(brief(each).title)
+    assert " ".join(lines).startswith(title)
+    assert max(map(len, lines)) <= WIDTH
     text = "\n".join(lines)
     parsed = Tags(each._repr_html_()).text
-    for cell in cells.to_numpy().ravel():
-        assert cell in text
-        assert cell in parsed
+    headings, *rows = cells(each)
+    assert all(word in text for heading in headings for word in heading.split())
+    for row in rows:
+        for cell in row:
+            assert cell in text
+            assert cell in parsed or set(cell) <= set(" ▁▂▃▄▅▆▇█")  # drawn there
 
 
 def test_a_result_shows_percentiles_goodput_errors_and_objectives() -> None:
     result = shown()["result"]
-    cells = result._table()[SCRIPT]
+    found = column(result, SCRIPT)
     summary = result.summary
-    assert cells["p99"] == f"{summary.percentiles['p99'].seconds:.3f}"
-    assert cells["goodput /s"] == f"{summary.goodput:.3f}"
-    assert cells["error rate"] == "0.00%"
-    assert (cells["p99 < 10s"], cells["p50 < 1ms"]) == ("met", "missed")
+    assert found["p99"] == f"{summary.percentiles['p99'].seconds:.3f}"
+    assert found["goodput /s"] == f"{summary.goodput:.3f}"
+    assert found["error rate"] == "0.00%"
+    assert (found["p99 < 10s"], found["p50 < 1ms"]) == ("met", "missed")
     assert f"variant {SCRIPT}, seed 1" in repr(result)
 
 
 def test_unfinished_requests_are_seen() -> None:
     late = load(drain="0s", variants={}, stages={"a": {"work": {"constant": "19s"}}})
-    assert cascadesim.run(late)._table()[f"{SCRIPT} & co"]["p99"].startswith("> ")
-    assert cascadesim.replay(late)._table()["scenario"]["max"].startswith("> ")
+    assert column(cascadesim.run(late), f"{SCRIPT} & co")["p99"].startswith("> ")
+    assert column(cascadesim.replay(late), "scenario")["max"].startswith("> ")
     comparison = cascadesim.compare(late, replications=2, execution=HERE)
-    assert comparison._table()["scenario"]["max"].startswith("> ")
+    assert column(comparison, "scenario")["max"].startswith("> ")
 
 
 def test_a_replay_shows_observed_and_simulated() -> None:
     replay = shown()["replay"]
-    first = replay._table().iloc[0]
-    assert first["as observed"] == "3.000"
+    headings, first, *_ = cells(replay)
+    at = dict(zip(headings, first, strict=True))
+    assert at["as observed"] == "3.000"
     for name in replay.results:
         seen = replay.observation(0)["variants"][name]
-        assert first[name] == f"{seen['simulated_s']:.3f}"
+        assert at[name] == f"{seen['simulated_s']:.3f}"
 
 
 def test_a_comparison_shows_means_and_half_intervals() -> None:
     comparison = shown()["replications"]
-    assert "means of 3 replications" in repr(comparison)
+    assert "3 replications from seed 1; means with half their 95 % interval" in repr(comparison)
     assert f"{OVER_TIME}, first replication" in repr(comparison)
-    cells = comparison._table()["base"]
+    base = column(comparison, "base")
     found = comparison.percentile("base", "p99")
-    assert cells["p99"] == f"{found.estimate:.3f} ± {(found.high - found.low) / 2:.3f}"
-    assert (cells["p99 < 10s"], cells["p50 < 1ms"]) == ("met in 3 of 3", "missed in 3 of 3")
+    assert base["p99"] == f"{found.estimate:.3f} ± {(found.high - found.low) / 2:.3f}"
+    assert (base["p99 < 10s"], base["p50 < 1ms"]) == ("met in 3 of 3", "missed in 3 of 3")
     assert "±" not in repr(shown()["comparison"])
 
 
 def test_a_scenario_shows_its_variants_and_overrides() -> None:
-    changes = shown()["scenario"]._table()["set to"]
-    assert changes.to_dict() == {("base", ""): "", (SCRIPT, f"{SCRIPT}.concurrency"): "2"}
-    changes = shown()["variant"]._table()["set to"]
-    assert changes.to_dict() == {
-        (SCRIPT, f"{SCRIPT}.concurrency"): "2",
-        ("with overrides", f"{SCRIPT}.concurrency"): "3",
-    }
-    plain = load(variants={})
-    assert repr(plain) == f"{SCRIPT} & co: a {SCRIPT}"
-    changed, everything = rows(plain), Tags(plain._repr_html_()).rows
-    assert changed == {}
-    assert [f"{SCRIPT}.work.exponential.mean", "100ms"] in everything
-
-
-def rows(scenario: cascadesim.Scenario) -> dict[str, list[str]]:
-    """Return the cells of what variants change, by dotted path."""
-    html, _, _ = scenario._repr_html_().partition("<details")
-    return {path: cells for path, *cells in Tags(html).rows}
-
-
-def test_html_has_what_each_variant_changes_side_by_side() -> None:
     path = f"{SCRIPT}.concurrency"
-    assert rows(shown()["scenario"]) == {"": ["as it stands", "base", SCRIPT], path: ["1", "", "2"]}
-    assert rows(shown()["variant"]) == {"": [SCRIPT, "with overrides"], path: ["2", "3"]}
+    assert cells(shown()["scenario"]) == [
+        ["variant", "setting", "as it stands", "set to"],
+        ["base", "", "", ""],
+        [SCRIPT, path, "1", "2"],
+    ]
+    assert cells(shown()["variant"]) == [
+        ["variant", "setting", "set to"],
+        [SCRIPT, path, "2"],
+        ["with overrides", path, "3"],
+    ]
     unset = load(variants={"a": {f"{SCRIPT}.queue_limit": 3}})
-    assert rows(unset)[f"{SCRIPT}.queue_limit"] == ["", "3"]
+    assert cells(unset)[1:] == [["a", f"{SCRIPT}.queue_limit", "", "3"]]
+    plain = load(variants={})
+    assert repr(plain).splitlines()[0] == f"{SCRIPT} & co: a {SCRIPT}"
+    assert "100ms" in repr(plain)  # as there are few settings
+    everything = Tags(plain._repr_html_()).rows
+    assert [f"{SCRIPT}.work.exponential.mean", "100ms"] in everything
+    assert everything[0] == ["setting", "as it stands"]  # and nothing that a variant changes
 
 
 @pytest.mark.parametrize("name", ["incident-60s", "incident-120s", "incident-179s"])
@@ -243,20 +256,7 @@ def test_without_requests_there_is_no_sparkline() -> None:
 
 
 def test_html_cuts_no_text_off_and_no_name_breaks_a_line() -> None:
-    class Long(Shown):
-        def _title(self) -> str:
-            return "two\nlines"
-
-        def _table(self) -> pd.DataFrame:
-            return table({"a": {"b\x1b": "x" * 200}})
-
-    assert "x" * 200 in Long()._repr_html_()
-    assert repr(Long()).splitlines()[0] == "two\\nlines"
-    assert "\x1b" not in repr(Long())
-
-
-def test_an_interval_that_is_not_known_is_not_shown() -> None:
-    assert plus_minus(Interval(1.0, math.nan, math.nan)) == "1.000"
-    assert plus_minus(Interval(math.nan, math.nan, math.nan)) == "-"
-    assert plus_minus(Interval(1.0, 0.5, 1.5), sign="+") == "+1.000 ± 0.500"
-    assert percent_plus_minus(Interval(0.02, 0.01, 0.03)) == "2.00% ± 1.00%"
+    long = load(name="two\nlines\x1b" + "x" * 200)
+    assert "x" * 200 in long._repr_html_()
+    assert repr(long).startswith("two\\nlines\\x1bx")
+    assert "\x1b" not in long._repr_html_()

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascadesim.explorer import DELAY, Latest
+from cascadesim.views.explorer import DELAY, Latest
 
 
 class Clock:

@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim.scenario.load import Scenario
 from cascadesim.scenario.source import flow
-from cascadesim.shown import OVER_TIME, lower_bound, number, percent, titled_html
 from cascadesim.studies.compare import Comparison, side_by_side
 from cascadesim.studies.positions import Positions, chosen, positions
 from cascadesim.studies.run import Result, run
 from cascadesim.values.errors import ScenarioError, cut, one_line, show
+from cascadesim.views.brief import in_columns
+from cascadesim.views.compare import difference, figures_of, title_of
+from cascadesim.views.facts import amount
+from cascadesim.views.html import page_html
+from cascadesim.views.page import Page, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cascadesim.scenario.vary import Vary
+    from cascadesim.views.page import Cell
 
 DELAY = 0.2  # seconds that the sliders rest before the scenario runs
 TODAY, NOW = "today", "now"
@@ -238,27 +243,17 @@ class Explorer:
 
 def _table(comparison: Comparison) -> str:
     """Return today's figures beside those of now, and their differences, as HTML."""
-    table, differences = comparison._table(), _differences(comparison)
-    table["difference"] = [differences.get(row, "") for row in table.index]
-    title = comparison.results[TODAY]._title()
-    drawn = {name: each.svg for name, each in comparison._sparklines().items()}
-    shown = titled_html(title, table, OVER_TIME, drawn)
+    columns = {**figures_of(comparison), "difference": _differences(comparison)}
+    shown = page_html(Page(title_of(comparison), blocks(in_columns(columns, comparison.results))))
     # By these classes notebooks set tables in their own style, also those in a widget.
     return f'<div class="jp-RenderedHTMLCommon rendered_html">{shown}</div>'
 
 
-def _differences(comparison: Comparison) -> dict[str, str]:
+def _differences(comparison: Comparison) -> dict[str, Cell]:
     today, now = (comparison.results[label].summary for label in (TODAY, NOW))
-    rows = {}
-    for name, difference in comparison.differences[NOW].items():
-        text = lower_bound(
-            number(difference.interval.estimate, "+"), now.percentiles[name].at_least
-        )
-        # Today's own lower bound makes the difference an upper one.
-        is_most = today.percentiles[name].at_least and text != "-"
-        rows[name] = f"< {text}" if is_most else text
-    rows["goodput /s"] = number(now.goodput - today.goodput, "+")
-    rows["error rate"] = percent(now.error_rate - today.error_rate, "+")
+    rows = {name: difference(each) for name, each in comparison.differences[NOW].items()}
+    rows["goodput /s"] = amount("goodput", now.goodput - today.goodput, "+")
+    rows["error rate"] = amount("error_rate", now.error_rate - today.error_rate, "+")
     return rows
 
 

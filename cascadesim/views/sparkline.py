@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.shown import lower_bound, number
 from cascadesim.values.outcome import Outcome
+from cascadesim.values.words import lower_bound, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,0 +1,112 @@
+"""How figures and names are written, everywhere: in tables, sentences, figures and messages.
+
+A latency has three decimals, a share is in percent with two, "-" stands where there is no value,
+"> 5.000" is a lower bound, and "5.000 ± 0.100" a mean with half its 95 % interval. What depends on
+the measure (a share, a latency, goodput) takes its name: "p99", "error_rate", "goodput".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNITS = "latencies in seconds, goodput in replies per second"
+SECONDS = "latencies in seconds"
+SEEN = {True: "seen", False: "not seen", None: "not known"}  # whether a difference is
+
+
+class Estimate(Protocol):
+    """A mean over replications, and half its interval (NaN for a single replication)."""
+
+    @property
+    def estimate(self) -> float:
+        """The mean."""
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of its interval."""
+
+
+class Bounded(Protocol):
+    """Seconds, and whether unfinished requests could make them more."""
+
+    @property
+    def seconds(self) -> float:
+        """The seconds."""
+
+    @property
+    def at_least(self) -> bool:
+        """Whether they are a lower bound."""
+
+
+def number(value: float, sign: str = "") -> str:
+    """Return a number such as seconds with three decimals, "-" where there is none."""
+    return "-" if math.isnan(value) else f"{round(value, 3) + 0.0:{sign}.3f}"  # no "-0.000"
+
+
+def percent(value: float | None, sign: str = "") -> str:
+    """Return a share in percent, "-" where there is none."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{round(value, 4) + 0.0:{sign}.2%}"
+
+
+def lower_bound(text: str, at_least: bool) -> str:
+    """Return the text of a value, after ">" where it is a lower bound."""
+    return f"> {text}" if at_least and text != "-" else text
+
+
+def seconds_text(value: Bounded) -> str:
+    """Return seconds, after ">" where they are a lower bound."""
+    return lower_bound(number(value.seconds), value.at_least)
+
+
+def is_share(measure: str) -> bool:
+    """Return whether a measure is a share of requests, such as the error rate."""
+    return measure.endswith("_rate")
+
+
+def amount(measure: str, value: float, sign: str = "") -> str:
+    """Return a value of a measure without its unit."""
+    return percent(value, sign) if is_share(measure) else number(value, sign)
+
+
+def with_unit(measure: str, text: str) -> str:
+    """Return the text of a value of a measure with its unit."""
+    if text == "-" or is_share(measure):
+        return text
+    return f"{text} replies/s" if measure == "goodput" else f"{text} s"
+
+
+def mean(measure: str, value: Estimate, sign: str = "") -> str:
+    """Return the mean of a measure, and half its interval where there is one."""
+    text, half = amount(measure, value.estimate, sign), value.half_width
+    return text if math.isnan(half) else f"{text} ± {amount(measure, half)}"
+
+
+def heading(measure: str) -> str:
+    """Return a measure as the heading of a column."""
+    return "goodput /s" if measure == "goodput" else in_words(measure)
+
+
+def in_words(name: str) -> str:
+    """Return a name such as "timed_out" in words."""
+    return name.replace("_", " ")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence: "a, b and c"."""
+    return ", ".join(names[:-1]) + " and " * (len(names) > 1) + "".join(names[-1:])
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things, such as "1 objective" or "2 objectives"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def met(is_met: bool) -> str:
+    """Return whether an objective is met."""
+    return "met" if is_met else "missed"

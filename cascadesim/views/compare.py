@@ -1,0 +1,189 @@
+"""The page of a comparison: variants side by side, over one replication or several."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.studies.replications import SAME
+from cascadesim.values import words
+from cascadesim.views import facts, measures
+from cascadesim.views.brief import OVER_TIME, figures, in_columns
+from cascadesim.views.page import Cell, Note, Page, blocks, listing, name, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.analysis.contrast import Contrast
+    from cascadesim.studies.compare import Comparison
+    from cascadesim.views.page import Block, Listing, Table
+
+_PAIRED = (
+    "Differences are taken replication by replication, in the same worlds. “Not seen” means that "
+    "chance could explain the difference (paired t test at 5 %, corrected for the number of "
+    "variants after Holm)."
+)
+
+
+def page(comparison: Comparison) -> Page:
+    """Return percentiles, their differences and causes, outcomes and objectives."""
+    first = " in the first replication" if comparison.count > 1 else ""
+    counts = {label: each.records.connections for label, each in comparison.results.items()}
+    return Page(
+        _title(comparison),
+        blocks(
+            _precision(comparison),
+            _unmeasured(comparison),
+            percentiles(comparison),
+            measures.definition(comparison.results),
+            differences(comparison),
+            changes(comparison),
+            _pairs(comparison),
+            outcomes(comparison),
+            objectives(comparison),
+            measures.connections(counts, f"Connections{first}"),
+        ),
+    )
+
+
+def brief(comparison: Comparison) -> Page:
+    """Return the figures of each variant in a column."""
+    over_time = OVER_TIME if comparison.count == 1 else f"{OVER_TIME}, first replication"
+    columns = figures_of(comparison)
+    return Page(title_of(comparison), blocks(in_columns(columns, comparison.results, over_time)))
+
+
+def figures_of(comparison: Comparison) -> dict[str, dict[str, Cell]]:
+    """Return the figures of each variant; see `figures`."""
+    count = comparison.count
+    return {
+        label: figures(row, comparison.objectives(label), count)
+        for (label,), row in _rows(comparison).items()
+    }
+
+
+def title_of(comparison: Comparison) -> str:
+    """Return what was compared, and in what figures are given."""
+    return f"{_title(comparison)}; {words.SECONDS}"
+
+
+def _title(comparison: Comparison) -> str:
+    result = comparison.results[comparison.first]
+    names = dict.fromkeys(each.scenario.name for each in comparison.results.values())
+    of = f"{', '.join(names)}: {words.counted(comparison.count, 'replication')}"
+    means = f"; {facts.INTERVALS}" if comparison.count > 1 else ""
+    return f"{of} from seed {result.seed}{means}"
+
+
+def percentiles(comparison: Comparison) -> Table | None:
+    """Return the percentiles of each variant."""
+    return measures.percentiles(_rows(comparison))
+
+
+def _rows(comparison: Comparison) -> dict[tuple[str, ...], dict[str, Cell]]:
+    return {(label,): measures.of_comparison(comparison, label) for label in comparison.results}
+
+
+def differences(comparison: Comparison) -> Iterator[Block | None]:
+    """Yield the differences of percentiles from the first variant, and what “seen” means."""
+    rows = [
+        (name(label), *(difference(own[p]) for p in PERCENTILES))
+        for label, own in comparison.differences.items()
+    ]
+    title = f"Difference from {comparison.first} in seconds"
+    yield table(title, ("variant", *PERCENTILES), rows)
+    if rows and comparison.count > 1:
+        yield Note(_PAIRED)
+
+
+def difference(found: Contrast) -> Cell:
+    """Return how a measure changed, and whether that is seen where there are replications."""
+    change, half = found.interval.estimate, found.interval.half_width
+    if not found.bound and abs(change) < SAME and (math.isnan(half) or half < SAME):
+        return Cell("no change", 0.0, "faint")
+    cell = facts.difference(found.measure, found.interval, found.bound)
+    if found.seen or math.isnan(half):
+        return cell
+    return Cell(cell.text, cell.sort, "faint", below=(words.SEEN[found.seen],))
+
+
+def changes(comparison: Comparison) -> Listing | None:
+    """Return by what each variant changed the headline of the first; those that agree share one."""
+    agreeing: dict[str, list[str]] = {}
+    for label in comparison.results:
+        made = None if label == comparison.first else comparison.decomposition(label)
+        if made is not None:
+            agreeing.setdefault(made.sentence, []).append(label)
+    items = ((name(", ".join(who)), f": {sentence}.") for sentence, who in agreeing.items())
+    means = " (means over replications)" if comparison.count > 1 else ""
+    return listing(f"What changed from {comparison.first}, by cause{means}:", items)
+
+
+def outcomes(comparison: Comparison) -> Iterator[Table | None]:
+    """Yield how requests ended; and those of each class, in the first replication."""
+    yield measures.ended(_rows(comparison))
+    classes = measures.of_classes(comparison.results)
+    first = ", first replication" if comparison.count > 1 else ""
+    yield measures.percentiles(classes, measures.CLASS, first)
+    yield measures.ended(classes, measures.CLASS, first)
+
+
+def objectives(comparison: Comparison) -> Iterator[Block | None]:
+    """Yield the objectives of each variant, and what is to blame where they are missed."""
+    judged = {label: comparison.objectives(label) for label in comparison.results}
+    yield from measures.objectives(judged, comparison.count)
+    for label, own in judged.items():
+        rates = {measure: each.estimate for measure, each in comparison.measures(label).items()}
+        yield measures.meets(label, own, rates)
+
+
+def _pairs(comparison: Comparison) -> Listing | None:
+    """Return how many requests got better and worse than in the first variant."""
+    found = ((label, comparison.pairs(label)) for label in comparison.results)
+    items = (
+        (name(label), f": {pairs[0]} requests got better and {pairs[1]} worse.")
+        for label, pairs in found
+        if pairs is not None and label != comparison.first
+    )
+    return listing(f"Requests beside the same ones in {comparison.first}:", items)
+
+
+def _precision(comparison: Comparison) -> Note | None:
+    if comparison.precision is None:
+        return None
+    asked = f"{comparison.precision.measure}={comparison.precision.share:g}"
+    if comparison.count == 1:
+        text = "is not known to be reached: one replication has no interval"
+        return Note(f"The precision {asked} {text}; allow --replications 2 or more.")
+    reached = {label: comparison.reached(label) for label in comparison.results}
+    enough = all(half <= comparison.precision.share for half in reached.values())
+    shares = ", ".join(
+        f"{label} {'not known' if math.isinf(half) else words.percent(half)}"
+        for label, half in reached.items()
+    )
+    moving = [
+        label
+        for label in comparison.results
+        if comparison.at_least(label, comparison.precision.measure)
+    ]
+    text = "requests unfinished at the end could move it; a longer drain tells more"
+    why = f" ({', '.join(moving)}: {text})" if moving else ""
+    verdict = "is reached" if enough else "is not reached"
+    return Note(f"The precision {asked} {verdict}; half the interval is: {shares}{why}.")
+
+
+def _unmeasured(comparison: Comparison) -> Iterator[Note]:
+    """Yield where there are no means, as replications measure no request."""
+    if comparison.count == 1:
+        return
+    without: dict[str, list[str]] = {}
+    for label, replications in comparison.replications.items():
+        empty = sum(not each.requests for each in replications)
+        if empty:
+            every = empty == comparison.count
+            of = "no replication has a" if every else "some replications have no"
+            without.setdefault(of, []).append(label)
+    for of, labels in without.items():
+        text = f"{of} request between warm-up and horizon, so there is no mean latency"
+        yield Note(f"{', '.join(labels)}: {text}; a longer horizon has more.")

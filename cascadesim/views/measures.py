@@ -1,0 +1,241 @@
+"""Tables of what variants came to, each row a variant: of one run, or means over replications.
+
+A row is a mapping of cells by measure, as `of_summary` and `of_comparison` give it. Rows are by
+their heads: the variant, or the variant and a class of requests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES, too_few
+from cascadesim.scenario.objectives import RATES
+from cascadesim.values import words
+from cascadesim.values.outcome import Outcome
+from cascadesim.values.units import duration_text
+from cascadesim.views import facts
+from cascadesim.views.page import Cell, Column, Note, left, name, setting, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from cascadesim.analysis.composition import Composition
+    from cascadesim.analysis.judged import Judged
+    from cascadesim.analysis.summary import Summary
+    from cascadesim.records import ConnectionCounts
+    from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.run import Result
+    from cascadesim.views.page import Block, Table
+
+    Row = Mapping[str, Cell]
+    Rows = Mapping[tuple[str, ...], Row]
+
+VARIANT = ("variant",)
+CLASS = ("variant", "class")
+_ENDED: dict[str, Callable[[ConnectionCounts], dict[str, int]]] = {
+    "lost by": lambda own: own.lost,
+    "handshake failed by": lambda own: own.failed,
+}
+_OUTCOMES = tuple(each.word for each in Outcome)
+_BLAMED = "To blame: a share of the time of requests that took longer, or of those that went wrong"
+
+
+def of_summary(summary: Summary) -> dict[str, Cell]:
+    """Return the measures of one run; of outcomes, how many requests ended so."""
+    cells = {name: facts.percentile(value) for name, value in summary.percentiles.items()}
+    cells["requests"] = Cell(str(summary.requests), summary.requests)
+    cells |= {word: Cell(str(n), n) for word, n in summary.outcomes.items()}
+    cells["goodput"] = facts.amount("goodput", summary.goodput)
+    unfinished = summary.rates["unfinished_rate"] > 0
+    for rate in RATES:
+        moves = unfinished and rate != "unfinished_rate"
+        cells[rate] = facts.amount(rate, summary.rates[rate], at_least=moves)
+    if summary.limit is not None:
+        cells[f"under {summary.limit:g} s"] = facts.amount("under_rate", summary.under)
+    return cells
+
+
+def of_comparison(comparison: Comparison, label: str) -> dict[str, Cell]:
+    """Return the measures of a variant, of outcomes the shares of requests that ended so.
+
+    Of a single replication they are those of its run.
+    """
+    if comparison.count == 1:
+        return of_summary(comparison.results[label].summary)
+    cells = {
+        name: facts.mean(name, value, comparison.at_least(label, name))
+        for name, value in comparison.measures(label).items()
+    }
+    return cells | {word: cells[f"{word}_rate"] for word in _OUTCOMES}
+
+
+def of_results(results: Mapping[str, Result]) -> dict[tuple[str, ...], dict[str, Cell]]:
+    """Return a row for each run."""
+    return {(label,): of_summary(result.summary) for label, result in results.items()}
+
+
+def of_classes(results: Mapping[str, Result]) -> dict[tuple[str, ...], dict[str, Cell]]:
+    """Return a row for each class of requests of each run, none where there are no classes."""
+    return {
+        (label, each): of_summary(summary)
+        for label, result in results.items()
+        for each, summary in result.summary.classes.items()
+    }
+
+
+def of_runs(results: Mapping[str, Result]) -> Iterator[Block | None]:
+    """Yield all tables of runs of variants, of one replication."""
+    rows, classes = of_results(results), of_classes(results)
+    yield percentiles(rows)
+    yield from definition(results)
+    yield percentiles(classes, CLASS)
+    yield ended(rows)
+    yield ended(classes, CLASS)
+    judged = {label: result.summary.verdicts for label, result in results.items()}
+    yield from objectives(judged)
+    for label, result in results.items():
+        yield meets(label, judged[label], result.summary.rates)
+    yield connections({label: result.records.connections for label, result in results.items()})
+
+
+def percentiles(rows: Rows, heads: Sequence[str] = VARIANT, note: str = "") -> Table | None:
+    """Return the latency percentiles of each row."""
+    cells = ((*map(name, head), *(row[p] for p in PERCENTILES)) for head, row in rows.items())
+    title = f"Latency percentiles in seconds{_of(heads)}{note}"
+    return table(title, (*_heads(heads), *PERCENTILES), cells)
+
+
+def ended(rows: Rows, heads: Sequence[str] = VARIANT, note: str = "") -> Table | None:
+    """Return how the requests of each row ended, and goodput."""
+    used = [word for word in _OUTCOMES if word == "ok" or _any(rows, word)]
+    under = dict.fromkeys(key for row in rows.values() for key in row if key.startswith("under "))
+    counts = ["requests"] if all("requests" in row for row in rows.values()) else []
+    measures = [*counts, *used, "error_rate", *under, "goodput"]
+    cells = (
+        (*map(name, head), *(row.get(measure, Cell("-")) for measure in measures))
+        for head, row in rows.items()
+    )
+    columns = [*_heads(heads), *map(Column, map(words.heading, measures))]
+    return table(f"How requests ended{_of(heads)}{note}", columns, cells)
+
+
+def _heads(heads: Sequence[str]) -> list[Column]:
+    return [left(each) for each in heads]
+
+
+def _of(heads: Sequence[str]) -> str:
+    return ", by class" if heads == CLASS else ""
+
+
+def _any(rows: Rows, measure: str) -> bool:
+    return any((row[measure].sort or 0) > 0 for row in rows.values())
+
+
+def definition(results: Mapping[str, Result]) -> Iterator[Note]:
+    """Yield what percentiles are of, and a warning where the warm-up is a guess."""
+    first = next(iter(results.values()))
+    warmup = duration_text(first.summary.warmup)
+    yield Note(f"Percentiles are {DEFINITION}; warm-up {warmup}.")
+    if any(result.scenario.too_short for result in results.values()):
+        yield facts.GUESS
+    requests = first.summary.requests
+    if not requests:
+        yield Note("no request arrives between warm-up and horizon.", "warning")
+    few = too_few(requests, PERCENTILES)
+    if requests and few and not first.scenario.model.has_planned_faults:
+        yield facts.too_few(few, f"of {requests} measured requests")
+
+
+def objectives(
+    judged: Mapping[str, Sequence[Judged]], replications: int = 1
+) -> Iterator[Table | None]:
+    """Yield the objectives of each variant, and what is to blame where they are missed."""
+    each = [(label, one) for label, found in judged.items() for one in found]
+    many = replications > 1
+    met = [(facts.met_in(one, replications),) if many else () for _, one in each]
+    yield table(
+        "Objectives (latencies in seconds)",
+        ("variant", left("objective"), "value", left("met?"), *["met in"] * many),
+        (
+            (name(label), facts.objective(one), facts.judged_value(one), facts.met(one.met), *often)
+            for (label, one), often in zip(each, met, strict=True)
+        ),
+    )
+    yield table(
+        _BLAMED,
+        ("variant", left("objective"), "share", *["blamed in"] * many, left("setting")),
+        (
+            (
+                name(label),
+                facts.objective(one),
+                facts.share(one.blame.share),
+                *[facts.blamed_in(one, replications)] * many,
+                setting(one.blame.setting),
+            )
+            for label, one in each
+            if one.blame is not None
+        ),
+    )
+
+
+def meets(label: str, judged: Sequence[Judged], rates: Mapping[str, float]) -> Note | None:
+    """Return that a variant meets every objective, and at what cost; None where it does not."""
+    if not judged or not all(each.met for each in judged):
+        return None
+    shares = {word: rates[f"{word}_rate"] for word in ("degraded", "rejected")}
+    costs = [f"{words.percent(share)} {word}" for word, share in shares.items() if share]
+    cost = f"at the cost of {words.listed(costs)} replies" if costs else "with no reply degraded"
+    return Note((name(label), f" meets every objective, {cost}."))
+
+
+def connections(
+    counts: Mapping[str, ConnectionCounts | None], title: str = "Connections"
+) -> Table | None:
+    """Return how often connections were opened, closed and lost, and handshakes failed, by what.
+
+    A column is of one run. None where no run has connections.
+    """
+    having = [each for each in counts.values() if each is not None]
+    if not having:
+        return None
+    rows = [
+        [Cell("opened"), *_numbers(counts, lambda own: own.opened)],
+        [Cell("closed by the client"), *_numbers(counts, lambda own: own.closed)],
+    ]
+    for what, of in _ENDED.items():
+        for path in dict.fromkeys(path for own in having for path in of(own)):
+            numbers = _numbers(counts, lambda own: of(own).get(path, 0))  # noqa: B023 - at once
+            rows.append([Cell(what, kind="name", below=(path,)), *numbers])
+    return table(title, ["connections", *counts], rows)
+
+
+def _numbers(
+    counts: Mapping[str, ConnectionCounts | None], of: Callable[[ConnectionCounts], int]
+) -> list[Cell]:
+    numbers = [None if own is None else of(own) for own in counts.values()]
+    return [Cell("-") if each is None else Cell(str(each), each) for each in numbers]
+
+
+def causes(
+    compositions: Mapping[str, Mapping[str, Composition]], names: Iterable[str] = PERCENTILES
+) -> Table | None:
+    """Return what percentiles are made of, by cause, of compositions by variant and percentile."""
+    made = [
+        (label, each, own[each])
+        for each in names
+        for label, own in compositions.items()
+        if own[each].seconds
+    ]
+    used = facts.used_causes(own.by_cause for *_, own in made)
+    rows = (
+        (
+            name(label),
+            Cell(each, float(PERCENTILES.index(each))),
+            facts.latency(own.total),
+            *(facts.part(own.by_cause[cause], own.total) for cause in used),
+        )
+        for label, each, own in made
+    )
+    columns = [left("variant"), left("percentile"), Column("latency")]
+    columns += [Column(words.in_words(cause)) for cause in used]
+    return table("What percentiles are made of, in seconds", columns, rows)

@@ -136,3 +136,18 @@ def ended(records: Records, outcomes: Collection[Outcome]) -> dict[str, float]:
     chosen = records.measured & np.isin(records.outcome, list(outcomes)) & (records.ended_by >= 0)
     counts = np.bincount(records.ended_by[chosen], minlength=len(records.ends))
     return {end: int(count) / n for end, count in zip(records.ends, counts, strict=True) if count}
+
+
+def apportioned(seconds: dict[str, float], total: int) -> dict[str, int]:
+    """Return amounts in milliseconds, up or down, so that they add up to a total in milliseconds.
+
+    Those are rounded the other way that are closest to it.
+    """
+    exact = {name: 1000 * value for name, value in seconds.items()}
+    rounded = {name: round(value) for name, value in exact.items()}
+    missing = total - sum(rounded.values())
+    step = 1 if missing > 0 else -1
+    nearest = sorted(exact, key=lambda name: step * (rounded[name] - exact[name]))
+    for name in nearest[: abs(missing)]:
+        rounded[name] += step
+    return rounded

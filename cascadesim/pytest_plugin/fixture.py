@@ -14,7 +14,6 @@ import pytest
 from cascadesim import MOST_SEED
 from cascadesim.pytest_plugin import NOTE
 from cascadesim.pytest_plugin.loading import from_root, load_near
-from cascadesim.pytest_plugin.messages import drifted, missed, outdated, worsened, written
 from cascadesim.scenario.load import Scenario
 from cascadesim.studies.baseline import (
     baseline_of,
@@ -32,13 +31,19 @@ from cascadesim.studies.thresholds import (
     parse_tolerance,
 )
 from cascadesim.values.errors import ScenarioError, show, suggest
+from cascadesim.views import baseline, missed, no_worse
+from cascadesim.views.terminal import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cascadesim.views.page import Page
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# pytest puts up to 12 characters before a line of a failure, which leaves so many of 80.
+_WIDTH = 68
 _SIMULATIONS = pytest.StashKey[Simulations]()
 _MARKED = ["replications", "seed"]  # what the mark may say
 
@@ -118,7 +123,8 @@ class Cascade:
             raise ScenarioError(message, result.given.document.source)
         judged = [result.judge(each) for each in chosen]
         if not all(each.met for each in judged):
-            raise AssertionError(missed(result, [each for each in judged if not each.met]))
+            missing = [each for each in judged if not each.met]
+            raise _failure(missed.page(result, missing))
 
     @_short
     def no_worse(
@@ -144,7 +150,7 @@ class Cascade:
         pair = side_by_side(self._taken(before, scenario), self._taken(after, scenario))
         found = change(*pair, on, by)
         if found.worse:
-            raise AssertionError(worsened(*pair, found, by))
+            raise _failure(no_worse.page(*pair, found, by))
 
     @_short
     def baseline(
@@ -173,7 +179,7 @@ class Cascade:
         result = result.enough()
         if self._config.getoption("cascade_update"):
             write_baseline(path, baseline_of(result, self._test))
-            self._note(written(result, shown, by_interval=allowed is None))
+            self._note(baseline.written(result, shown, by_interval=allowed is None))
             return
         if not path.is_file():
             raise AssertionError(
@@ -184,9 +190,9 @@ class Cascade:
         check_same(stored, result, shown)
         found = drift(stored, result, allowed)
         if found.failing:
-            raise AssertionError(drifted(found, shown))
+            raise _failure(baseline.page(found, shown))
         if found.outdated:
-            self._note(outdated(found, shown))
+            self._note(baseline.outdated(found, shown))
 
     def _taken(self, given: str | LazyRuns, scenario: str | Path | Scenario | None) -> LazyRuns:
         if isinstance(given, LazyRuns):
@@ -247,6 +253,10 @@ class Cascade:
 
     def _note(self, text: str) -> None:
         self._node.user_properties.append((NOTE, text))
+
+
+def _failure(page: Page) -> AssertionError:
+    return AssertionError(text(page, _WIDTH))
 
 
 def _expect(value: Any, kind: Any, name: str, right: str, call: str = "run") -> None:

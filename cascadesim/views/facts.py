@@ -9,7 +9,7 @@ from cascadesim.analysis.percentiles import FEW
 from cascadesim.plan.causes import CAUSES
 from cascadesim.values import words
 from cascadesim.values.units import duration_text
-from cascadesim.views.page import Cell, Note, name, setting
+from cascadesim.views.page import Cell, Note, listing, name, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cascadesim.analysis.judged import Judged
     from cascadesim.analysis.percentiles import Percentile
     from cascadesim.scenario.load import Scenario
+    from cascadesim.views.page import Listing
 
 INTERVALS = "means with half their 95 % interval (Student t)"
 GUESS = Note(
@@ -25,6 +26,38 @@ GUESS = Note(
     "warning",
 )
 _MINOR = 0.005  # the share of a latency below which a part of it is faint
+
+
+_LEAST = 0.0005  # seconds, what rounds to nothing
+_LONGEST = 56  # characters of a title, which may go on after the path of a test
+_FEW = 3  # settings that are named
+
+
+def shows(seconds: float) -> bool:
+    """Return whether there is anything left of seconds when they are rounded."""
+    return seconds >= _LEAST
+
+
+def heading(measure: str) -> str:
+    """Return a measure as the heading of a column, a latency with its unit."""
+    unit = "" if measure == "goodput" or words.is_share(measure) else " in seconds"
+    return f"{words.heading(measure)}{unit}"
+
+
+def in_short(names: Sequence[str], what: str, verdict: str) -> str:
+    """Return names and a verdict, or how many there are where they are too long."""
+    title = f"{words.listed(names)} {verdict}"
+    return title if len(title) <= _LONGEST else f"{words.counted(len(names), what)} {verdict}"
+
+
+def largest(title: str, seconds: Mapping[str, float], sign: str = "") -> Listing | None:
+    """Return the settings with the most seconds, more than a twentieth of those of the first."""
+    most = sorted(seconds.items(), key=lambda each: -each[1])[:_FEW]
+    least = max(most[0][1] / 20, _LEAST) if most else 0.0
+    return listing(
+        title,
+        ((f"{words.number(by, sign)} s ", setting(path)) for path, by in most if by > least),
+    )
 
 
 def known(value: float) -> float:

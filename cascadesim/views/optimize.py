@@ -131,7 +131,7 @@ def _values(search: Optimization) -> dict[str, dict[str, Cell]]:
 def _goal(search: Optimization) -> Table | None:
     """Return the goal's measure, today and optimized, and their difference."""
     (measure,) = search.measures
-    title = f"{_heading(measure)}, {_worlds(search)}"
+    title = f"{facts.heading(measure)}, {_worlds(search)}"
     today = (Cell(TODAY), _mean(search, TODAY, measure))
     if not search.proposals:
         return table(title, ("variant", "mean"), [today])
@@ -154,7 +154,7 @@ def _front(search: Optimization) -> Table | None:
         )
         for label in search.labels
     )
-    goals = map(Column, map(_heading, search.measures))
+    goals = map(Column, map(facts.heading, search.measures))
     columns = (left("variant"), *goals, left("on the front"), left("objectives missed"))
     return table(f"Means, {_worlds(search)}", columns, rows)
 
@@ -203,7 +203,7 @@ def _figures(search: Optimization, label: str) -> Mapping[str, Cell]:
     missed = search.missed(label)
     return {
         **_values(search)[label],
-        **{_heading(measure): _mean(search, label, measure) for measure in search.shown},
+        **{facts.heading(measure): _mean(search, label, measure) for measure in search.shown},
         **{one.text: facts.met(one.text not in missed) for one in search.aims.constraints},
     }
 
@@ -216,8 +216,3 @@ def _worlds(search: Optimization) -> str:
     assert search.confirmation is not None
     runs = words.counted(search.confirmation.count, "replication")
     return f"{runs} in fresh worlds from seed {fresh_seed(search.seed)}, with 95 % intervals"
-
-
-def _heading(measure: str) -> str:
-    unit = "" if measure == "goodput" or words.is_share(measure) else " in seconds"
-    return f"{words.heading(measure)}{unit}"

@@ -48,7 +48,7 @@ def test_a_baseline_is_written_when_asked_kept_and_compared(pytester: pytest.Pyt
     agrees(
         lines[6:],
         """
-        baseline now allowed
+        percentile baseline now allowed
         p50 # # # worse
         p90 # # # worse
         p95 # # # worse
@@ -56,11 +56,13 @@ def test_a_baseline_is_written_when_asked_kept_and_compared(pytester: pytest.Pyt
         p99.9 # # # worse
         max # # # worse
 
-        change by cause, in s p50 p90 p95 p99 p99.9 max
+        change by cause, in seconds
+        cause p50 p90 p95 p99 p99.9 max
         queue wait # # # # # #
         service work # # # # # #
+
         queue wait in p99 now:
-        # s a.concurrency
+        - # s a.concurrency
         """,
     )
     fill(pytester, stages={"a": quick}, variants={})

@@ -40,14 +40,18 @@ def test_a_missed_objective_says_what_is_to_blame_and_what_it_is_made_of(
         queue, rejecting
         3 replications from seed 1
 
-        p99 is # s ± # s, met in 0 of 3 replications
-        To blame: a.deadline.timeout, for #% of the time of requests that
-        took longer.
-        p99 is made of seconds
+        p99 is # ± # s
+        - It is met in 0 of 3 replications.
+        - To blame: a.deadline.timeout, for #% of the time of requests
+        that took longer.
+
+        p99 is made of
+        cause seconds
         service work #
 
-        goodput is #/s ± #/s, met in 0 of 3 replications
-        To blame: a.queue_limit, for 100% of the requests that went wrong.
+        goodput is # ± # replies/s
+        - It is met in 0 of 3 replications.
+        - To blame: a.queue_limit, for 100% of the requests that went wrong.
         """,
     )
     assert "cascadesim/" not in result.stdout.str().partition("short test summary")[0]
@@ -59,7 +63,7 @@ def test_many_missed_objectives_are_counted(pytester: pytest.Pytester) -> None:
     )
     lines = said(run(fill(pytester, body)))
     assert lines[0] == "5 objectives are missed"
-    made = [line.split()[0] for line in lines if " is made of " in line]
+    made = [line.split()[0] for line in lines if line.endswith(" is made of")]
     assert made == ["p50", "p90", "p99", "mean", "max"]
 
 
@@ -81,18 +85,21 @@ def test_a_worse_variant_says_which_cause_grew(pytester: pytest.Pytester) -> Non
         p99 is worse in slow than in before
         queue, 8 replications from seed 1, in pairs
 
-        mean ± half its 95% interval
-        before # s ± # s
-        slow # s ± # s
-        difference # s ± # s
-        allowed (by 2%) # s
+        p99 in seconds, means with half their 95 % interval (Student t)
+        mean
+        before # ± #
+        slow # ± #
+        difference # ± #
+        allowed (by 2%) #
 
-        p99 by cause, in s before slow change
+        p99 by cause, in seconds
+        cause before slow change
         queue wait # # #
         service work # # #
+
         by setting:
-        # s a.concurrency
-        # s a.deadline.timeout
+        - # s a.concurrency
+        - # s a.deadline.timeout
         """,
     )
 
@@ -108,7 +115,7 @@ cascade.no_worse(cascade.run(Q, "before"), cascade.run(Q, "before", slower), on=
         "a.work={exponential: {mean: 70ms}}",
         "queue, before, 8 replications from seed 1, in pairs",
     ]
-    assert "p90 by cause, in s without with change" in (" ".join(each.split()) for each in lines)
+    assert "cause without with change" in (" ".join(line.split()) for line in lines)
 
 
 def test_a_worse_rate_says_what_ended_the_requests(pytester: pytest.Pytester) -> None:
@@ -119,7 +126,8 @@ def test_a_worse_rate_says_what_ended_the_requests(pytester: pytest.Pytester) ->
         error_rate is worse in rejecting than in before
         queue, 8 replications from seed 1, in pairs
 
-        mean ± half its 95% interval
+        error rate, means with half their 95 % interval (Student t)
+        mean
         before #% ± #%
         rejecting #% ± #%
         difference #% ± #%
@@ -224,13 +232,13 @@ def test_no_drain_is_named_where_unfinished_requests_hide_the_answer(
     # What is worse for certain is so, though it could be worse still.
     body = "cascade.no_worse('quick', 'slow', scenario=Q)"
     agrees(
-        said(run(fill(pytester, body, variants=variants, **more)))[3:8],
+        said(run(fill(pytester, body, variants=variants, **more)))[4:10],
         """
-        mean ± half its 95% interval
-        quick > # s ± # s
-        slow > # s ± # s
-        difference > # s ± # s
-        allowed (by 0%) # s
+        mean
+        quick > # ± #
+        slow > # ± #
+        difference > # ± #
+        allowed (by 0%) #
         """,
     )
 

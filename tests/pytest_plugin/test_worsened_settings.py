@@ -1,6 +1,7 @@
 """Our own regression suite fails where a setting of the list is made worse, and says what grew."""
 
 import itertools
+import re
 import shutil
 
 import plugin_suite  # noqa: F401 - pytester forgets what is imported inside, and some load only once
@@ -8,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 from cascadesim.plan.causes import CAUSES
+from cascadesim.values.words import in_words
 
 pytest_plugins = ("pytester",)
 
@@ -84,16 +86,12 @@ def test_a_worse_setting_fails(
     text = [line[1:].strip() for line in result.outlines if line.startswith("E ")]
     (row,) = [line.split() for line in text if line.startswith(f"{name} ") and "worse" in line]
     assert float(row[2]) > float(row[3]) >= float(row[1])  # now, allowed, baseline
-    start = next(i for i, line in enumerate(text) if line.startswith("change by cause, in s"))
-    at = text[start].split()[5:].index(name)
-    rows = itertools.takewhile(lambda line: not line.endswith(":"), text[start + 1 :])
-    grew = {line[:16].strip(): line[16:].split() for line in rows}
-    changes = {each: float(grew[each][at]) for each in map(words, CAUSES) if each in grew}
+    start = text.index("change by cause, in seconds")
+    at = text[start + 1].split()[1:].index(name)
+    rows = (re.split(r" +(?=[-+])", line) for line in text[start + 3 :])
+    grew = {cause: values for cause, *values in itertools.takewhile(any, rows)}
+    changes = {cause: float(grew[cause][at]) for cause in map(in_words, CAUSES) if cause in grew}
     assert max(changes, key=lambda each: changes[each]) == cause
-
-
-def words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 # What is alone of no consequence, as the other timeout ends the same hang, or nothing leaks.

@@ -30,10 +30,13 @@ def test_every_check_is_a_test(pytester: pytest.Pytester) -> None:
         queue, slow, 1 other setting
         4 replications from seed 3
 
-        p50 is # s ± # s, met in 0 of 4 replications
-        To blame: a.concurrency, for #% of the time of requests that took
+        p50 is # ± # s
+        - It is met in 0 of 4 replications.
+        - To blame: a.concurrency, for #% of the time of requests that took
         longer.
-        p50 is made of seconds
+
+        p50 is made of
+        cause seconds
         service work #
         queue wait #
         """,

@@ -16,10 +16,10 @@ from replicated_queue import DATA, RUNS, queue, slow
 from scipy import stats
 
 import cascadesim
+from cascadesim.analysis.composition import apportioned
 from cascadesim.analysis.contrast import Tolerance
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.plan.causes import CAUSES
-from cascadesim.pytest_plugin.messages import apportioned
 from cascadesim.studies.baseline import (
     Baseline,
     Drift,
@@ -187,7 +187,7 @@ def test_the_causes_add_up_where_not_all_replications_are_compared(
 
 
 @given(
-    st.dictionaries(st.sampled_from(CAUSES), st.floats(-100, 100), min_size=1),
+    st.dictionaries(st.sampled_from(list(CAUSES)), st.floats(-100, 100), min_size=1),
     st.floats(-0.001, 0.001),
 )
 def test_rounded_parts_add_up_to_their_rounded_sum(parts: dict[str, float], off: float) -> None:

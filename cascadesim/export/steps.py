@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cascadesim.files import write_files
 from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.policies.breaker import BreakerPlan
-from cascadesim.studies.run import write_files
 from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:

@@ -78,7 +78,7 @@ def print_check(check: Check) -> None:
     title = "Worst-case latency that the settings allow, in seconds"
     print_table(console, title, ("path", "worst case"), _worst_case(check))
     for found in check.contradictions:
-        say(console, f"Warning: {', '.join(found.settings)}: {found.problem}")
+        say(console, f"Warning {found.code}: {', '.join(found.settings)}: {found.problem}")
     if not check.contradictions:
         say(console, "No settings that contradict each other.")
 

@@ -34,10 +34,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionCounts:
-    """What became of WebSocket connections in a run, by the dotted paths of what ended them.
+    """Outcomes of WebSocket connections in a replication.
 
-    `failed` counts handshakes and `lost` connections; `closed` counts connections that their client
-    closed.
+    `failed` counts handshakes and `lost` connections, by the dotted path of what ended them;
+    `closed` counts connections that their client closed.
     """
 
     opened: int
@@ -48,19 +48,21 @@ class ConnectionCounts:
 
 @dataclass(frozen=True)
 class Records:
-    """What one run left behind; row i is request i, in order of arrival, observed ones last; of
-    clients, observed ones first.
+    """The records of one replication: row i is request i, in order of arrival.
+
+    Observed requests are the last rows; with clients, whose number of requests is not known
+    before, they are the first.
 
     arrival, latency: seconds, shape (n,); the latency of an unfinished request is its age at the
-    end of the run. outcome: Outcome codes, shape (n,). retries: how often the request was sent
-    again; of stages in parallel, by the one that it had to wait for, as in `seconds`. ended_by:
-    what made an error of the request or brought it to its fallback, an index into `ends`, which are
-    dotted paths of settings and of stages that fail; -1 where nothing did. seconds: shape (n,
-    len(parts)), adds up to the latency. observation: which observation the request replays, -1 for
-    background traffic. classes: the names of the classes of requests, none where all go the same
-    way. request_class: the class of each request, an index into `classes`, shape (n,); shape (0,)
-    where there are none. number: what a request goes by whatever becomes of others, shape (n,), of
-    clients, who may send more or fewer in another world; shape (0,) where the row says it.
+    end. outcome: Outcome codes, shape (n,). retries: how often the request was sent again; of
+    parallel stages, on the critical path, as in `seconds`. ended_by: what made the request an
+    error, or led to its fallback: an index into `ends`, which are dotted paths of settings and of
+    stages that fail; -1 for none. seconds: shape (n, len(parts)); a row adds up to the latency.
+    observation: the position of the observation that the request replays, -1 for background
+    traffic. classes: the names of the classes of requests, empty where there are none.
+    request_class: the class of each request, an index into `classes`, shape (n,); shape (0,) where
+    there are none. number: the request's number, the same in all variants of one seed, shape (n,);
+    shape (0,) where it is the row. Only clients send more or fewer requests in other variants.
     """
 
     parts: tuple[Part, ...]
@@ -95,14 +97,15 @@ class Records:
         """Return the records of the requests of one class; transitions and calls are of all."""
         chosen = self.request_class == self.classes.index(name)
         columns = {key: getattr(self, key) for key in _COLUMNS}
-        return replace(self, **{key: each[chosen] for key, each in columns.items() if len(each)})
+        chosen_rows = {key: column[chosen] for key, column in columns.items() if len(column)}
+        return replace(self, **chosen_rows)
 
     def number_of(self, row: int) -> int:
-        """Return what the request in a row goes by in every world of a seed."""
+        """Return the request's number: the same in all variants of one seed."""
         return int(self.number[row]) if len(self.number) else row
 
     def row_of(self, number: int) -> int | None:
-        """Return the row of the request that goes by this, None where it was not sent."""
+        """Return the row of the request with this number, None where it was not sent."""
         if not len(self.number):
             return number
         rows = np.flatnonzero(self.number == number)

@@ -18,7 +18,6 @@ from rich.text import Text
 from cascadesim.analysis.percentiles import PERCENTILES, percentile
 from cascadesim.engine import watch
 from cascadesim.plan.connections import CONNECTIONS
-from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.studies.run import Result
 from cascadesim.studies.warmup import settled
@@ -308,8 +307,8 @@ def _limits(plan: Plan) -> dict[str, tuple[str, float]]:
             most = min(stage.pool.limit, stage.pool.max_connections)
             limits[f"{stage.name}.pool"] = ("checked_out", most)
         for policy in stage.policies:
-            if isinstance(policy, AdaptiveLimitPlan):
-                limits[f"{stage.name}.{policy.name}"] = ("busy", policy.max)
+            if policy.moving_limit is not None:
+                limits[f"{stage.name}.{policy.name}"] = ("busy", policy.moving_limit)
     return limits
 
 

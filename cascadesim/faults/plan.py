@@ -72,7 +72,7 @@ class FaultPlan:
     def slowed(self, work: float, share: float) -> float:
         """Return how long a call takes that would work for `work` seconds without the fault.
 
-        The call starts while the fault is active, when a `share` of its time from 0 to 1 has passed.
+        The call starts while the fault is active, at a `share` of its time from 0 to 1.
         """
         return work
 

@@ -101,7 +101,7 @@ class HedgePlan(PolicyPlan):
 
     @property
     def load(self) -> Load:
-        """Return how many calls it makes of one that fails; with a throttle, one in the long run."""
+        """Return how many calls it makes of one that fails: one in the long run if throttled."""
         if not self.outcomes:
             return Load(word="hedges")
         return Load(self.attempts, 1 if self.max_tokens else self.attempts, "hedges")

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from cascadesim.plan.layout import Part
     from cascadesim.plan.plan import Plan
     from cascadesim.plan.stage import StagePlan
-    from cascadesim.records import Records
-    from cascadesim.trace import Trace
+    from cascadesim.records import Records, Trace
 
 
 encode = json.JSONEncoder(separators=(",", ":")).encode

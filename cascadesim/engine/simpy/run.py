@@ -24,8 +24,15 @@ from cascadesim.engine.simpy.senders import (
 from cascadesim.plan.arrivals import Apart, Closed
 from cascadesim.plan.classes import OBSERVED
 from cascadesim.plan.connections import ConnectionsPlan
-from cascadesim.records import ConnectionCounts, Records, Transition
-from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
+from cascadesim.records import (
+    IN_FLIGHT,
+    ConnectionCounts,
+    Level,
+    Records,
+    Snapshot,
+    Trace,
+    Transition,
+)
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:

@@ -140,6 +140,11 @@ class AdaptiveLimitPlan(PolicyPlan):
         """Return that it refuses calls when nothing inside answers."""
         return True
 
+    @property
+    def moving_limit(self) -> int:
+        """Return the most that the limit can be."""
+        return self.max
+
     def lets_in(self, where: str) -> Room:
         """Return how many calls it lets inside at most."""
         return Room(f"{where}.max", self.max)

@@ -1,4 +1,4 @@
-"""Rooms of things of one kind, a file each, found by looking: nothing lists them a second time."""
+"""Finds the things of one kind in a folder that has one file for each; no list names them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def modules_in(package: ModuleType) -> Iterator[ModuleType]:
 
 
 def classes_in(package: ModuleType, base: type[T]) -> list[type[T]]:
-    """Return the classes of a kind that the files of a package define, by their `KIND`.
+    """Return the classes derived from `base` that the files of a package define, by `KIND`.
 
-    A class counts where it has a `KIND` of its own; that is the name of its file.
+    A class counts if it sets its own `KIND`, which is also the name of its file.
     """
-    found = {}
+    classes = {}
     for module in modules_in(package):
         for thing in vars(module).values():
             if isinstance(thing, type) and issubclass(thing, base) and "KIND" in vars(thing):
-                found[vars(thing)["KIND"]] = thing
-    return [found[kind] for kind in sorted(found)]
+                classes[vars(thing)["KIND"]] = thing
+    return [classes[kind] for kind in sorted(classes)]

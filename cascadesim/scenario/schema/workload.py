@@ -14,8 +14,7 @@ from cascadesim.randomness import Distribution
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.schema.connections import Connections
 from cascadesim.values import sources
-from cascadesim.values.column import Column
-from cascadesim.values.columns import bad_value, numbers, read_column
+from cascadesim.values.columns import Column, bad_value, numbers, read_column
 from cascadesim.values.distributions import Work
 from cascadesim.values.errors import show
 from cascadesim.values.sources import follows
@@ -97,7 +96,7 @@ class Piecewise(Strict):
             message = "the last piece has no end to come to it by; add a piece, or give a period"
             raise problem(message, *at, len(starts) - 1, "to")
         ends = [*starts[1:], end]
-        pieces = [each.plan(*span) for each, *span in zip(self.rates, starts, ends, strict=True)]
+        pieces = [rate.plan(*span) for rate, *span in zip(self.rates, starts, ends, strict=True)]
         if starts[0] > 0:
             pieces.insert(0, Piece(0.0, 0.0))
         kind = "exponential" if self.spacing == "poisson" else "constant"

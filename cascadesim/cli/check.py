@@ -126,10 +126,11 @@ def _load(paths: list[Path], variant: str | None, settings: list[str] | None) ->
 
 
 def _print_settings(loaded: list[Any], format: TableOrJson) -> None:
-    from cascadesim.cli import tables
     from cascadesim.cli.progress import progress_bar
     from cascadesim.studies.check import check as run_check
     from cascadesim.studies.replay import part_of
+    from cascadesim.views.check import page
+    from cascadesim.views.terminal import print_page
 
     found = []
     with progress_bar(f"checking {_names(loaded)}") as progress:
@@ -141,7 +142,7 @@ def _print_settings(loaded: list[Any], format: TableOrJson) -> None:
         print_json(plain[0] if len(plain) == 1 else plain)
         return
     for each in found:
-        tables.print_check(each)
+        print_page(page(each))
 
 
 def _judge(

@@ -83,11 +83,12 @@ def optimize(
         --minimize p99 --minimize degraded_rate --plot front.png
       cascadesim run better.yaml --variant optimized
     """
-    from cascadesim.cli.optimize_table import print_optimization
     from cascadesim.cli.progress import progress_bar
     from cascadesim.plots.files import save_figure
     from cascadesim.studies.optimize import optimize as run_optimization
     from cascadesim.studies.optimize import runs
+    from cascadesim.views.optimize import page
+    from cascadesim.views.terminal import print_page
 
     loaded = load_scenario(scenario, variant, set)
     _check_files(out, plot, len(minimize or []) + len(maximize or []))
@@ -116,7 +117,7 @@ def optimize(
     elif format is Format.CSV:
         found.frame.to_csv(sys.stdout, index=False)
     else:
-        print_optimization(found, out)
+        print_page(page(found, out))
     if not found.met:
         raise typer.Exit(1)
 

@@ -82,11 +82,12 @@ def sweep(
     """
     from cascadesim.analysis.percentiles import PERCENTILES
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.cli.sweep_table import print_sweep
     from cascadesim.files import check_writable
     from cascadesim.plots.files import check_file, save_figure
     from cascadesim.studies.design import design
     from cascadesim.studies.sweep import FILES, run_design, runs
+    from cascadesim.views.sweep import page
+    from cascadesim.views.terminal import print_page
 
     if percentile not in PERCENTILES:
         raise ScenarioError(
@@ -110,4 +111,4 @@ def sweep(
     elif format is Format.CSV:
         result.frame.to_csv(sys.stdout, index=False)
     else:
-        print_sweep(result, percentile)
+        print_page(page(result, percentile))

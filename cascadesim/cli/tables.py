@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cascadesim.values.units import duration_text
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import JustifyMethod
-
-    from cascadesim.analysis.contradictions import RetryCost
-    from cascadesim.studies.check import Check, Opening
 
 
 def new_console() -> Console:
@@ -54,63 +48,3 @@ def say(console: Console, text: str) -> None:
 def words(name: str) -> str:
     """Return a name such as "timed_out" in words."""
     return name.replace("_", " ")
-
-
-def print_check(check: Check) -> None:
-    """Print what the settings amount to."""
-    console = new_console()
-    variant = f", variant {check.scenario.variant}" if check.scenario.variant else ""
-    say(console, f"\n{check.scenario.name}{variant}: valid\n")
-    if check.openings:
-        print_table(
-            console,
-            "Breakers against a dead dependency, at the mean arrival rate",
-            ("breaker", "dependency", "failing calls", "opens after", "calls reaching it"),
-            map(_opening, check.openings),
-        )
-    if check.retries:
-        print_table(
-            console,
-            "Retries of a call that fails throughout",
-            ("retry", "waits", "calls per request", "sustained"),
-            map(_retry, check.retries),
-        )
-    title = "Worst-case latency that the settings allow, in seconds"
-    print_table(console, title, ("path", "worst case"), _worst_case(check))
-    for found in check.contradictions:
-        say(console, f"Warning {found.code}: {', '.join(found.settings)}: {found.problem}")
-    if not check.contradictions:
-        say(console, "No settings that contradict each other.")
-
-
-def _opening(o: Opening) -> tuple[str, ...]:
-    if o.after is None or o.reached is None:
-        return o.breaker, o.dead, str(o.failing_calls), "never" if o.never else "not seen", "-"
-    return o.breaker, o.dead, str(o.failing_calls), duration_text(o.after), str(o.reached)
-
-
-def _retry(r: RetryCost) -> tuple[str, ...]:
-    waits = ", ".join(_range(*wait) for wait in r.waits) or "none"
-    return r.path, waits, f"x{r.load}", f"x{r.sustained:g}"
-
-
-def _worst_case(check: Check) -> Iterable[tuple[str, str]]:
-    for stage, bound in check.bounds.items():
-        yield stage, _limit(bound.total)
-        for path, seconds in sorted(bound.terms.items(), key=lambda term: -term[1]):
-            if seconds:
-                yield f"  {path}", _limit(seconds)
-    for name, bound in check.paths.items():
-        through = "all of them" if name is None else "its path"
-        which = "a request" if name is None else f"a request of {name}"
-        yield f"{which} through {through}", _limit(bound.total)
-
-
-def _limit(seconds: float) -> str:
-    return "unbounded" if math.isinf(seconds) else f"{seconds:.3f}"
-
-
-def _range(shortest: float, longest: float) -> str:
-    if shortest == longest:
-        return duration_text(longest)
-    return f"{duration_text(shortest)} to {duration_text(longest)}"

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import MOST_SEED, __version__
 from cascadesim.files import write_files
-from cascadesim.outputs import output
+from cascadesim.outputs import Shown, output
 from cascadesim.scenario.beside import moved
 from cascadesim.scenario.source import write
-from cascadesim.shown import Shown, lower_bound, table
 from cascadesim.studies.aims import TODAY, Aims, Goal, Trial, contrasts
 from cascadesim.studies.compare import Comparison, differences
 from cascadesim.studies.replications import MEASURES
 from cascadesim.studies.search import Tunable
-from cascadesim.studies.verdict import column, heading, mean_text, setting_text, verdict
+from cascadesim.studies.verdict import column, verdict
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -282,31 +281,6 @@ class Optimization(Shown):
         write_files(
             file.parent, {file.name: lambda at: at.write_text(write(document, comment), "utf-8")}
         )
-
-    def _title(self) -> str:
-        variant = f", variant {self.scenario.variant}" if self.scenario.variant else ""
-        tried = f"{len(self.trials)} settings tried"
-        return f"{self.scenario.name}{variant}: {tried}. {self.verdict}"
-
-    def _table(self) -> pd.DataFrame:
-        if self.confirmation is None:
-            return table({})
-        return table({label: self._column(label) for label in self.labels})
-
-    def _column(self, label: str) -> dict[str, str]:
-        changed = self.changed(self.proposals.get(label, self.trials[0]))
-        paths = [p for t in self.proposals.values() for p in self.changed(t)]
-        today = self.trials[0].settings
-        rows = {path: setting_text(changed.get(path, today[path])) for path in paths}
-        rows |= {heading(name): self.confirmed_text(label, name) for name in self.shown}
-        missed = set(self.missed(label))
-        constraints = [constraint.text for constraint in self.aims.constraints]
-        return rows | {text: "missed" if text in missed else "met" for text in constraints}
-
-    def confirmed_text(self, label: str, measure: str) -> str:
-        """Return a measure in fresh worlds with its interval, as people read it."""
-        text = mean_text(measure, self.confirmed(label, measure))
-        return lower_bound(text, self.at_least(label, measure))
 
 
 def _changed(scenario: Scenario, tune: Sequence[Vary], trial: Trial) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from cascadesim.analysis.effects import Effects, Level, main_effects
 from cascadesim.analysis.effects import effects as find_effects
 from cascadesim.analysis.percentiles import PERCENTILES, too_few
 from cascadesim.files import write_files
-from cascadesim.outputs import output
-from cascadesim.shown import Shown, lower_bound, number, percent, plus_minus
-from cascadesim.studies.design import Design, design, settings_text
+from cascadesim.outputs import Shown, output
+from cascadesim.studies.design import Design, design
 from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.replications import MEASURES, Job, variant_of
 from cascadesim.studies.run import seed_of
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from cascadesim.studies.replications import Replication, Variant
 
 FILES = ("sweep.parquet", "sweep.csv", "effects.csv")  # of a saved sweep
-SHOWN = 20  # settings that a table of the best ones has
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,22 +124,6 @@ class Sweep(Shown):
             for place, runs in enumerate(self.runs)
             if too_few(min(run.requests for run in runs.replications), [measure])
         ]
-
-    def row(self, place: int, percentile: str = "p99") -> dict[str, str]:
-        """Return the figures of the setting at a place, as short texts."""
-        runs = self.runs[place]
-        bound = runs.at_least(percentile)
-        missed = [judged.objective.text for judged in self.objectives(place) if not judged.met]
-        texts = {
-            percentile: lower_bound(plus_minus(runs.measure(percentile)), bound),
-            "goodput /s": number(runs.measure("goodput").estimate),
-            "error rate": lower_bound(
-                percent(runs.measure("error_rate").estimate), runs.at_least("error_rate")
-            ),
-        }
-        if self.scenario.objectives:
-            texts["objectives missed"] = ", ".join(missed) or "none"
-        return texts
 
     def values(self, measure: str) -> Any:
         """Return a measure as an array with a row for each setting and a column a replication."""
@@ -233,25 +215,6 @@ class Sweep(Shown):
             lambda file: effects.to_csv(file, index=False),
         )
         write_files(folder, dict(zip(FILES, writers, strict=True)))
-
-    def _title(self) -> str:
-        at = f", variant {self.scenario.variant}" if self.scenario.variant else ""
-        n, replications = len(self.settings), self.design.replications
-        worlds = f"{replications} replications each" if replications > 1 else "one run each"
-        best = f"; the {SHOWN} with the lowest p99" if n > SHOWN else ""
-        varied = ", ".join(self.vary)
-        return (
-            f"{self.scenario.name}{at}: {n} settings of {varied}, {worlds}, seed {self.seed}"
-            f"{best}, latencies in seconds"
-        )
-
-    def _table(self) -> pd.DataFrame:
-        import pandas as pd
-
-        shown = self.ranked()[:SHOWN]
-        rows = [self.row(place) for place in shown]
-        labels = [settings_text(self.settings[place]) for place in shown]
-        return pd.DataFrame(rows, index=labels)
 
 
 def sweep(

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.source import flow
 from cascadesim.studies.aims import OPTIMIZED, TODAY
-from cascadesim.values.words import amount, in_words, listed, lower_bound, mean, with_unit
+from cascadesim.values.words import amount, in_words, listed, lower_bound, with_unit
 
 if TYPE_CHECKING:
     from cascadesim.analysis.contrast import Contrast
-    from cascadesim.analysis.intervals import Interval
     from cascadesim.studies.optimization import Optimization
 
 
@@ -159,18 +158,6 @@ def column(measure: str) -> str:
     if measure == "goodput":
         return "goodput_per_s"
     return measure if measure in RATES else f"{measure}_s"
-
-
-def heading(measure: str) -> str:
-    """Return a measure with its unit, as people read it."""
-    if measure == "goodput":
-        return "goodput /s"
-    return in_words(measure) if measure in RATES else f"{measure} in seconds"
-
-
-def mean_text(measure: str, value: Interval) -> str:
-    """Return the mean of a measure and half its interval."""
-    return mean(measure, value)
 
 
 def setting_text(value: Any) -> str:

@@ -104,6 +104,12 @@ def blamed(judged: Judged) -> tuple[Cell, Cell]:
     return setting(judged.blame.setting), share(judged.blame.share)
 
 
+def missed(judged: Iterable[Judged]) -> Cell:
+    """Return the objectives that are missed, "none" where all are met."""
+    texts = [one.objective.text for one in judged if not one.met]
+    return name(", ".join(texts)) if texts else Cell("none", kind="faint")
+
+
 def bound(seconds: float) -> Cell:
     """Return a worst case, which may be unbounded; "-" for none."""
     if math.isinf(seconds):
@@ -124,9 +130,9 @@ def at_variant(scenario: Scenario) -> str:
     return f"{scenario.name}{at}" + (f", {words.counted(more, 'other setting')}" if more else "")
 
 
-def too_few(names: Sequence[str], requests: str) -> Note:
+def too_few(names: Sequence[str], requests: str, where: str = "") -> Note:
     """Return a warning of percentiles beyond which there are few requests."""
-    text = f"fewer than {FEW} {requests} lie beyond {', '.join(names)}"
+    text = f"fewer than {FEW} {requests} lie beyond {', '.join(names)}{where}"
     return Note(f"{text}; a longer horizon tells more.", "warning")
 
 

@@ -18,7 +18,7 @@ def test_it_prints_writes_and_draws(cli: Cli, tmp_path: Path) -> None:
     files = ["--out", tmp_path / "s", "--plot", tmp_path / "s.png"]
     code, out, err = cli("sweep", INCIDENT, *vary, *files)
     assert (code, err) == (0, "")
-    assert "2 settings, one run each, seed 1" in out
+    assert "2 settings of agent.deadline.timeout; one run each, seed 1" in " ".join(out.split())
     assert "What p99 depends on" not in out  # what else but the one setting
     assert max(map(len, out.splitlines())) <= 80
     names = {"sweep.csv", "sweep.parquet", "effects.csv"}
@@ -35,12 +35,12 @@ def test_the_scenario_says_what_to_vary_and_the_table_what_matters(
 ) -> None:
     code, out, err = cli("sweep", INCIDENT, *HERE, "--set", "horizon=8min", "--out", tmp_path)
     assert (code, err) == (0, "")
-    assert "32 settings, one run each" in out
-    assert "(12 more are left out; --format csv has them all)" in out
+    assert ": 32 settings of " in out
+    assert "12 more settings are left out; --format csv has them all." in out
     assert max(map(len, out.splitlines())) <= 80
     rows = pd.read_csv(tmp_path / "effects.csv")
     table = out.partition("What p99 depends on, most first")[2]
-    told = [line.split() for line in table.splitlines() if line.startswith(" agent.")]
+    told = [line.split() for line in table.splitlines() if line.startswith("agent.")]
     assert [words[0] for words in told] == rows["setting"].tolist()[:4]
     assert [words[1:3] for words in told] == [
         [f"{first:.1%}", f"{total:.1%}"]
@@ -56,13 +56,13 @@ def test_samples_say_how_sure_they_are(cli: Cli) -> None:
     vary = ["--vary", "agent.deadline.timeout=1s..9s", "--vary", "agent.concurrency=9..50"]
     arguments = ["sweep", INCIDENT, *vary, *HERE, *QUICK]
     _, out, _ = cli(*arguments, "--sample", "saltelli:8")
-    line = next(each for each in out.splitlines() if each.startswith(" agent.deadline.timeout"))
+    line = next(each for each in out.splitlines() if each.startswith("agent.deadline.timeout"))
     assert line.count("±") == 2
     _, out, _ = cli(*arguments, "--sample", "sobol:32", "--replications", "2")
-    line = next(each for each in out.splitlines() if each.startswith(" agent.deadline.timeout"))
+    line = next(each for each in out.splitlines() if each.startswith("agent.deadline.timeout"))
     assert line.count("±") == 1
-    assert "(a total share takes a sample of the kind saltelli:N)" in out
-    assert "(chance between replications is" in out
+    assert "A total share takes a sample of the kind saltelli:N." in out
+    assert "Chance between replications is" in out
     _, out, _ = cli(*arguments, "--sample", "lhs:4", "--percentile", "p50")
     assert "What p50 depends on is not known: 4 settings are too few for shares" in out
 
@@ -107,8 +107,11 @@ def test_what_the_table_cannot_promise_is_said(cli: Cli, tmp_path: Path) -> None
     vary = ["--vary", "a.deadline.timeout=10ms,20s", "--vary", "a.concurrency=2,8", *HERE]
     _, out, _ = cli("sweep", file, *vary, "--replications", "2")
     text = " ".join(out.split())
-    assert "Fewer than 10 measured requests of a run lie beyond p99 in 4 of 4 settings" in text
-    assert "the lowest of 4 settings is the lowest partly by chance" in text
+    assert (
+        "Warning: fewer than 10 measured requests of a run lie beyond p99 in 4 of 4 settings"
+        in text
+    )
+    assert "The lowest of 4 settings is the lowest partly by chance" in text
     assert "depends on is not known: the p99 of 2 of 4 settings is a lower bound" in text
     assert "best value" not in text
     assert "p99 in seconds, lowest first, lower bounds (>) last" in text
@@ -117,10 +120,10 @@ def test_what_the_table_cannot_promise_is_said(cli: Cli, tmp_path: Path) -> None
     arguments = ["--set", "drain=10min", "--percentile", "p50"]
     _, out, _ = cli("sweep", file, *vary, *arguments)
     table = out.partition("What p50 depends on, most first")[2]
-    words = next(each.split() for each in table.splitlines() if each.startswith(" a.deadline"))
+    words = next(each.split() for each in table.splitlines() if each.startswith("a.deadline"))
     assert words[3] == "10ms"
     assert float(words[4].rstrip("%")) == pytest.approx(100 * math.exp(-0.01), abs=1)
-    assert "Fewer than" not in out
+    assert "fewer than" not in out
     assert "partly by chance" not in out
     assert "lower bounds" not in out
 

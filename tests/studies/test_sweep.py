@@ -13,6 +13,7 @@ from cascadesim.studies.design import design
 from cascadesim.studies.replications import MEASURES
 from cascadesim.studies.sweep import FILES, Sweep, sweep
 from cascadesim.values.errors import ScenarioError
+from cascadesim.views.sweep import figures
 
 HERE = Execution(1)
 TIMEOUT = "agent.deadline.timeout"
@@ -111,7 +112,7 @@ def test_lower_bounds_are_marked() -> None:
     late = queue(warmup="0s", stages={"a": {"work": {"constant": "30s"}}})
     swept = sweep(late, ["horizon=40s,100s"], execution=HERE)
     assert swept.frame.set_index(["setting", "percentile"]).loc[(0, "p90"), "at_least"]
-    assert swept.row(0, "p90")["p90"].startswith("> ")
+    assert figures(swept, 0, "p90")["p90"].text.startswith("> ")
 
 
 LATE = {"a.work.constant": ["600s", "30s"], "horizon": ["40s", "200s"]}
@@ -144,9 +145,9 @@ def test_lower_bounds_rank_behind_what_is_known_and_have_no_shares() -> None:
 
 def test_an_error_rate_that_could_rise_is_marked() -> None:
     swept = sweep(late(), {"a.work.constant": ["600s"]}, execution=HERE)
-    assert swept.row(0)["error rate"] == "> 0.00%"
+    assert figures(swept, 0)["error rate"].text == "> 0.00%"
     drained = sweep(late(drain="1000s"), {"a.work.constant": ["600s"]}, execution=HERE)
-    assert not drained.row(0)["error rate"].startswith(">")
+    assert not figures(drained, 0)["error rate"].text.startswith(">")
 
 
 def test_too_few_requests_beyond_a_percentile_are_told() -> None:
@@ -188,7 +189,7 @@ def test_settings_without_measured_requests_come_last() -> None:
     assert [swept.replications[place][0].requests > 0 for place in swept.ranked()] == [
         *(True, True, False, False)
     ]
-    assert swept.row(swept.ranked()[-1])["p99"] == "-"
+    assert figures(swept, swept.ranked()[-1])["p99"].text == "-"
     assert swept.shares().note == "2 of 4 settings measure no request, so have no p99"
     json.dumps(swept.to_dict(), allow_nan=False)
     assert "-" in repr(swept)

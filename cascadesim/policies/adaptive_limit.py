@@ -55,10 +55,10 @@ class AdaptiveLimit(Policy):
     )
     min: Count | None = Field(
         None,
-        description="the least it can come to; 20 by default, 1 of vegas, or initial if less",
+        description="least the limit can be; 20 by default, 1 of vegas, or initial if less",
     )
     max: Count | None = Field(
-        None, description="the most it can come to; 200 by default, 1000 of vegas"
+        None, description="most the limit can be; 200 by default, 1000 of vegas"
     )
     outcomes: list[ErrorName] = Field(
         ["rejected", "timed_out"], description="outcomes that count as drops; others are ignored"

@@ -33,10 +33,10 @@ Made by `cascadesim schema --format markdown` from the schema that scenarios are
 neither more nor less than what they may say. Editors complete and check the same options by
 [scenario.schema.json](scenario.schema.json).
 
-An option goes by its dotted place, in variants, `--set`, `--vary` and sweeps as here. Words in
+An option is named by its dotted place, in variants, `--set`, `--vary` and sweeps as here. Words in
 capitals stand for yours: `STAGE` for the name of a stage, wherever it is nested, `N` for a place in
-a list, from 0. A policy goes by its kind, or by its `name`. How [values](#values) are written is
-said at the end, and so are the [sources](#sources): the documentation, paper or formula that an
+a list, from 0. A policy is named by its kind, or by its `name`. How [values](#values) are written
+is said at the end, and so are the [sources](#sources): the documentation, paper or formula that an
 option follows. One that has none is our own.
 """
 

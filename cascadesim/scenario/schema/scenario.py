@@ -119,7 +119,7 @@ class Sweep(Strict):
         "`saltelli:64` for Sobol indices (64 times the settings and 2)",
     )
     replications: Annotated[Count, Field(le=10_000)] = Field(
-        1, description="worlds that each setting meets"
+        1, description="replications of each setting"
     )
 
 

@@ -54,7 +54,7 @@ class RatePiece(Strict):
     start: Instant = Field(alias="from", description="time after t = 0, or by the clock")
     rate: RateOrNone = Field(description="requests per unit of time; 0/s for none")
     to: RateOrNone | None = Field(
-        None, description="the rate that it comes to, evenly, until the next piece begins"
+        None, description="the rate that it reaches, evenly, when the next piece begins"
     )
 
     def plan(self, start: float, end: float) -> Piece:

@@ -58,4 +58,4 @@ def test_an_unknown_rule_is_one_line(cli: Cli) -> None:
 
 def test_check_names_the_code(cli: Cli) -> None:
     _, out, _ = cli("check", "scenarios/incident-60s", "--variant", "before")
-    assert "Warning T03: " in out
+    assert "[T03]" in out

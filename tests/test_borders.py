@@ -74,7 +74,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 ROWS = (
     ("cascadesim", "randomness"),
     ("values",),
-    ("files", "outputs", "records", "shown"),
+    ("files", "outputs", "records"),
     ("policies", "faults", "resources"),
     ("plan",),
     ("scenario", "engine"),

@@ -1,4 +1,4 @@
-"""Tables of what variants came to, each row a variant: of one run, or means over replications.
+"""Tables of the figures of variants, a row each: of one run, or means over replications.
 
 A row is a mapping of cells by measure, as `of_summary` and `of_comparison` give it. Rows are by
 their heads: the variant, or the variant and a class of requests.

@@ -149,7 +149,7 @@ class Dashboard:
         self._clock = parse_clock(scenario.model.clock) if scenario.model.clock else None
         self._speed = "" if math.isinf(speed) else f", {speed:g}x"
         self._plan = plan
-        self._faults = plan.faults_in(seed)
+        self._fault_spans = plan.faults_in(seed)
         self._limits = _limits(plan)
         names = [CONNECTIONS, *(stage.name for stage in plan.walk())]
         self._order = {name: i for i, name in enumerate(names)}
@@ -214,7 +214,7 @@ class Dashboard:
     def _faults(self, now: Snapshot) -> str:
         under_way = [
             f"{fault.kind.replace('_', ' ')} of {' and '.join(stages)}"
-            for fault, stages in self._faults
+            for fault, stages in self._fault_spans
             if fault.start <= now.at < fault.end
         ]
         return f"Fault: {', '.join(under_way)}" if under_way else "No fault"

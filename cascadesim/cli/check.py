@@ -154,12 +154,13 @@ def _judge(
     execution: Any,
     format: TableOrJson,
 ) -> None:
-    from cascadesim.ci.junit import junit_xml
-    from cascadesim.ci.summary import gate_markdown
-    from cascadesim.cli.gate_table import print_gate
     from cascadesim.cli.progress import progress_bar
     from cascadesim.scenario.load import parse_settings
     from cascadesim.studies.gate import gate
+    from cascadesim.views.gate import page
+    from cascadesim.views.junit import junit_xml
+    from cascadesim.views.markdown import page_markdown
+    from cascadesim.views.terminal import print_page
 
     junit, markdown = options["--junit"], options["--markdown"]
     printed = markdown is not None and str(markdown) == _TO_OUTPUT
@@ -176,7 +177,7 @@ def _judge(
             execution=execution,
             progress=progress,
         )
-    summary = gate_markdown(found, _command(paths, set, options))
+    summary = page_markdown(page(found, _command(paths, set, options)))
     if junit is not None:
         _write(junit, junit_xml(found))
     if printed:
@@ -186,7 +187,7 @@ def _judge(
     if format is TableOrJson.JSON:
         print_json(found.to_dict())
     elif not printed:
-        print_gate(found)
+        print_page(page(found))
     if not found.met:
         raise typer.Exit(1)
 

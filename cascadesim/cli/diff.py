@@ -86,12 +86,14 @@ def diff(
       cascadesim diff --git main...HEAD scenarios --variants after \\
         --fail-on-worse p99=2%
     """
-    from cascadesim.ci.comment import diff_markdown
     from cascadesim.cli.progress import progress_bar
     from cascadesim.studies.diff import diff as run_diff
     from cascadesim.studies.diff import to_dict
     from cascadesim.studies.replay import part_of
     from cascadesim.studies.thresholds import parse_allowed_worse
+    from cascadesim.views.diff import MARKER, page
+    from cascadesim.views.markdown import page_markdown
+    from cascadesim.views.terminal import print_page
 
     paths = scenarios or []
     allowed = parse_allowed_worse(fail_on_worse or [], replications)
@@ -107,12 +109,11 @@ def diff(
     if format is CommentFormat.JSON:
         print_json(to_dict(found))
     elif format is CommentFormat.TABLE:
-        from cascadesim.cli.diff_table import print_diffs
-
-        print_diffs(found)
+        print_page(page(found))
     else:
         options = {"--git": git, "--variants": variants, "--seed": seed}
-        print_markdown(diff_markdown(found, _command(paths, options, replications)))
+        repeated = page(found, _command(paths, options, replications))
+        print_markdown(page_markdown(repeated, MARKER))
     if not all(each.passed for each in found):
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ from cascadesim import __version__
 from cascadesim.studies.compare import compare
 from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.replay import part_of
+from cascadesim.studies.replications import MEASURES
 from cascadesim.values.errors import ScenarioError, suggest
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 class JudgedVariant:
     """The objectives of one variant, judged, and its measures; see `Comparison.measures`.
 
-    `name` is None for a scenario that has no variants. `too_short` says that its warm-up is a
-    guess.
+    `name` is None for a scenario that has no variants. `at_least` are the measures that unfinished
+    requests could move up. `too_short` says that its warm-up is a guess.
     """
 
     name: str | None
     objectives: tuple[Judged, ...]
     measures: dict[str, Interval]
+    at_least: frozenset[str]
     too_short: bool
 
 
@@ -174,6 +176,7 @@ def _judge(
             result.scenario.variant,
             tuple(comparison.objectives(label)),
             comparison.measures(label),
+            frozenset(name for name in MEASURES if comparison.at_least(label, name)),
             result.scenario.too_short,
         )
         for label, result in comparison.results.items()

@@ -37,6 +37,7 @@ _ENDED: dict[str, Callable[[ConnectionCounts], dict[str, int]]] = {
     "handshake failed by": lambda own: own.failed,
 }
 _OUTCOMES = tuple(each.word for each in Outcome)
+_OBJECTIVES = "Objectives (latencies in seconds)"
 _BLAMED = "To blame: a share of the time of requests that took longer, or of those that went wrong"
 
 
@@ -147,14 +148,14 @@ def definition(results: Mapping[str, Result]) -> Iterator[Note]:
 
 
 def objectives(
-    judged: Mapping[str, Sequence[Judged]], replications: int = 1
+    judged: Mapping[str, Sequence[Judged]], replications: int = 1, title: str = _OBJECTIVES
 ) -> Iterator[Table | None]:
     """Yield the objectives of each variant, and what is to blame where they are missed."""
     each = [(label, one) for label, found in judged.items() for one in found]
     many = replications > 1
     met = [(facts.met_in(one, replications),) if many else () for _, one in each]
     yield table(
-        "Objectives (latencies in seconds)",
+        title,
         ("variant", left("objective"), "value", left("met?"), *["met in"] * many),
         (
             (name(label), facts.objective(one), facts.judged_value(one), facts.met(one.met), *often)

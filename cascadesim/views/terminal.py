@@ -67,11 +67,12 @@ def _print(console: Console, page: Page, unfold: bool = True) -> None:
 
 
 def _flat(blocks: Iterable[Block], unfold: bool) -> Iterator[Block]:
+    """Yield blocks in a row, those of a section after it."""
     for block in blocks:
         if not isinstance(block, Section):
             yield block
         elif unfold or not block.folded:
-            yield Note(block.title)
+            yield block
             yield from _flat(block.blocks, unfold)
 
 
@@ -92,6 +93,10 @@ def _rendered(block: Block, width: int) -> Iterator[RenderableType]:
             yield items
         case Command():
             yield Text(f"$ {one_line(block.text)}")
+        case Section():
+            title = _sentence(block.title)
+            title.stylize("bold")
+            yield title
         case Note():
             said = _sentence(block.words)
             code = f" [{block.code}]" if block.code else ""

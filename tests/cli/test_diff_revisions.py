@@ -78,7 +78,7 @@ def test_scenarios_between_revisions(cli: Cli, git: Git, monkeypatch: pytest.Mon
     assert sorted(found(cli, "v1..")) == everything
     code, out, _ = cli("diff", "--git", "v1..HEAD", *QUICK, "--replications", "2")
     assert code == 1
-    assert "**`fresh`**: `HEAD:fresh.yaml` is new." in out
+    assert "`fresh`: `HEAD:fresh.yaml` is new." in out
     assert "`v1:scenarios/gone.yaml` is removed." in out
     assert "| `a.concurrency` | `20` | `1` |" in out
     monkeypatch.chdir("scenarios")

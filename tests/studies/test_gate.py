@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 import cascadesim
-from cascadesim.ci.junit import junit_xml
-from cascadesim.ci.markdown import block, code, html_code, table
-from cascadesim.ci.summary import gate_markdown
 from cascadesim.scenario.load import Scenario, loads
 from cascadesim.studies.execution import Execution
 from cascadesim.studies.gate import Gate, gate
 from cascadesim.values.errors import ScenarioError, one_line
+from cascadesim.views.gate import page
+from cascadesim.views.junit import junit_xml
+from cascadesim.views.markdown import code, html_code, page_markdown
+from cascadesim.views.page import Command, Page, blocks, left, name, table
 
 ONE = Execution(1)
 
@@ -154,7 +155,7 @@ def test_the_same_gate_is_the_same_bytes(judged: Gate) -> None:
         execution=Execution(2),
     )
     assert junit_xml(again) == junit_xml(judged)
-    assert gate_markdown(again, "c") == gate_markdown(judged, "c")
+    assert page_markdown(page(again, "c")) == page_markdown(page(judged, "c"))
     assert again.to_dict() == judged.to_dict()
 
 
@@ -175,34 +176,33 @@ def cells(markdown: str) -> list[list[str]]:
 
 
 def test_the_markdown_has_the_verdict_on_top_and_what_is_missed_below_it(judged: Gate) -> None:
-    text = gate_markdown(judged, "cascadesim check `x`")
+    text = page_markdown(page(judged, "cascadesim check `x`"))
     number = len(judged.judged)
-    assert text.startswith(f"### ❌ {judged.missed} of {number} objectives missed\n\n| scenario |")
-    _, *rows = cells(text)
-    expected = [
-        [one_line(scenario.name), variant.name, each.objective.text]
-        for scenario, variant, each in judged.judged
-        if not each.met
-    ]
-    assert [row[:3] for row in rows] == expected
-    assert all(row[4] == "no" for row in rows)
-    _, *everything = cells(text.partition("<details>")[2].partition("\n")[2])
-    assert [row[4] == "yes" for row in everything] == [each.met for *_, each in judged.judged]
+    assert text.startswith(f"### ❌ {judged.missed} of {number} objectives missed\n")
+    top, folded, *_ = text.split("<details>")
+    for part, met in ((top, False), (folded.partition("\n")[2], True)):
+        _, *rows = cells(part)
+        assert [row[:2] for row in rows] == [
+            [one_line(f"{scenario.name}, {variant.name}"), each.objective.text]
+            for scenario, variant, each in judged.judged
+            if each.met is met
+        ]
+        assert {row[3] for row in rows} == {"met" if met else "missed"}
     assert "cascadesim check `x`" in GFM.render(text)
-    assert "Seed 1, 3 replications." in text
-    assert text.count("<details>") == text.count("</details>") == 2
+    assert "3 replications from seed 1; means with half their 95 % interval" in text
+    assert text.count("<details>") == text.count("</details>") == 3
 
 
 def test_the_markdown_of_a_gate_that_is_met() -> None:
-    text = gate_markdown(gate([queue(objectives=["p99 < 1h"])]), "c")
-    assert text.startswith("### ✅ 3 objectives met\n\n<details>")
+    text = page_markdown(page(gate([queue(objectives=["p99 < 1h"])]), "c"))
+    assert text.startswith("### ✅ 3 objectives met\n\n1 replication from seed 1.\n\n<details>")
 
 
 def test_no_request_measured_is_a_miss_in_words() -> None:
     found = gate([queue(warmup="59.9999s", drain="0s")], ("fast",))
     assert found.missed == 2
     assert all(math.isnan(each.value.estimate) for *_, each in found.judged)
-    for text in (junit_xml(found), gate_markdown(found, "c")):
+    for text in (junit_xml(found), page_markdown(page(found, "c"))):
         assert "nan" not in text
     assert "p99 is not known, as no request arrives" in junit_xml(found)
 
@@ -211,11 +211,12 @@ def test_no_request_measured_is_a_miss_in_words() -> None:
 def test_no_text_of_the_users_is_markup(text: str) -> None:
     """Neither in a table, nor alone, nor in HTML; runs of white space are one to a browser."""
     shown = " ".join(one_line(text).split())
-    (_, (cell, last)) = cells(table(("a", "b"), [(code(text), "z")]))
+    alone = table("", ("a", left("b")), [(name(text), "z")])
+    (_, (cell, last)) = cells(page_markdown(Page("", blocks(alone))))
     assert (" ".join(cell.split()), last) == (shown, "z")
     for one in (code(text), html_code(text)):
         (paragraph,) = re.findall(r"(?s)^<p>(.*)</p>$", GFM.render(f"x {one}").strip())
         (inside,) = re.findall(r"(?s)^x <code>([^<]*)</code>$", paragraph)
         assert " ".join(unescape(inside).split()) == shown
-    (only,) = [token for token in GFM.parse(block(text)) if token.type != "inline"]
-    assert (only.type, only.content) == ("fence", f"$ {one_line(text)}\n")
+    *_, fence = GFM.parse(page_markdown(Page("", (Command(text),))))
+    assert (fence.type, fence.content) == ("fence", f"$ {one_line(text)}\n")

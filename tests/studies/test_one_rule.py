@@ -13,14 +13,13 @@ import pytest
 import cascadesim
 from cascadesim.analysis.contrast import Tolerance
 from cascadesim.analysis.effects import best_level
-from cascadesim.ci.texts import mean_text, moved_texts
 from cascadesim.scenario.load import Scenario
 from cascadesim.scenario.objectives import parse_objective
 from cascadesim.studies.aims import Aims, Goal, Trial
 from cascadesim.studies.baseline import baseline_of, drift
 from cascadesim.studies.compare import Comparison
 from cascadesim.studies.design import design
-from cascadesim.studies.diff import Pair, diff
+from cascadesim.studies.diff import Diff, Pair, diff
 from cascadesim.studies.execution import Execution
 from cascadesim.studies.gate import gate
 from cascadesim.studies.no_worse import change
@@ -28,6 +27,9 @@ from cascadesim.studies.optimization import Optimization
 from cascadesim.studies.runs import LazyRuns, Simulations
 from cascadesim.studies.sweep import Sweep
 from cascadesim.values.errors import ScenarioError
+from cascadesim.views.diff import page
+from cascadesim.views.facts import difference
+from cascadesim.views.markdown import page_markdown
 
 COUNT = 8  # replications
 SEED = 1
@@ -111,7 +113,9 @@ def diff_says(case: Case) -> bool | None:
 
 
 def comment_says(case: Case) -> bool | None:
-    return {"yes": True, "no": False, "?": None}[moved_texts(pair_of(case).moved["max"])[-1]]
+    comment = page_markdown(page([Diff(both(case), both(case), [], [pair_of(case)])]))
+    (row,) = (line for line in comment.splitlines() if line.startswith("| max |"))
+    return {"seen": True, "not seen": False, "not known": None}[row.split(" | ")[-1].strip(" |")]
 
 
 def limit_says(case: Case) -> bool | None:
@@ -191,8 +195,8 @@ def test_a_few_unfinished_requests_cannot_explain_a_rate() -> None:
     assert errors.at_least == (True, True)
     assert errors.before.estimate + 0.02 < errors.after.estimate
     assert errors.seen is True
-    assert moved_texts(errors)[2:] == (mean_text("error_rate", errors.interval, "+"), "yes")
-    assert moved_texts(pair.moved["max"])[2:] == ("?", "?")
+    assert difference("error_rate", errors.interval).text.startswith("+")
+    assert difference("max", pair.moved["max"].interval).text == "?"
 
 
 @pytest.mark.parametrize("drains", DRAINS)

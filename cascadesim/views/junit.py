@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from cascadesim import __version__
-from cascadesim.ci.texts import blame_text, value_text
 from cascadesim.values.errors import one_line
+from cascadesim.views.objective import details, value
+from cascadesim.views.page import plain
 
 if TYPE_CHECKING:
     from cascadesim.analysis.judged import Judged
@@ -29,21 +30,21 @@ def junit_xml(gate: Gate) -> str:
 
 
 def _counts(judged: list[tuple[JudgedScenario, JudgedVariant, Judged]]) -> dict[str, str]:
-    failures = sum(not each.met for *_, each in judged)
+    failures = sum(not one.met for *_, one in judged)
     return {"tests": str(len(judged)), "failures": str(failures), "errors": "0"}
 
 
 def _suite(gate: Gate, scenario: JudgedScenario) -> ET.Element:
-    own = [each for each in gate.judged if each[0] is scenario]
+    cases = [case for case in gate.judged if case[0] is scenario]
     # What does not print, such as a control character, may not be in XML at all.
     name, source = one_line(scenario.name), one_line(scenario.source)
-    counts = {**_counts(own), "skipped": "0"}
+    counts = {**_counts(cases), "skipped": "0"}
     suite = ET.Element("testsuite", {"name": name, **counts, "file": source})
     properties = ET.SubElement(suite, "properties")
-    told = {"cascadesim": __version__, "seed": scenario.seed, "replications": gate.replications}
-    for key, value in told.items():
-        ET.SubElement(properties, "property", name=key, value=str(value))
-    for _, variant, judged in own:
+    run = {"cascadesim": __version__, "seed": scenario.seed, "replications": gate.replications}
+    for key, text in run.items():
+        ET.SubElement(properties, "property", name=key, value=str(text))
+    for _, variant, judged in cases:
         classname = name if variant.name is None else f"{name}.{one_line(variant.name)}"
         case = ET.SubElement(suite, "testcase", classname=classname, name=judged.objective.text)
         if not judged.met:
@@ -53,13 +54,6 @@ def _suite(gate: Gate, scenario: JudgedScenario) -> ET.Element:
 
 def _fail(case: ET.Element, judged: Judged, replications: int) -> None:
     objective = judged.objective
-    message = f"{objective.measure} is {value_text(judged)}, expected {objective.text}"
+    message = f"{objective.measure} is {value(judged)}, expected {objective.text}"
     failure = ET.SubElement(case, "failure", type="objective", message=message)
-    lines = [message]
-    if replications > 1:
-        lines.append(f"met in {judged.met_in} of {replications} replications")
-    if judged.at_least:
-        lines.append("requests unfinished at the end could still move it up")
-    if blame := blame_text(judged):
-        lines.append(f"to blame: {one_line(blame)}")
-    failure.text = "\n".join(lines)
+    failure.text = "\n".join([message, *map(plain, details(judged, replications))])

@@ -80,7 +80,7 @@ ROWS = (
     ("scenario", "engine"),
     ("analysis",),
     ("studies",),
-    ("lint", "export", "ci", "plots"),
+    ("lint", "export", "plots"),
     ("views",),
     ("report",),
     ("pytest_plugin", "cli"),

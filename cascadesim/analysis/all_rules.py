@@ -1,11 +1,11 @@
-"""All rules that there are: those of policies, resources, plans and causes."""
+"""All rules that there are: of policies, resources, plans, causes and figures."""
 
 from __future__ import annotations
 
 from functools import cache
 
 from cascadesim import policies, resources
-from cascadesim.analysis import rules
+from cascadesim.analysis import figure_rules, rules
 from cascadesim.plan.cause_rules import CAUSE_RULES
 from cascadesim.values.rooms import modules_in
 from cascadesim.values.rules import Rule
@@ -13,12 +13,15 @@ from cascadesim.values.rules import Rule
 
 @cache
 def all_rules() -> dict[str, Rule]:
-    """Return every rule by its code, in the order of the codes."""
-    things = [
-        thing
-        for module in (rules, *modules_in(policies), *modules_in(resources))
-        for thing in vars(module).values()
-        if isinstance(thing, Rule)
-    ]
-    found = {rule.code: rule for rule in (*things, *CAUSE_RULES.values())}
-    return dict(sorted(found.items()))
+    """Return every rule by its code, in the order of the codes.
+
+    Raises ValueError where two have the same code or the same name.
+    """
+    modules = (rules, figure_rules, *modules_in(policies), *modules_in(resources))
+    things = (thing for module in modules for thing in vars(module).values())
+    # A module that imports a rule has it, too.
+    known = dict.fromkeys([*CAUSE_RULES.values(), *(t for t in things if isinstance(t, Rule))])
+    words = [word for rule in known for word in (rule.code, rule.name)]
+    if twice := {word for word in words if words.count(word) > 1}:
+        raise ValueError(f"not the word of one rule: {', '.join(sorted(twice))}")
+    return {rule.code: rule for rule in sorted(known, key=lambda rule: rule.code)}

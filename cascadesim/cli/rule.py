@@ -21,7 +21,8 @@ def codes_that_begin(incomplete: str) -> list[str]:
     from cascadesim.analysis.all_rules import all_rules
 
     words = [word for code, rule in all_rules().items() for word in (code, rule.name)]
-    return [word for word in words if word.startswith(incomplete)]
+    typed = incomplete.replace("_", "-")
+    return [word for word in words if word.lower().startswith(typed.lower())]
 
 
 @app.command(cls=Command)
@@ -39,7 +40,8 @@ def rule(
     """Print what a rule says, why it is bad, an example, and what to do instead.
 
     Rules have codes: T01 and others for settings that contradict each other, which `check` finds,
-    and A01 to A14 for the causes that a request's time goes to. In a pipe it is Markdown.
+    S01 and others for figures that say less than they seem to, and A01 and others for the causes
+    that a request's time goes to. In a pipe or a file it is Markdown.
 
     \b
     Examples:
@@ -66,7 +68,7 @@ def rule(
 def _chosen(rules: dict[str, Rule], code: str) -> Rule:
     """Return the rule of a code or a name. Raises ScenarioError."""
     by_word = rules | {rule.name: rule for rule in rules.values()}
-    for word in (code, code.upper()):
+    for word in (code.upper(), code.lower().replace("_", "-")):
         if word in by_word:
             return by_word[word]
     close = closest(code, list(by_word))
@@ -76,20 +78,21 @@ def _chosen(rules: dict[str, Rule], code: str) -> Rule:
 
 def _list(rules: dict[str, Rule]) -> str:
     """Return a line for each rule: its code and its name."""
-    lines = [f"{code}  {rule.name.replace('_', '-')}" for code, rule in rules.items()]
+    lines = [f"{code}  {rule.name}" for code, rule in rules.items()]
     return "\n".join([*lines, "", "`cascadesim rule CODE` prints what one of them says.", ""])
 
 
 def _page(rule: Rule) -> str:
     """Return the page of a rule as Markdown."""
+    language = "console" if rule.example.startswith("$") else "yaml"
     sections = (
         ("What it says", rule.says),
         ("Why it is bad", rule.why),
-        ("Example", f"```yaml\n{rule.example.rstrip()}\n```"),
+        ("Example", f"```{language}\n{rule.example.rstrip()}\n```"),
         ("What to do instead", rule.instead),
     )
     body = [
         f"## {title}\n\n{text if text.startswith('```') else fill(text, WIDTH)}\n"
         for title, text in sections
     ]
-    return "\n".join([f"# {rule.code}: {rule.name.replace('_', '-')}\n", *body])
+    return "\n".join([f"# {rule.code}: {rule.name}\n", *body])

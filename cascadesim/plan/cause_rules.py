@@ -5,11 +5,11 @@ from __future__ import annotations
 from cascadesim.values.rules import Rule
 
 CAUSE_RULES = {
-    rule.name: rule
+    rule.name.replace("-", "_"): rule
     for rule in (
         Rule(
             code="A01",
-            name="breaker_wait",
+            name="breaker-wait",
             says="The request waited at an open circuit breaker for its recovery.",
             why="The wait is as long as `recovery_timeout`, for every caller, whether or not the "
             "dependency is well again. Breakers in a chain add up.",
@@ -19,7 +19,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A02",
-            name="pool_wait",
+            name="pool-wait",
             says="The request waited for a connection of a pool.",
             why="All connections were held: by slow work, by sessions that stay open, or by "
             "sessions that were leaked.",
@@ -29,7 +29,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A03",
-            name="queue_wait",
+            name="queue-wait",
             says="The request waited for a place: for a stage's `concurrency` or in a bulkhead.",
             why="More work arrives than the stage can do, for a while or for good.",
             example="concurrency: 10\nqueue_limit: 100\n",
@@ -38,7 +38,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A04",
-            name="startup_wait",
+            name="startup-wait",
             says="The request waited for a stage that was starting up after a restart.",
             why="Callers that come during the start-up wait for all of it.",
             example="startup: {timeout: 30s}\n",
@@ -46,7 +46,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A05",
-            name="rate_limit_wait",
+            name="rate-limit-wait",
             says="The request waited for a token of a rate limit.",
             why="More calls come than the limit lets through, so that they queue at it.",
             example="policies: [rate_limit: {rate: 10/s, timeout: 5s}]\n",
@@ -54,7 +54,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A06",
-            name="handshake_wait",
+            name="handshake-wait",
             says="A message waited until its client was connected.",
             why="Many clients come back at once, and their handshakes queue at the server.",
             example="workload: {connections: {handshake: {timeout: 10s}}}\n",
@@ -63,7 +63,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A07",
-            name="head_of_line_wait",
+            name="head-of-line-wait",
             says="A message waited behind an earlier one of the same connection.",
             why="The server handles the messages of a connection one after the other.",
             example="workload: {connections: {ordering: per_connection}}\n",
@@ -72,7 +72,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A08",
-            name="network_wait",
+            name="network-wait",
             says="A message or its reply waited for the network to pass anything.",
             why="In a network partition nothing arrives until it ends or the connection is given "
             "up.",
@@ -89,7 +89,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A10",
-            name="agent_execution",
+            name="agent-execution",
             says="The request was worked on by an agent.",
             why="An execution that hangs lasts until a deadline or a tracker ends it.",
             example="policies: [deadline: {timeout: 30s}]\n",
@@ -97,7 +97,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A11",
-            name="retry_backoff",
+            name="retry-backoff",
             says="The request paused before it was sent again.",
             why="Backoffs add up over attempts, and nothing is done meanwhile.",
             example="policies: [retry: {attempts: 5, base: 1s}]\n",
@@ -105,7 +105,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A12",
-            name="hedge_wait",
+            name="hedge-wait",
             says="The request waited until it was sent a second time, and that call decided.",
             why="The first call was slow, so its time was spent for nothing.",
             example="policies: [hedge: {after: 2s}]\n",
@@ -113,7 +113,7 @@ CAUSE_RULES = {
         ),
         Rule(
             code="A13",
-            name="service_work",
+            name="service-work",
             says="The request was worked on by a stage.",
             why="This is the time that is needed, unless a fault makes it longer.",
             example="work: {lognormal: {median: 100ms, p99: 2s}}\n",

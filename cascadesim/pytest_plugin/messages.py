@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import difference
 from cascadesim.analysis.contrast import FEWEST
+from cascadesim.analysis.figure_rules import FEW_REPLICATIONS, OUT_OF_DATE
 from cascadesim.analysis.summary import objective_outcomes
 from cascadesim.scenario.objectives import RATES
 from cascadesim.scenario.source import flow
@@ -239,7 +240,9 @@ def outdated(found: Drift, path: str) -> str:
     if found.unknown:
         since.append(f"{_listed(found.unknown)} not known, as requests are unfinished")
     since.append("`pytest --cascade-update` writes it anew")
-    return "\n".join([f"out of date: {path}", *(f"  {line}" for line in since)])
+    return "\n".join(
+        [f"out of date: {path} [{OUT_OF_DATE.code}]", *(f"  {line}" for line in since)]
+    )
 
 
 def written(result: LazyRuns, path: str, *, by_interval: bool) -> str:
@@ -247,7 +250,8 @@ def written(result: LazyRuns, path: str, *, by_interval: bool) -> str:
     if not by_interval or result.count >= FEWEST:
         return f"written: {path}"
     few = f"{result.count} replication{'s' * (result.count > 1)}"
-    return f"written: {path}\n  {few} cannot tell a later change from noise, {FEWEST} or more can"
+    text = f"{few} cannot tell a later change from noise, {FEWEST} or more can"
+    return f"written: {path}\n  {text} [{FEW_REPLICATIONS.code}]"
 
 
 def _most(title: str, amounts: dict[str, float], sign: str = "+") -> list[str]:

@@ -24,7 +24,8 @@ WARMUP_GUESSED = Rule(
     why="If the warm-up is longer, figures mix the start of the run with its steady state.",
     example="""\
 warmup: auto
-horizon: 2s
+horizon: 5s
+workload: {arrivals: {poisson: {rate: 1/s}}}    # about 5 requests
 """,
     instead="Simulate for longer, let the first fault come later, or give `warmup` in seconds.",
 )
@@ -49,7 +50,8 @@ LOWER_BOUND = Rule(
     example="""\
 horizon: 60s
 drain: 0s
-work: {constant: 30s}    # requests of the last 30 s do not end
+stages:
+  api: {work: {constant: 30s}}    # requests of the last 30 s do not end
 """,
     instead="Let requests end after the last arrival: a longer `drain`. If they never end, give "
     "their callers a deadline.",
@@ -60,7 +62,7 @@ LOWEST_BY_CHANCE = Rule(
     says="Of many settings in a sweep, the one with the lowest mean stands first.",
     why="Means differ by chance, too, so the lowest of many is partly luck. In other worlds it "
     "is likely to be worse than here.",
-    example="$ cascadesim sweep api.yaml --vary api.concurrency=4..10 --replications 4\n",
+    example="$ cascadesim sweep api.yaml --vary api.concurrency=4..10:1 --replications 4\n",
     instead="Compare the best few with another `--seed`, or let `optimize` do so.",
 )
 PRECISION_MISSED = Rule(
@@ -88,7 +90,8 @@ FEW_SETTINGS = Rule(
     says="A sweep has too few settings to tell what share of the variance each one explains.",
     why="Shares of so few would be noise.",
     example="""\
-$ cascadesim sweep api.yaml --vary api.concurrency=5..20 --sample lhs:8
+$ cascadesim sweep api.yaml --sample lhs:8 \\
+    --vary api.concurrency=2..20 --vary api.queue_limit=0..50
 """,
     instead="Take 32 settings or more, or a full grid.",
 )

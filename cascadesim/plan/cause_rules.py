@@ -76,7 +76,10 @@ CAUSE_RULES = {
             says="A message or its reply waited for the network to pass anything.",
             why="In a network partition nothing arrives until it ends or the connection is given "
             "up.",
-            example="faults: [{on: connections, from: 1min, for: 20s, partition: {}}]\n",
+            example="""\
+workload: {connections: {ping: {interval: 25s, timeout: 20s}}}
+faults: [{on: connections, from: 1min, for: 20s, partition: {}}]
+""",
             instead="Notice it sooner: shorter `ping.interval` and `ping.timeout`.",
         ),
         Rule(

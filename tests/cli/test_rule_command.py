@@ -114,7 +114,7 @@ def _scenario(example: str, rate: str = "40/s") -> dict[str, Any]:
         given = {"workload": given}
     elif not {"workload", "stages", "faults", "horizon", "warmup"} & set(given):
         given = {"stages": {"api": given}}
-    whole = {"name": "example", "horizon": "2min"}
+    whole = {"name": "example", "horizon": "2min", "drain": "1min"}
     if "connections" in given.get("workload", {}):
         clients = {"connections": {"clients": 100, "messages": {"constant": "1min"}}}
         data = _merged(whole | {"workload": clients}, given)

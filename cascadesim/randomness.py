@@ -1,7 +1,7 @@
 """Addressed randomness: a draw belongs to (seed, replication, stream, request, attempt).
 
-No draw depends on the order of events, so changing a setting leaves every other draw as it was and
-variants meet the same world request by request (common random numbers).
+No draw depends on the order of events. So changing a setting leaves every other draw as it was, and
+variants meet the same draws request by request (common random numbers).
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def _pareto_mean(minimum: float, alpha: float, cap: float) -> float:
     return minimum * (1 + math.expm1((1 - alpha) * span) / (1 - alpha))
 
 
-# How draws are made. The same variates are taken from the generator whatever the parameters are,
-# and a draw grows with its variate: another median, mean or shape meets the same underlying draws.
+# How draws are made. The parameters do not change which variates are taken from the generator, and
+# a draw grows with its variate: another median, mean or shape meets the same underlying draws.
 
 
 def _gamma(shape: float, scale: float) -> Sampler:
@@ -108,7 +108,7 @@ def _empirical(*parameters: float) -> Sampler:
 
 
 def _mixture(*weights: float) -> Sampler:
-    """Return what draws positions of components."""
+    """Return a sampler of the positions of components."""
     sums = np.cumsum(weights)
     return lambda rng: np.searchsorted(sums, sums[-1] * rng.random(BLOCK), side="right")
 
@@ -168,7 +168,7 @@ def arrival_times(
 ) -> NDArray[np.float64]:
     """Return the arrival instants before `horizon`, in seconds, from independent gaps.
 
-    Shape (n,). A longer horizon appends arrivals and moves none. `stream` is the draws' name.
+    Shape (n,). A longer horizon adds arrivals and moves none. `stream` names the draws.
     """
     draws = Stream(seed, replication, stream, gaps)
     blocks: list[NDArray[np.float64]] = []

@@ -1,4 +1,7 @@
-"""Columnar records of a run: one row a request, and the requests as a DataFrame."""
+"""Columnar records of a replication, one row a request; a trace of it; and a snapshot.
+
+A trace adds when each request was in which part, and how full pools and queues were.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ _COLUMNS = (
     *("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds"),
     *("request_class", "number"),
 )
+IN_FLIGHT = "in_flight"  # the level of requests under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionCounts:
-    """What became of WebSocket connections in a run, by the dotted paths of what ended them.
+    """Outcomes of WebSocket connections in a replication.
 
-    `failed` counts handshakes and `lost` connections; `closed` counts connections that their client
-    closed.
+    `failed` counts handshakes and `lost` connections, by the dotted path of what ended them;
+    `closed` counts connections that their client closed.
     """
 
     opened: int
@@ -48,19 +52,21 @@ class ConnectionCounts:
 
 @dataclass(frozen=True)
 class Records:
-    """What one run left behind; row i is request i, in order of arrival, observed ones last; of
-    clients, observed ones first.
+    """The records of one replication: row i is request i, in order of arrival.
+
+    Observed requests are the last rows; with clients, whose number of requests is not known
+    before, they are the first.
 
     arrival, latency: seconds, shape (n,); the latency of an unfinished request is its age at the
-    end of the run. outcome: Outcome codes, shape (n,). retries: how often the request was sent
-    again; of stages in parallel, by the one that it had to wait for, as in `seconds`. ended_by:
-    what made an error of the request or brought it to its fallback, an index into `ends`, which are
-    dotted paths of settings and of stages that fail; -1 where nothing did. seconds: shape (n,
-    len(parts)), adds up to the latency. observation: which observation the request replays, -1 for
-    background traffic. classes: the names of the classes of requests, none where all go the same
-    way. request_class: the class of each request, an index into `classes`, shape (n,); shape (0,)
-    where there are none. number: what a request goes by whatever becomes of others, shape (n,), of
-    clients, who may send more or fewer in another world; shape (0,) where the row says it.
+    end. outcome: Outcome codes, shape (n,). retries: how often the request was sent again; of
+    parallel stages, on the critical path, as in `seconds`. ended_by: what made the request an
+    error, or led to its fallback: an index into `ends`, which are dotted paths of settings and of
+    stages that fail; -1 for none. seconds: shape (n, len(parts)); a row adds up to the latency.
+    observation: the position of the observation that the request replays, -1 for background
+    traffic. classes: the names of the classes of requests, empty where there are none.
+    request_class: the class of each request, an index into `classes`, shape (n,); shape (0,) where
+    there are none. number: the request's number, the same in all variants of one seed, shape (n,);
+    shape (0,) where it is the row. Only clients send more or fewer requests in other variants.
     """
 
     parts: tuple[Part, ...]
@@ -95,14 +101,15 @@ class Records:
         """Return the records of the requests of one class; transitions and calls are of all."""
         chosen = self.request_class == self.classes.index(name)
         columns = {key: getattr(self, key) for key in _COLUMNS}
-        return replace(self, **{key: each[chosen] for key, each in columns.items() if len(each)})
+        chosen_rows = {key: column[chosen] for key, column in columns.items() if len(column)}
+        return replace(self, **chosen_rows)
 
     def number_of(self, row: int) -> int:
-        """Return what the request in a row goes by in every world of a seed."""
+        """Return the request's number: the same in all variants of one seed."""
         return int(self.number[row]) if len(self.number) else row
 
     def row_of(self, number: int) -> int | None:
-        """Return the row of the request that goes by this, None where it was not sent."""
+        """Return the row of the request with this number, None where it was not sent."""
         if not len(self.number):
             return number
         rows = np.flatnonzero(self.number == number)
@@ -139,3 +146,53 @@ class Records:
             columns = {"request": columns.pop("request"), "class": named, **columns}
         columns |= {part.column: self.seconds[:, i] for i, part in enumerate(self.parts)}
         return pd.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class Level:
+    """A number over time, a step function: `value[i]` holds from `at[i]` on, in seconds.
+
+    at, value: shape (n,), `at` rising from 0.
+    """
+
+    at: NDArray[np.float64]
+    value: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The records of a run, and what they leave out.
+
+    Span i says that request `request[i]` (a row of the records) was in part `part[i]` (an index
+    into the records' parts) from `start[i]` to `end[i]`, in seconds; all of shape (n,), request by
+    request and each in order of time. The spans of a request follow each other without a gap, from
+    its arrival to its end. Levels are by dotted path, such as "database.pool.checked_out", ".idle"
+    and ".waiting", "agent.concurrency.busy" and ".waiting", "agent.breaker.waiting", and
+    "in_flight". Work that runs on after its caller has given it up has no spans, but counts in
+    levels; so does that of stages in parallel which the request had not to wait for.
+    """
+
+    records: Records
+    request: NDArray[np.int64]
+    part: NDArray[np.int64]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    levels: dict[str, Level]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run as it stands at one instant, `at` in seconds.
+
+    arrived: requests so far, observed ones included. arrival, latency, outcome: of those that have
+    ended and arrived after the warm-up, shape (n,), seconds and Outcome codes. breakers: the state
+    of each, as "open". levels: as a Trace has them.
+    """
+
+    at: float
+    arrived: int
+    arrival: NDArray[np.float64]
+    latency: NDArray[np.float64]
+    outcome: NDArray[np.uint8]
+    breakers: dict[str, str]
+    levels: dict[str, int]

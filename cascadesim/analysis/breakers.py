@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cascadesim.policies.breaker import BreakerPlan
-
 if TYPE_CHECKING:
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
@@ -35,5 +33,5 @@ def breaker_paths(plan: Plan) -> list[str]:
         path
         for _, _, policies in plan.walk_policies()
         for path, policy in policies
-        if isinstance(policy, BreakerPlan)
+        if policy.states_over_time
     ]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cascadesim.analysis.figure_rules import FEW_SETTINGS, LOWER_BOUND, NONE_MEASURED
 from cascadesim.analysis.intervals import LEVEL
 from cascadesim.scenario.source import flow
 
@@ -63,13 +64,14 @@ class Effects:
     """What a measure depends on, most important first.
 
     `noise` is the share of the variance that is chance, as replications tell it (NaN for one);
-    `note` says what is not known, and why.
+    `note` says what is not known, and why; `code` is the rule that it follows from, if any.
     """
 
     measure: str
     effects: tuple[Effect, ...]
     noise: float = math.nan
     note: str = ""
+    code: str = ""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -150,16 +152,16 @@ def effects(
     missing = int(np.isnan(means).sum())
     if missing:
         note = f"{missing} of {len(means)} settings measure no request, so have no {measure}"
-        return Effects(measure, unknown, note=note)
+        return Effects(measure, unknown, note=note, code=NONE_MEASURED.code)
     if any(at_least):
         note = (
             f"the {measure} of {sum(at_least)} of {len(means)} settings is a lower bound, as "
             "requests were unfinished at the end; a longer drain tells more"
         )
-        return Effects(measure, unknown, note=note)
+        return Effects(measure, unknown, note=note, code=LOWER_BOUND.code)
     if np.ptp(means) <= _ROUNDING * np.abs(means).max():
         return Effects(measure, unknown, note=f"no setting changes {measure}")
-    note = ""
+    note = code = ""
     if kind == "saltelli":
         found = _saltelli(vary, means, seed)
     elif is_grid(vary, settings):
@@ -167,11 +169,12 @@ def effects(
     elif len(means) < FEWEST:
         found = list(unknown)
         note = f"{len(means)} settings are too few for shares; take {FEWEST} or more"
+        code = FEW_SETTINGS.code
     else:
         found = _given_data(vary, settings, means, seed)
         note = "a total share takes a sample of the kind saltelli:N"
     ranked = tuple(sorted(found, key=lambda effect: -effect.rank))
-    return Effects(measure, ranked, _noise(values), note)
+    return Effects(measure, ranked, _noise(values), note, code)
 
 
 def shares(dimensions: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cascadesim.plan.layout import Part
-    from cascadesim.trace import Trace
+    from cascadesim.records import Trace
 
 WORK = ("agent_execution", "service_work", "connect", "fallback")  # causes that are no wait
 _MINOR = 0.01  # the share of a latency below which steps that follow each other are one

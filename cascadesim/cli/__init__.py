@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # In the order in which --help lists them.
 for _module in (
     *("runs", "plot", "experiments", "explain", "sweep", "optimize", "check", "diff"),
-    *("lint_config", "report", "scenarios", "store", "guide"),
+    *("lint_config", "report", "scenarios", "store", "guide", "rule"),
 ):
     import_module(f"cascadesim.cli.{_module}")
 

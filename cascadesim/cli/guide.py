@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated
 
 import typer
 
 from cascadesim.cli.app import Command, app, print_text
+from cascadesim.cli.pages import print_page
 from cascadesim.values.errors import ScenarioError, closest
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.markdown import Markdown
-
-WIDTH = 80  # columns; longer lines are hard to read, however wide the terminal
 
 
 def guides() -> dict[str, str]:
@@ -60,7 +54,7 @@ def guide(
     if name is None:
         print_text(_listed(texts))
     elif name in texts:
-        _print_guide(texts[name])
+        print_page(texts[name])
     else:
         raise ScenarioError(_no_such(name, texts), "guide", name)
 
@@ -83,35 +77,3 @@ def _no_such(name: str, texts: dict[str, str]) -> str:
     close = closest(name, list(texts)) or (most if name.strip() and mentions[most] else None)
     hint = f'did you mean "{close}"? ' if close else ""
     return f"no such guide; {hint}known: {', '.join(texts)}"
-
-
-def _print_guide(text: str) -> None:
-    """Print a guide: set for the terminal, or as it is into a pipe or a file."""
-    from cascadesim.views.terminal import new_console
-
-    console = new_console()
-    if not console.is_terminal:
-        print_text(text)
-        return
-    # Links to other files lead nowhere from a terminal, so that only their text is left.
-    text = re.sub(r"!?\[([^\]]*)\]\((?!https://)[^)]*\)", r"\1", text)
-    console.print(_page(text), width=min(WIDTH, console.width))
-
-
-def _page(text: str) -> Markdown:
-    """Return a Markdown text for rich to print."""
-    from rich.markdown import CodeBlock, Markdown
-    from rich.syntax import Syntax
-
-    class Code(CodeBlock):
-        """Code without a margin, since what commands print fills 80 columns."""
-
-        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-            yield Syntax(
-                str(self.text).rstrip(), self.lexer_name, theme="ansi_dark", word_wrap=True
-            )
-
-    class Page(Markdown):
-        elements: ClassVar = {**Markdown.elements, "fence": Code, "code_block": Code}
-
-    return Page(text)

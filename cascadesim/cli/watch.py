@@ -18,11 +18,10 @@ from rich.text import Text
 from cascadesim.analysis.percentiles import PERCENTILES, percentile
 from cascadesim.engine import watch
 from cascadesim.plan.connections import CONNECTIONS
-from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
+from cascadesim.records import IN_FLIGHT
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.studies.run import Result
 from cascadesim.studies.warmup import settled
-from cascadesim.trace import IN_FLIGHT
 from cascadesim.values.errors import ScenarioError, one_line, show
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, parse_clock
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
     from cascadesim.plan.plan import Plan
+    from cascadesim.records import Snapshot
     from cascadesim.scenario.load import Scenario
-    from cascadesim.trace import Snapshot
 
 FRAMES = 10  # a second at most
 USUAL_SPEED = 40.0  # simulated seconds a second: ten minutes are watched in 15 s
@@ -150,7 +149,7 @@ class Dashboard:
         self._clock = parse_clock(scenario.model.clock) if scenario.model.clock else None
         self._speed = "" if math.isinf(speed) else f", {speed:g}x"
         self._plan = plan
-        self._befalling = plan.faults_in(seed)
+        self._fault_spans = plan.faults_in(seed)
         self._limits = _limits(plan)
         names = [CONNECTIONS, *(stage.name for stage in plan.walk())]
         self._order = {name: i for i, name in enumerate(names)}
@@ -215,7 +214,7 @@ class Dashboard:
     def _faults(self, now: Snapshot) -> str:
         under_way = [
             f"{fault.kind.replace('_', ' ')} of {' and '.join(stages)}"
-            for fault, stages in self._befalling
+            for fault, stages in self._fault_spans
             if fault.start <= now.at < fault.end
         ]
         return f"Fault: {', '.join(under_way)}" if under_way else "No fault"
@@ -308,8 +307,8 @@ def _limits(plan: Plan) -> dict[str, tuple[str, float]]:
             most = min(stage.pool.limit, stage.pool.max_connections)
             limits[f"{stage.name}.pool"] = ("checked_out", most)
         for policy in stage.policies:
-            if isinstance(policy, AdaptiveLimitPlan):
-                limits[f"{stage.name}.{policy.name}"] = ("busy", policy.max)
+            if policy.moving_limit is not None:
+                limits[f"{stage.name}.{policy.name}"] = ("busy", policy.moving_limit)
     return limits
 
 

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cascadesim.plan.plan import Plan
-    from cascadesim.records import Records
-    from cascadesim.trace import Snapshot, Trace
+    from cascadesim.records import Records, Snapshot, Trace
 
 
 def simulate(

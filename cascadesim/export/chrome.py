@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cascadesim.plan.plan import Plan
-    from cascadesim.records import Records
+    from cascadesim.records import Records, Trace
     from cascadesim.studies.run import Result
-    from cascadesim.trace import Trace
 
 _REQUESTS, _WORLD, _LEVELS = 1, 2, 3  # process ids, by which viewers group tracks
 _PROCESSES = {_REQUESTS: "requests", _WORLD: "breakers and faults", _LEVELS: "levels"}

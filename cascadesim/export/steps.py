@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cascadesim.files import write_files
 from cascadesim.plan.connections import CONNECTIONS
-from cascadesim.policies.breaker import BreakerPlan
-from cascadesim.studies.run import write_files
 from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from cascadesim.plan.layout import Part
     from cascadesim.plan.plan import Plan
     from cascadesim.plan.stage import StagePlan
-    from cascadesim.records import Records
-    from cascadesim.trace import Trace
+    from cascadesim.records import Records, Trace
 
 
 encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -137,7 +135,7 @@ def breakers(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the stage and the dotted path of every circuit breaker."""
     for stage in plan.walk():
         for policy in stage.policies:
-            if isinstance(policy, BreakerPlan):
+            if policy.states_over_time:
                 yield stage.name, f"{stage.name}.{policy.name}"
 
 

@@ -1,5 +1,5 @@
-"""Faults: timed changes of the world. One file a fault says its settings and what it does.
+"""Faults: timed changes of stages. One file a fault has its settings and says what it does.
 
-What a fault does to a call is a function of time, known beforehand: it needs no events. `registry`
-finds the files by themselves.
+What a fault does to a call is a function of time, known beforehand, so it needs no events.
+`registry` finds all files of this folder.
 """

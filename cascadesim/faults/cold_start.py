@@ -50,7 +50,7 @@ class ColdStartPlan(FaultPlan):
         return True
 
     def slowed(self, work: float, share: float) -> float:
-        """Return what becomes of `work` seconds when this share of the fault has passed."""
+        """Return the seconds that `work` takes when this share of the fault has passed."""
         return work * (self.multiply - (self.multiply - 1) * share)
 
     def longest(self, work: float) -> float:

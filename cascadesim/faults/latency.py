@@ -43,7 +43,7 @@ class LatencyPlan(FaultPlan):
         return True
 
     def slowed(self, work: float, share: float) -> float:
-        """Return what becomes of `work` seconds, however much of the fault has passed."""
+        """Return the seconds that `work` takes, the same at any time of the fault."""
         return work * self.multiply + self.add
 
     def longest(self, work: float) -> float:

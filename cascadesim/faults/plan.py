@@ -1,4 +1,4 @@
-"""What every fault's plan can be asked. The answers here are those of a fault without effect."""
+"""What any fault's plan can be asked. The answers here are those of a fault without effect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class Renewal:
     mttr: float
 
     def spans(self, seed: int, replication: int, until: float) -> Spans:
-        """Return the times down that begin before `until`; a later one moves none."""
+        """Return the times down that begin before `until`: starts and ends in seconds.
+
+        A later `until` adds times and moves none.
+        """
         up, down = (
             Stream(seed, replication, f"{self.stream}.{name}", Distribution("exponential", (mean,)))
             for name, mean in (("up", self.mtbf), ("down", self.mttr))
@@ -48,8 +51,8 @@ class Renewal:
 class FaultPlan:
     """One fault on one stage, active from `start` until `end` (seconds, end excluded).
 
-    One with a `renewal` comes again and again, at times that are drawn for each run. Of two faults
-    that would cut a call at the same instant, the one listed first does.
+    A fault with a `renewal` comes again and again, at times drawn for each replication. Of two
+    faults that would cut a call at the same instant, the one listed first does.
     """
 
     kind: ClassVar[str] = ""  # the key in the scenario
@@ -67,9 +70,9 @@ class FaultPlan:
         return 0.0
 
     def slowed(self, work: float, share: float) -> float:
-        """Return what becomes of `work` seconds of a call that starts while the fault is active.
+        """Return how long a call takes that would work for `work` seconds without the fault.
 
-        `share` is the part of the fault's time that has passed, from 0 to 1.
+        The call starts while the fault is active, at a `share` of its time from 0 to 1.
         """
         return work
 
@@ -102,18 +105,21 @@ class FaultPlan:
         return None
 
     def spans(self, seed: int, replication: int, until: float) -> Spans:
-        """Return when it is active in one replication; of a random one what begins by `until`."""
+        """Return when it is active in one replication: starts and ends in seconds.
+
+        Of a random fault, those that begin before `until`.
+        """
         if self.renewal is None:
             return planned(self)
         return self.renewal.spans(seed, replication, until)
 
     def drawn(self, seed: int, replication: int, until: float) -> Iterator[FaultPlan]:
-        """Yield what of it begins before `until` in one replication, with its start and end."""
+        """Yield the fault once for each time that it begins before `until`, with start and end."""
         for start, end in self.spans(seed, replication, until):
             if start < until:
                 yield replace(self, start=start, end=end, renewal=None)
 
 
 def planned(fault: FaultPlan) -> Spans:
-    """Return when a fault is active that is not random."""
+    """Return when a fault that is not random is active: its start and end in seconds."""
     return ((fault.start, fault.end),)

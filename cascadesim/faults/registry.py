@@ -1,4 +1,4 @@
-"""The faults that there are, by the key that stands in a scenario."""
+"""All faults by their key in a scenario, found in the files of this folder."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 @cache
 def settings_by_kind() -> Mapping[str, type[FaultSettings]]:
     """Return the settings class of every fault, in alphabetical order."""
-    return MappingProxyType({each.KIND: each for each in classes_in(faults, FaultSettings)})
+    return MappingProxyType({fault.KIND: fault for fault in classes_in(faults, FaultSettings)})

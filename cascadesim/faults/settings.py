@@ -1,4 +1,4 @@
-"""What the settings of every fault have."""
+"""The settings that all faults share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class FaultSettings(Strict):
-    """What every kind of fault has."""
+    """Settings of any fault."""
 
     KIND: ClassVar[str]  # the key in a scenario
     SUMMARY: ClassVar[str]  # a few words for the reference

@@ -310,6 +310,7 @@ def _assignments(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
 
 
 def _changes(node: ast.AST, target: ast.AST, keys: list[str]) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Yield the entries that a statement changes in place, each with the statement."""
     if dotted(target) not in (("self",), ("cls",)):  # whose attributes are no entries
         yield from ((_item(target, ast.Constant(key)), node) for key in keys)
 

@@ -1,6 +1,4 @@
-"""When requests arrive: by gaps, by a rate that changes over time, as they were recorded, or when
-clients that wait for their answers have thought.
-"""
+"""When requests arrive: by gaps, by a rate over time, as recorded, or from clients that think."""
 
 from __future__ import annotations
 
@@ -48,8 +46,8 @@ class Rates:
     """A rate made of pieces, by inversion: Law, "Simulation Modeling and Analysis", 5th ed., 8.6.2.
 
     Request i arrives when the integral of the rate reaches the i-th point of a process of rate 1,
-    so with other rates the same points are only moved. That process has gaps with mean 1: drawn
-    ones make a Poisson process, equal ones an even flow. Pieces begin at 0, in ascending order, and
+    so other rates only move the same points. That process has `gaps` with mean 1: exponential gaps
+    make a Poisson process, equal ones an even flow. Pieces begin at 0, in ascending order, and
     again after every `period`; where that is infinite the last one has no slope.
     """
 
@@ -61,7 +59,7 @@ class Rates:
         self, seed: int, replication: int, horizon: float, stream: str = ARRIVALS
     ) -> NDArray[np.float64]:
         """Return the arrival instants before the horizon; a longer one moves none."""
-        # One that rounding puts beyond the horizon's integral is not lost.
+        # A little more, so that a point which rounding puts beyond the integral is not lost.
         until = self.expected(horizon) * (1 + 1e-9)
         times = self._inverse(arrival_times(seed, replication, self.gaps, until, stream))
         return times[times < horizon]
@@ -118,9 +116,9 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Arrivals at recorded instants, in ascending order, of which a share is kept.
+    """Arrivals at recorded instants, in seconds and ascending; a random `share` of them is kept.
 
-    Which ones are kept is drawn, and with a larger share they are kept too.
+    A larger share keeps the same arrivals, and more.
     """
 
     instants: tuple[float, ...]
@@ -146,7 +144,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Clients of whom each thinks, sends a request, waits for its end, and thinks again."""
+    """Clients that think, send a request, wait for its end, and think again."""
 
     clients: int
     think: Distribution
@@ -157,7 +155,7 @@ Open = Gaps | Rates | Recorded
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """Arrivals of several classes of requests, each with its own by the name of the class."""
+    """Arrivals of several classes of requests, by the name of the class."""
 
     arrivals: tuple[tuple[str, Open], ...]
 
@@ -170,14 +168,16 @@ class Apart:
     ) -> tuple[NDArray[np.float64], list[int]]:
         """Return the arrival instants with the numbers of their requests, see APART.
 
-        Of those at one instant the earlier class comes first.
+        Of requests that arrive at one instant, that of the earlier class comes first.
         """
-        each = [
+        by_class = [
             arrivals.times(seed, replication, horizon, f"workload.classes.{name}.{ARRIVALS}")
             for name, arrivals in self.arrivals
         ]
-        numbers = np.concatenate([i * APART + np.arange(len(own)) for i, own in enumerate(each)])
-        instants = np.concatenate(each)
+        instants = np.concatenate(by_class)
+        numbers = np.concatenate(
+            [i * APART + np.arange(len(times)) for i, times in enumerate(by_class)]
+        )
         order = np.argsort(instants, kind="stable")
         return instants[order], numbers[order].tolist()
 

@@ -1,4 +1,4 @@
-"""What a request's time can go to: the causes, each with its words and its look, in one table."""
+"""The causes that a request's time is charged to, with their words and colours, in one table."""
 
 from __future__ import annotations
 

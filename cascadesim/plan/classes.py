@@ -33,10 +33,10 @@ class ClassPlan:
 
 
 class Classes:
-    """Says of which class a request is, by its number alone.
+    """The class of each request, which depends on its number alone.
 
-    With arrivals `apart` the number says it; otherwise it is drawn, and other shares cut the same
-    draw elsewhere. Observed requests are of the classes that are given.
+    With arrivals `apart` the number contains the class. Otherwise it is drawn; other shares leave
+    the draw as it is, and only cut it elsewhere. `observed` are the classes of observed requests.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Classes:
         self._observed = observed
         self._apart = apart
         self._draws = Stream(seed, replication, "workload.class", UNIFORM)
-        # Without the last, which rounding may leave below 1, and where nothing is above it.
+        # Without the last cut: it is 1, and rounding could make it less.
         self._cuts = np.cumsum([plan.share for plan in plans])[:-1]
         self._blocks: dict[int, bytes] = {}
 

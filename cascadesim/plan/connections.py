@@ -1,4 +1,4 @@
-"""What clients with a WebSocket connection are: the settings, and the states that they are in."""
+"""Clients with a WebSocket connection: their settings, and the states that they can be in."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from cascadesim.policies.retry import RetryPlan
     from cascadesim.randomness import Distribution
 
-CONNECTIONS = "connections"  # what faults, records and tables call them all
+CONNECTIONS = "connections"  # the name of all of them in faults, records and tables
 CONNECTED, CONNECTING, WAITING, GONE = "connected", "connecting", "waiting", "gone"
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakePlan:
-    """What a connection begins with; `abandon` lets the server go on with one that is given up."""
+    """The handshake of a connection; `abandon` lets the server go on when the client gives up."""
 
     stages: tuple[StagePlan, ...] = ()
     timeout: float = 10.0  # seconds
@@ -53,9 +53,9 @@ class ConnectionsPlan:
 
     def spans(self, kind: str, spans_of: Callable[[FaultPlan], Spans]) -> list[tuple[float, float]]:
         """Return when faults of a kind are active, in order and without overlap."""
-        found = sorted(span for f in self.faults if f.kind == kind for span in spans_of(f))
+        spans = sorted(span for f in self.faults if f.kind == kind for span in spans_of(f))
         apart: list[tuple[float, float]] = []
-        for start, end in found:
+        for start, end in spans:
             if apart and start <= apart[-1][1]:
                 apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
             else:

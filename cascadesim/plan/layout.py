@@ -1,6 +1,6 @@
-"""The layout of records: which parts a request's time can go to, and what can end it, numbered.
+"""The layout of records: the numbers of the parts of a request's time, and of what can end it.
 
-Every engine numbers them the same way, so it is done here, from the plan alone: inner layers first,
+All engines must number them alike, so it is done here, from the plan alone: inner layers first,
 stage by stage, then what connections add.
 """
 
@@ -25,7 +25,7 @@ HANDSHAKE = f"workload.{CONNECTIONS}"  # the dotted path of the settings of conn
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Something that a request's time can go to.
+    """A part of a request's time.
 
     `where` is the dotted path of the stage, policy or pool, `cause` the name of one of CAUSES,
     `setting` the dotted path of the setting that governs it.
@@ -49,8 +49,9 @@ class Part:
 class Layout:
     """The parts and ends of a plan by number.
 
-    `parts` are those of requests, `ends` the dotted paths of what can end one. A handshake has
-    `handshake_parts` in all: its stages' parts follow those of requests, whose time is not theirs.
+    `parts` are those of requests, `ends` the dotted paths of what can end a request. The stages of
+    a handshake have parts of their own, numbered after those of requests; `handshake_parts` is the
+    number of both together.
     """
 
     def __init__(self, plan: Plan) -> None:

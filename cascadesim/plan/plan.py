@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class ObservedPlan:
     """A recorded request that is sent among the background traffic.
 
-    `work` holds the seconds of its own work that are given and not drawn, by stage index;
-    `request_class` is the position of its class, where there are any.
+    `arrival` is in seconds. `work` holds the seconds of its work that are fitted and not drawn, by
+    stage index; `request_class` is the position of its class, where there are any.
     """
 
     arrival: float
@@ -42,19 +42,19 @@ class Plan:
     arrivals: Arrivals | ConnectionsPlan  # of the background traffic
     stages: tuple[StagePlan, ...]
     observed: tuple[ObservedPlan, ...] = ()
-    drain: float = 0.0  # after the horizon requests under way are followed, and none arrive
+    drain: float = 0.0  # seconds after the horizon in which requests may end and none arrive
     classes: tuple[ClassPlan, ...] = ()  # of the requests, none where all go the same way
 
     @property
     def end(self) -> float:
-        """Return when the run ends."""
+        """Return when a replication ends, in seconds."""
         return self.horizon + self.drain
 
     @property
     def mean_gap(self) -> float:
         """Return the mean seconds between arrivals of the background traffic.
 
-        Of clients it is the least, where they wait for nothing but work.
+        For clients it is the least possible: that with no waits, only thinking and work.
         """
         if isinstance(self.arrivals, ConnectionsPlan):
             return self.arrivals.messages.mean / self.arrivals.clients
@@ -67,14 +67,14 @@ class Plan:
         return (self.arrivals.think.mean + work) / self.arrivals.clients
 
     def path(self, request_class: str | None) -> tuple[StagePlan, ...]:
-        """Return the top-level stages that a class of requests passes, in that order.
+        """Return the top-level stages that a class of requests passes, in order.
 
-        All of them for None, which is the class of requests that all go the same way.
+        All of them for None, where there are no classes.
         """
         if request_class is None:
             return self.stages
-        (chosen,) = (each for each in self.classes if each.name == request_class)
-        return tuple(self.stages[i] for i in chosen.path)
+        (plan,) = (plan for plan in self.classes if plan.name == request_class)
+        return tuple(self.stages[i] for i in plan.path)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -82,22 +82,22 @@ class Plan:
         if not self.classes:
             return {stage.name: 1.0 for stage in self.walk()}
         return {
-            stage.name: math.fsum(each.share for each in self.classes if i in each.path)
+            stage.name: math.fsum(plan.share for plan in self.classes if i in plan.path)
             for i, outer in enumerate(self.stages)
             for stage in walk((outer,))
         }
 
     def faults_in(self, seed: int, replication: int = 0) -> list[tuple[FaultPlan, list[str]]]:
-        """Return the faults that begin within a run, by start, with the stages each befalls.
+        """Return the faults that begin within a replication, by start, with the stages they hit.
 
-        Random ones are there as often as they come, each with the start and end that is drawn.
+        A random fault is in it once for each time that it comes, with the start and end drawn.
         """
-        found: dict[FaultPlan, dict[str, None]] = {}
-        for name, faults in self.befallen():
+        stages_of: dict[FaultPlan, dict[str, None]] = {}
+        for name, faults in self.with_faults():
             for fault in faults:
-                for each in fault.drawn(seed, replication, self.end):
-                    found.setdefault(each, {})[name] = None
-        by_start = sorted(found.items(), key=lambda item: item[0].start)
+                for drawn in fault.drawn(seed, replication, self.end):
+                    stages_of.setdefault(drawn, {})[name] = None
+        by_start = sorted(stages_of.items(), key=lambda item: item[0].start)
         return [(fault, list(stages)) for fault, stages in by_start]
 
     @property
@@ -105,24 +105,27 @@ class Plan:
         """Return the connections that messages come over, if they do."""
         return self.arrivals if isinstance(self.arrivals, ConnectionsPlan) else None
 
-    def befallen(self) -> Iterator[tuple[str, tuple[FaultPlan, ...]]]:
-        """Yield what has faults: stages, and the connections, with them."""
+    def with_faults(self) -> Iterator[tuple[str, tuple[FaultPlan, ...]]]:
+        """Yield what can have faults, with them: every stage by its name, and the connections."""
         for stage in self.walk():
             yield stage.name, stage.faults
         if self.connections is not None:
             yield CONNECTIONS, self.connections.faults
 
     def walk(self) -> Iterator[StagePlan]:
-        """Yield every stage, outer ones before the ones inside; the order is the stage index.
+        """Yield every stage in the order of the stage index: outer stages before those inside.
 
-        Those of a handshake come last.
+        The stages of a handshake come last.
         """
         yield from walk(self.stages)
         if self.connections is not None:
             yield from self.connections.walk()
 
     def walk_policies(self) -> Iterator[tuple[StagePlan, Around, Around]]:
-        """Yield every stage with the policies around it, and its own; outermost first."""
+        """Yield every stage with the policies of stages around it, and with its own.
+
+        Both are outermost first.
+        """
         yield from _walk_policies(self.stages, ())
 
 

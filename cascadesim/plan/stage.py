@@ -30,7 +30,7 @@ class StagePlan:
     queue_limit: float = math.inf  # calls that may wait for that
     lifo: bool = False  # the newest of them is served first
     codel: CodelPlan | None = None  # sheds some of them
-    blocks: bool = False  # one more keeps its place in the stage before, and is not rejected
+    blocks: bool = False  # if full, a call waits in the stage before, and is not rejected
     tracker: float = math.inf  # when a call that gets no answer is noticed
     startup: float = 0.0  # how long callers wait while the stage starts up
     pool: PoolPlan | None = None
@@ -42,9 +42,10 @@ class StagePlan:
 
     @property
     def longest_work(self) -> list[float]:
-        """Return mean seconds of work that a call passes one after the other, inside included.
+        """Return the mean seconds of each work that a call does in turn, those inside included.
 
-        Of stages in parallel the longest, which is less than what the slowest takes on average.
+        Of parallel stages, only the branch with the largest sum counts; the mean of the slowest
+        branch is more than that.
         """
         work = [] if self.work is None else [self.work.mean]
         inside = [stage.longest_work for stage in self.stages]

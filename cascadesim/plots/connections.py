@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cascadesim.plots.layout import Span
+    from cascadesim.records import Level
     from cascadesim.studies.compare import Comparison
     from cascadesim.studies.run import Result
-    from cascadesim.trace import Level
 
 FIGURE = {
     "draws": "WebSocket clients that are connected, connect, or wait to",

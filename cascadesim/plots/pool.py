@@ -13,7 +13,7 @@ from cascadesim.plots.layout import faults
 from cascadesim.plots.style import entitle, legend_below, new_axes, run_name
 from cascadesim.plots.thin import steps, value_at
 from cascadesim.plots.timeaxis import mark_end, mark_spans, time_axis
-from cascadesim.trace import Level
+from cascadesim.records import Level
 from cascadesim.values.errors import ScenarioError, short, show, suggest
 
 if TYPE_CHECKING:

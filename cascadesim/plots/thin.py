@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cascadesim.plots.layout import PIXELS
-from cascadesim.trace import Level
+from cascadesim.records import Level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

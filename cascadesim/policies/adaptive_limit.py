@@ -55,10 +55,10 @@ class AdaptiveLimit(Policy):
     )
     min: Count | None = Field(
         None,
-        description="the least it can come to; 20 by default, 1 of vegas, or initial if less",
+        description="least the limit can be; 20 by default, 1 of vegas, or initial if less",
     )
     max: Count | None = Field(
-        None, description="the most it can come to; 200 by default, 1000 of vegas"
+        None, description="most the limit can be; 200 by default, 1000 of vegas"
     )
     outcomes: list[ErrorName] = Field(
         ["rejected", "timed_out"], description="outcomes that count as drops; others are ignored"
@@ -139,6 +139,11 @@ class AdaptiveLimitPlan(PolicyPlan):
     def ends_silent(self) -> bool:
         """Return that it refuses calls when nothing inside answers."""
         return True
+
+    @property
+    def moving_limit(self) -> int:
+        """Return the most that the limit can be."""
+        return self.max
 
     def lets_in(self, where: str) -> Room:
         """Return how many calls it lets inside at most."""

@@ -1,4 +1,4 @@
-"""Circuit breaker: no more calls after failures, until a trial after a time has succeeded."""
+"""Circuit breaker: refuses calls after failures, until trial calls succeed after a time."""
 
 from __future__ import annotations
 
@@ -148,10 +148,9 @@ class Breaker(Policy):
 class BreakerPlan(PolicyPlan):
     """Settings of one breaker, times in seconds.
 
-    `waits` makes callers wait out an open state instead of being rejected; each sits through
-    at most `max_recoveries` recoveries before it is rejected after all. `preset` names the library
-    that it behaves like; recoveries that grow do so up to `max_recovery_timeout`, and end at a
-    multiple of `interval`.
+    With `waits`, callers wait for the end of an open state and are not rejected at once; a caller
+    waits for `max_recoveries` recoveries at most. `preset` names the library that it behaves like.
+    Recoveries that grow do so up to `max_recovery_timeout`, and end at a multiple of `interval`.
     """
 
     kind: ClassVar[str] = "breaker"
@@ -185,9 +184,9 @@ class BreakerPlan(PolicyPlan):
     def bound(self, where: str, inner: Bound) -> Bound:
         """Return the worst case of a call through it, which may wait.
 
-        Between recoveries, and before the first and after the last, a caller may watch trials, of
-        which `successes_to_close` succeed one after the other before the breaker closes or one
-        fails. A trial takes as long as the caller's call at most.
+        Before, between and after recoveries a caller may wait for trial calls: up to
+        `successes_to_close` of them in a row, until the breaker closes or one fails. A trial takes
+        at most as long as the caller's own call.
         """
         if not self.waits:
             return inner
@@ -207,6 +206,16 @@ class BreakerPlan(PolicyPlan):
         if self.interval:
             bound += Bound({f"{where}.interval": self.max_recoveries * self.interval})
         return bound
+
+    @property
+    def states_over_time(self) -> bool:
+        """Return that it opens and closes over time."""
+        return True
+
+    @property
+    def trips_after(self) -> int:
+        """Return how many failures in a row open it."""
+        return self.failure_threshold
 
     @property
     def spans(self) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ PresetName = Literal["pybreaker", "purgatory", "resilience4j", "polly", "envoy"]
 
 @dataclass(frozen=True)
 class Preset:
-    """A library's breaker: the settings that it has, with its defaults, and what it has none for.
+    """A library's breaker: its settings with their defaults, and settings that are `fixed` in it.
 
     Values are as they are written in a scenario.
     """
@@ -32,7 +32,7 @@ class Preset:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def said(self) -> JsonDict:
-        """Return what a JSON Schema says of it."""
+        """Return what the JSON Schema says about the preset."""
         return {
             "x-source": [self.source.said()],
             "settings": dict(self.settings),
@@ -83,14 +83,14 @@ PRESETS: Mapping[str, Preset] = {
     ),
 }
 LONGEST_EJECTION = 300.0  # seconds: max_ejection_time, where base_ejection_time is not longer
-# What a breaker has whatever library it is after.
+# The settings of a breaker that do not depend on its preset.
 _ALWAYS = ("preset", "name", "enabled", "when_open", "max_recoveries", "outcomes")
 
 
 def with_preset(given: Mapping[str, Any], known: list[str]) -> Mapping[str, Any]:
-    """Return the settings of a breaker with those of its preset where none are given.
+    """Return the given settings of a breaker, completed by those of its preset.
 
-    Raises an error where the library has no such setting, of those that are `known`.
+    Raises an error for a `known` setting that the preset's library does not have.
     """
     name = given.get("preset")
     if name is None:

@@ -1,4 +1,4 @@
-"""Bulkhead: no more than so many calls through a policy at once, with a short wait for a place."""
+"""Bulkhead: a limit of the calls inside at once, with a short wait for a place."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class BulkheadPlan(PolicyPlan):
     def contradictions(self, at: Position) -> Iterator[Contradiction]:
         """Yield limits around or inside that keep it from ever being full, and idle shedding."""
         rooms = [_room_outside(at.outside), _room_inside(at)]
-        setting, room = min(rooms, key=lambda each: each.calls)
+        setting, room = min(rooms, key=lambda room: room.calls)
         if room <= self.concurrency:
             yield Contradiction(
                 NEVER_FULL,
@@ -137,7 +137,7 @@ def _room_outside(outside: Around) -> Room:
             break  # more calls may be inside than it was let in for
         room = policy.lets_in(path)
         if room is not None:
-            least = min(least, room, key=lambda each: each.calls)
+            least = min(least, room, key=lambda room: room.calls)
     return least
 
 

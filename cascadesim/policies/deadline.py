@@ -55,8 +55,8 @@ class Deadline(Policy):
 class DeadlinePlan(PolicyPlan):
     """Settings of one deadline.
 
-    `abandon` lets the work run on as a zombie when it expires; `propagate` tells the work when
-    that is.
+    `abandon` lets the work go on as a zombie after the timeout; with `propagate` the work knows
+    the deadline.
     """
 
     kind: ClassVar[str] = "deadline"

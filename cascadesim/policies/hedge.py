@@ -84,14 +84,14 @@ class HedgePlan(PolicyPlan):
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """Return what time goes to: waiting until the attempt is sent that decides."""
+        """Return what time is spent on: the wait until the decisive attempt is sent."""
         return (("hedge_wait", "after"),)
 
     def bound(self, where: str, inner: Bound) -> Bound:
         """Return the worst case, in which the last attempt decides.
 
-        An attempt is sent `after` the one before, or sooner where that has failed. The first one
-        that ends decides where no error is followed by another attempt.
+        An attempt is sent `after` the one before, or sooner where that one failed. Where errors
+        lead to no further attempt, the first attempt that ends decides.
         """
         if not self.outcomes:
             return inner
@@ -101,7 +101,7 @@ class HedgePlan(PolicyPlan):
 
     @property
     def load(self) -> Load:
-        """Return how many calls one that fails becomes; a throttle ends that in the long run."""
+        """Return how many calls it makes of one that fails: one in the long run if throttled."""
         if not self.outcomes:
             return Load(word="hedges")
         return Load(self.attempts, 1 if self.max_tokens else self.attempts, "hedges")
@@ -113,7 +113,7 @@ class HedgePlan(PolicyPlan):
 
     @property
     def sends_again(self) -> bool:
-        """Return that a call may come anew, from no place before."""
+        """Return that a call may come again, without a place in the stage before."""
         return True
 
     def contradictions(self, at: Position) -> Iterator[Contradiction]:

@@ -1,4 +1,4 @@
-"""What every policy's plan can be asked. The answers here are those of a policy without effect."""
+"""What any policy's plan can be asked. The answers here are those of a policy without effect."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Timeout(NamedTuple):
-    """A timeout by the dotted path of its setting.
+    """A timeout in seconds, and the dotted path of its setting.
 
-    `ends_waits` says that no wait inside lasts longer; else work inside goes on after it.
+    `ends_waits` says that no wait inside lasts longer; without it, waits inside may go on.
     """
 
     setting: str
@@ -35,10 +35,10 @@ class Room(NamedTuple):
 
 
 class Load(NamedTuple):
-    """How many calls a policy makes of one that goes through it and fails.
+    """How many calls a policy makes of one call that fails.
 
-    `most` is the number at most, `sustained` that in the long run, when a budget's reserve is
-    spent. `word` names what is sent again, such as "retries".
+    `most` is the largest number, `sustained` the number in the long run, when a budget's reserve
+    is spent. `word` names the calls sent again, such as "retries".
     """
 
     most: int = 1
@@ -65,8 +65,8 @@ class Position(NamedTuple):
 class PolicyPlan:
     """Settings of a policy as an engine takes them, times in seconds.
 
-    `kind` is the key in the scenario, and the name of the policy's file in an engine. `where` is
-    everywhere the dotted path of the policy, such as "agent.retry".
+    `kind` is the key in the scenario, and the name of the policy's file in an engine. The argument
+    `where` is the dotted path of the policy, such as "agent.retry".
     """
 
     kind: ClassVar[str] = ""
@@ -74,7 +74,7 @@ class PolicyPlan:
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """Return what a request's time can go to here: causes, with the setting to blame."""
+        """Return what a request can spend time on here: causes, with the setting to blame."""
         return ()
 
     @property
@@ -92,12 +92,15 @@ class PolicyPlan:
 
     @property
     def load(self) -> Load:
-        """Return how many calls one that fails becomes."""
+        """Return how many calls it makes of one call that fails."""
         return Load()
 
     @property
     def backoffs(self) -> tuple[tuple[float, float], ...] | None:
-        """Return the shortest and longest seconds before each further call; None if none is."""
+        """Return the shortest and longest wait before each further call, in seconds.
+
+        None for a policy that sends no call again.
+        """
         return None
 
     def cut(self, where: str) -> Timeout | None:
@@ -112,6 +115,21 @@ class PolicyPlan:
     def ends_silent(self) -> bool:
         """Return whether it ends or refuses calls when nothing inside ever answers."""
         return False
+
+    @property
+    def states_over_time(self) -> bool:
+        """Return whether it changes its state over time, recorded as transitions."""
+        return False
+
+    @property
+    def trips_after(self) -> int | None:
+        """Return after how many failures in a row it refuses calls, None for never."""
+        return None
+
+    @property
+    def moving_limit(self) -> int | None:
+        """Return the most calls inside that a limit allows which moves over time, if it has one."""
+        return None
 
     @property
     def spans(self) -> tuple[float, ...]:
@@ -135,7 +153,7 @@ class PolicyPlan:
 
     @property
     def sends_again(self) -> bool:
-        """Return whether a call may come anew, from no place before."""
+        """Return whether a call may come again, without a place in the stage before."""
         return self.load.most > 1
 
     @property
@@ -150,8 +168,8 @@ class PolicyPlan:
     def keeps(self, where: str) -> Room | None:
         """Return how many calls have room in it, waiting included.
 
-        None where that is up to what is inside, and an infinite room where calls can also spend
-        time here outside of it.
+        None where only what is inside limits that; infinite where calls can also spend time here
+        before or after the call inside.
         """
         return None
 
@@ -168,7 +186,7 @@ def tightest(around: Around, *, for_waits: bool = False) -> Timeout | None:
 
 
 def load_of(around: Around) -> Load:
-    """Return how many calls reach what is inside all of these policies, of one that fails."""
+    """Return how many calls these policies together make of one call that fails."""
     most, sustained = 1, 1.0
     for _, policy in around:
         load = policy.load

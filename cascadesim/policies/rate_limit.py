@@ -65,7 +65,7 @@ class RateLimitPlan(PolicyPlan):
 
     @property
     def longest_queue(self) -> float:
-        """Return how many calls can wait before the last of them would do so for too long."""
+        """Return how many calls can wait until one more would wait longer than `timeout`."""
         return self.rate * self.timeout
 
     @property

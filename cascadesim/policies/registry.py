@@ -1,4 +1,4 @@
-"""The policies that there are, by the key that stands in a scenario."""
+"""All policies by their key in a scenario, found in the files of this folder."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 @cache
 def settings_by_kind() -> Mapping[str, type[Policy]]:
     """Return the settings class of every policy, in alphabetical order."""
-    return MappingProxyType({each.KIND: each for each in classes_in(policies, Policy)})
+    return MappingProxyType({policy.KIND: policy for policy in classes_in(policies, Policy)})

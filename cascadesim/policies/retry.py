@@ -1,4 +1,4 @@
-"""Retry: what to wait before another attempt, which outcomes earn one, and how many there are.
+"""Retry: how long to wait before another attempt, which outcomes lead to one, and how many.
 
 Kinds of jitter follow "Exponential Backoff And Jitter" (M. Brooker, AWS Architecture Blog, 2015);
 the budget follows Finagle's RetryBudget, without its expiry: tokens are earned by calls and spent
@@ -24,7 +24,7 @@ from cascadesim.values.units import Duration, Number, PositiveDuration, Share, o
 if TYPE_CHECKING:
     from cascadesim.values.outcome import Outcome
 
-LONGEST = 1e250  # seconds, as good as for ever; times a base it is a number still
+LONGEST = 1e250  # seconds, as good as for ever; small enough that times a base it stays finite
 BUDGET_RESERVE = 10.0  # retries that a full budget allows at once
 
 
@@ -151,14 +151,14 @@ class RetryPlan(PolicyPlan):
 
     @property
     def load(self) -> Load:
-        """Return how many calls one that fails becomes."""
+        """Return how many calls it makes of one call that fails."""
         budget = math.inf if self.budget is None else self.budget
         reserve = 0.0 if self.budget is None else BUDGET_RESERVE
         return Load(self.attempts, min(self.attempts, 1 + budget), "retries", reserve)
 
     @property
     def sends_again(self) -> bool:
-        """Return that a call may come anew, from no place before."""
+        """Return that a call may come again, without a place in the stage before."""
         return True
 
     def keeps(self, where: str) -> Room:

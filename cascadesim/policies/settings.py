@@ -1,4 +1,4 @@
-"""What the settings of every policy have."""
+"""The settings that all policies share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALL_ERRORS: list[ErrorName] = ["rejected", "timed_out", "failed"]
 
 
 class Policy(Strict):
-    """What every policy has. `name` tells two of a kind apart in dotted paths."""
+    """Settings of any policy. `name` tells two of one kind apart in dotted paths."""
 
     KIND: ClassVar[str]  # the key in a scenario
     SUMMARY: ClassVar[str]  # a few words for the reference
@@ -29,7 +29,7 @@ class Policy(Strict):
     enabled: bool = Field(True, strict=True, description="false leaves the policy out")
 
     def plan(self, name: str) -> PolicyPlan:
-        """Return the plan of a policy that dotted paths call by this name."""
+        """Return the plan; `name` is the policy's in dotted paths."""
         raise NotImplementedError
 
 

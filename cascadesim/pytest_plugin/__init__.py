@@ -7,28 +7,21 @@ pytest until a test asks for it.
 from __future__ import annotations
 
 import argparse
-import os
-import re
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cascadesim import MOST_SEED
+from cascadesim.pytest_plugin.named import NOTE, SUFFIXES, listed, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from cascadesim.pytest_plugin.fixture import Cascade
 
-NOTE = "cascadesim"  # the name of the user properties by which tests tell the summary something
-_LISTED = pytest.StashKey[frozenset["Path"]]()  # scenarios that the ini file names
-_NAMED = pytest.StashKey[frozenset["Path"]]()  # and those that the command line names
 _COLLECTED = pytest.StashKey[list[pytest.Item]]()
-_SUFFIXES = (".yaml", ".yml")
-_STAGES = re.compile(rb"^stages\s*:", re.M)
-_OURS = re.compile(rb"^(objectives|horizon|workload)\s*:", re.M)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -109,7 +102,7 @@ def cascade(request: pytest.FixtureRequest) -> Cascade:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect tests in YAML, and scenarios that are named by the ini file or on the command."""
-    if file_path.suffix not in _SUFFIXES:
+    if file_path.suffix not in SUFFIXES:
         return None
     is_test = file_path.name.startswith("test_") or parent.session.isinitpath(file_path)
     if is_test and file_path.stem.endswith(".cascade"):
@@ -161,46 +154,6 @@ def _ignored(path: Path, config: pytest.Config) -> bool:
         each in paths or any(fnmatch(str(each), glob) for glob in globs)
         for each in (path, *path.parents)
     )
-
-
-def listed(config: pytest.Config) -> frozenset[Path]:
-    """Return the scenarios that the ini file names."""
-    if _LISTED not in config.stash:
-        found = [_matched(glob, config.rootpath) for glob in config.getini("cascade_scenarios")]
-        config.stash[_LISTED] = frozenset().union(*found)
-    return config.stash[_LISTED]
-
-
-def _matched(glob: str, root: Path) -> set[Path]:
-    if Path(glob).is_absolute() or ".." in Path(glob).parts:
-        raise pytest.UsageError(f"cascade_scenarios: {glob} is not below {root}")
-    paths = [path / "scenario.yaml" if path.is_dir() else path for path in root.glob(glob)]
-    files = {path for path in paths if path.suffix in _SUFFIXES and path.is_file()}
-    if not files:
-        raise pytest.UsageError(
-            f"cascade_scenarios: no scenario is {glob}, neither a file *.yaml or *.yml nor a "
-            f"folder with scenario.yaml; sought from {root}"
-        )
-    return files
-
-
-def named(config: pytest.Config) -> frozenset[Path]:
-    """Return the scenarios that the ini file or the command line names."""
-    if _NAMED not in config.stash:
-        folder = config.invocation_params.dir
-        given = [folder / arg.partition("::")[0] for arg in config.args]
-        # As pytest does, without following links.
-        paths = [Path(os.path.abspath(path)) for path in given if _is_scenario(path)]  # noqa: PTH100
-        config.stash[_NAMED] = listed(config).union(paths)
-    return config.stash[_NAMED]
-
-
-def _is_scenario(path: Path) -> bool:
-    # On the command line may also stand the YAML of another plugin.
-    if path.suffix not in _SUFFIXES or not path.is_file():
-        return False
-    text = path.read_bytes()
-    return _STAGES.search(text) is not None and _OURS.search(text) is not None
 
 
 @pytest.hookimpl(tryfirst=True)  # before any is deselected

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import pytest
 
 from cascadesim import MOST_SEED
-from cascadesim.pytest_plugin import NOTE
 from cascadesim.pytest_plugin.loading import from_root, load_near
+from cascadesim.pytest_plugin.named import NOTE
 from cascadesim.scenario.load import Scenario
 from cascadesim.studies.baseline import (
     baseline_of,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import BeforeValidator, Field
 
-from cascadesim.pytest_plugin import listed, named
 from cascadesim.pytest_plugin.fixture import Cascade
 from cascadesim.pytest_plugin.loading import error_from_root, from_root, load_near
+from cascadesim.pytest_plugin.named import listed, named
 from cascadesim.scenario.objectives import ObjectiveText, parse_objective
 from cascadesim.scenario.paths import dotted
 from cascadesim.scenario.source import flow, read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.figure_rules import UNUSED
 from cascadesim.pytest_plugin.fixture import file_name
 from cascadesim.pytest_plugin.loading import from_root
 from cascadesim.studies.baseline import read_baseline
@@ -31,7 +32,8 @@ def unused(items: Iterable[pytest.Item]) -> list[str]:
         for file in sorted((path.parent / "baselines" / path.stem).glob("*.yaml")):
             if test := _lost(file, names):
                 shown = from_root(own[0], file)
-                notes.append(f"unused: {shown}\n  {path.name} has no test {test} any more")
+                text = f"{path.name} has no test {test} any more"
+                notes.append(f"unused: {shown} [{UNUSED.code}]\n  {text}")
     return notes
 
 

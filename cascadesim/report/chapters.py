@@ -163,13 +163,13 @@ def warnings(report: Report) -> Listing | None:
     found: dict[tuple[str, ...], list[str]] = {}
     for label, contradictions in report.contradictions.items():
         for each in contradictions:
-            found.setdefault((each.problem, *each.settings), []).append(label)
+            found.setdefault((each.code, each.problem, *each.settings), []).append(label)
     several = len(report.contradictions) > 1
     items = []
-    for (problem, *paths), labels in found.items():
+    for (code, problem, *paths), labels in found.items():
         commas = [piece for path in paths for piece in (", ", setting(path))][1:]
         of = (" (", name(", ".join(labels)), ")") if several else ()
-        items.append((*commas, ": ", name(problem), *of, "."))
+        items.append((*commas, ": ", name(problem), *of, f". [{code}]"))
     return listing("", items)
 
 

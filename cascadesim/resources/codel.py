@@ -52,7 +52,7 @@ class CodelPlan:
 
     @property
     def least_wait(self) -> float:
-        """Return how long a call must have waited to be shed, at least, in seconds."""
+        """Return the shortest wait, in seconds, after which a call can be shed."""
         return 2 * self.target if self.law == "folly" else self.target
 
     def never_sheds(self, where: str, setting: str, longest: float) -> Contradiction:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class _Constant:
-    """Lets a duration alone stand for work that always takes as long."""
+    """Lets a plain duration stand for work that always takes that long."""
 
     @staticmethod
     def validate(value: Any) -> Any:
@@ -206,7 +206,7 @@ class PoolPlan:
 
 
 def pool_contradictions(stage: StagePlan, around: Around) -> Iterator[Contradiction]:
-    """Yield what contradicts the pool of a stage, which stands inside these policies."""
+    """Yield the settings that contradict the pool of a stage inside these policies."""
     pool, session = stage.pool, stage.session
     if pool is None or pool.limit == math.inf:
         return

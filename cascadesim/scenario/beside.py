@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.scenario.source import Document
-from cascadesim.values.column import Column
+from cascadesim.values.columns import Column
 from cascadesim.values.errors import Mark
 from cascadesim.values.strict import held
 

@@ -1,4 +1,4 @@
-"""Scenario -> Plan: names become indices and kinds become plans; units are seconds already."""
+"""Compiling: a scenario becomes a plan. Names become indices; units are seconds already."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def compile_plan(model: ScenarioModel) -> Plan:
     """Return the plan of a scenario."""
     faults: dict[str, list[FaultPlan]] = {}
-    number = count()  # of random faults, so that others come and go without moving them
+    number = count()  # of random faults alone: planned ones do not change their draws
     for fault in model.faults:
         what = fault.chosen.plan()
         if fault.random is not None:
@@ -59,12 +59,12 @@ def _classes(model: ScenarioModel, plan: Plan) -> tuple[ClassPlan, ...]:
     if isinstance(plan.arrivals, Apart):
         shares = plan.arrivals.shares(plan.horizon)
     else:
-        weights = [each.weight or 0.0 for each in model.classes.values()]
+        weights = [settings.weight or 0.0 for settings in model.classes.values()]
         shares = [weight / math.fsum(weights) for weight in weights]
     position = {name: i for i, name in enumerate(model.stages)}
     return tuple(
-        ClassPlan(name, tuple(position[stage] for stage in each.path or position), share)
-        for (name, each), share in zip(model.classes.items(), shares, strict=True)
+        ClassPlan(name, tuple(position[stage] for stage in settings.path or position), share)
+        for (name, settings), share in zip(model.classes.items(), shares, strict=True)
     )
 
 
@@ -78,8 +78,13 @@ def _arrivals(
         return Closed(closed.clients, closed.think.distribution)
     if arrivals is not None:
         return _open(model, arrivals)
-    own = ((name, each.arrivals) for name, each in model.classes.items())
-    return Apart(tuple((name, _open(model, each)) for name, each in own if each is not None))
+    return Apart(
+        tuple(
+            (name, _open(model, settings.arrivals))
+            for name, settings in model.classes.items()
+            if settings.arrivals is not None
+        )
+    )
 
 
 def _open(model: ScenarioModel, arrivals: ArrivalsModel) -> Open:

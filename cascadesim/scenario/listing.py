@@ -17,26 +17,26 @@ _OTHERS = ("variants", "sweep")  # which are no settings
 def listed(data: Any) -> dict[str, Any]:
     """Return the settings in a scenario's data as they are written, by dotted path, in its order.
 
-    Mappings are taken apart; so are lists of them, but not a list of single values.
+    Mappings, and lists of mappings, are taken apart; a list of single values is one setting.
     """
     return {
         dotted(data, at): value
-        for key, each in data.items()
+        for key, part in data.items()
         if key not in _OTHERS
-        for at, value in _leaves(each, (key,))
+        for at, value in _leaves(part, (key,))
     }
 
 
 def _leaves(value: Any, at: Location) -> Iterator[tuple[Location, Any]]:
     if isinstance(value, dict) and value:
         inside: Any = value.items()
-    elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
         inside = enumerate(value)
     else:
         yield at, value
         return
-    for key, each in inside:
-        yield from _leaves(each, (*at, key))
+    for key, part in inside:
+        yield from _leaves(part, (*at, key))
 
 
 def setting(data: Any, path: str) -> Any:

@@ -227,7 +227,7 @@ def _as_yaml(path: str, value: Any) -> str:
 def _validate(
     document: Document, setting: Callable[[str, Any], str] | None = None
 ) -> ScenarioModel:
-    """Return the model of a document; `setting` is how the user has changed one of its settings."""
+    """Return the model of a document; `setting` is a setting that the user has changed."""
     data = document.data
     if data is None:
         problem = "is empty; `cascadesim init NAME` writes one to start from"

@@ -33,10 +33,10 @@ Made by `cascadesim schema --format markdown` from the schema that scenarios are
 neither more nor less than what they may say. Editors complete and check the same options by
 [scenario.schema.json](scenario.schema.json).
 
-An option goes by its dotted place, in variants, `--set`, `--vary` and sweeps as here. Words in
+An option is named by its dotted place, in variants, `--set`, `--vary` and sweeps as here. Words in
 capitals stand for yours: `STAGE` for the name of a stage, wherever it is nested, `N` for a place in
-a list, from 0. A policy goes by its kind, or by its `name`. How [values](#values) are written is
-said at the end, and so are the [sources](#sources): the documentation, paper or formula that an
+a list, from 0. A policy is named by its kind, or by its `name`. How [values](#values) are written
+is said at the end, and so are the [sources](#sources): the documentation, paper or formula that an
 option follows. One that has none is our own.
 """
 
@@ -95,8 +95,8 @@ class _Page:
     def _form(self, form: Schema) -> str:
         several = inside(form)
         if several is not None:
-            kind, each = several
-            return f"{kind} of {self._value(each) or 'values'}"
+            kind, entry = several
+            return f"{kind} of {self._value(entry) or 'values'}"
         name = reference(form)
         if name is not None:
             part = next((part for part in self._parts if part.name == name), None)
@@ -118,8 +118,8 @@ class _Page:
         by = self._by_choice.get(f"{part.place}.{key}")
         return text if by is None else f"{text}; by {by}"
 
-    def _cited(self, found: Sequence[dict[str, str]]) -> str:
-        return " ".join(f"[{self._number(each)}](#sources)" for each in found)
+    def _cited(self, sources: Sequence[dict[str, str]]) -> str:
+        return " ".join(f"[{self._number(source)}](#sources)" for source in sources)
 
     def _number(self, source: dict[str, str]) -> int:
         name = source["title"], source.get("url", "")
@@ -129,13 +129,14 @@ class _Page:
         """Return the defaults that every choice of an option brings, a column each."""
         brought = [_flat(choice["settings"]) for choice in choices.values()]
         fixed = [_flat(choice.get("fixed", {})) for choice in choices.values()]
-        keys = dict.fromkeys(key for each in (*brought, *fixed) for key in each)
+        keys = dict.fromkeys(key for settings in (*brought, *fixed) for key in settings)
         rows = [
             (f"`{_join(part.place, key)}`", *map(_brought, [key] * len(brought), brought, fixed))
             for key in keys
         ]
         if all("x-source" in choice for choice in choices.values()):
-            rows.append(("source", *(self._cited(each["x-source"]) for each in choices.values())))
+            cited = (self._cited(choice["x-source"]) for choice in choices.values())
+            rows.append(("source", *cited))
         said = (
             f"The defaults that each {by} brings. A setting with - is one that it does not have; "
             "that is refused beside it, as is one that is fixed."
@@ -203,14 +204,14 @@ def _range(form: Schema) -> str:
 
 
 def _one_of(key: str, schema: Schema) -> str:
-    """Return how an option comes to be required that others may stand in place of."""
+    """Return whether an option is required, and which other options can stand in its place."""
     for ways in (schema.get("oneOf", ()), schema.get("anyOf", ())):
         wanted = [way["required"] for way in ways]
         if not any(key in way for way in wanted):
             continue
         if len(wanted) > 2 and all(len(way) == 1 for way in wanted):
             return "one of these"
-        others = [f"`{each}`" for way in wanted if key not in way for each in way]
+        others = [f"`{other}`" for way in wanted if key not in way for other in way]
         return f"required, or {' and '.join(others)}"
     return "none"
 

@@ -25,5 +25,5 @@ def validated(document: Document, model: type[M]) -> M:
     try:
         return model.model_validate(document.data)
     except ValidationError as invalid:
-        errors = [located(document, each, None) for each in invalid.errors(include_url=False)]
+        errors = [located(document, error, None) for error in invalid.errors(include_url=False)]
     raise min(errors, key=lambda error: (error.mark.line or 0, error.mark.column or 0))

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.plan.stage import walk
-from cascadesim.policies.breaker import Breaker, BreakerPlan
+from cascadesim.policies.breaker import Breaker
 from cascadesim.policies.breaker_presets import PRESETS
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.paths import locate
@@ -73,7 +73,7 @@ def candidates(scenario: Scenario, plan: Plan, records: Records, row: int) -> li
         f"{stage.name}.{policy.name}"
         for stage in plan.walk()
         for policy in stage.policies
-        if isinstance(policy, BreakerPlan)
+        if policy.states_over_time
     } - opened
     seen = {plan}
     found = []

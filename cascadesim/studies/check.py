@@ -14,7 +14,6 @@ from cascadesim.faults.outage import OutagePlan
 from cascadesim.faults.partition import PartitionPlan
 from cascadesim.plan.arrivals import Gaps
 from cascadesim.plan.stage import walk
-from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.policies.plan import tightest
 from cascadesim.randomness import Distribution
 from cascadesim.scenario.compile import compile_plan
@@ -148,7 +147,7 @@ def _openings(plan: Plan, seed: int, progress: Callable[[float], None]) -> list[
         (stage, i, outer + own)
         for stage, outer, own in plan.walk_policies()
         for i, (_, policy) in enumerate(own, len(outer))
-        if isinstance(policy, BreakerPlan)
+        if policy.trips_after is not None
     ]
     openings = []
     for n, (stage, i, around) in enumerate(breakers):
@@ -162,15 +161,15 @@ def _openings(plan: Plan, seed: int, progress: Callable[[float], None]) -> list[
 
 def _opening(plan: Plan, seed: int, stage: str, around: Around, i: int, dead: str) -> Opening:
     path, breaker = around[i]
-    assert isinstance(breaker, BreakerPlan)
+    assert breaker.trips_after is not None
     (target,) = [s for s in plan.walk() if s.name == stage]
-    opening = Opening(path, breaker.failure_threshold, dead, None, None)
+    opening = Opening(path, breaker.trips_after, dead, None, None)
     # An error of what runs beside it cancels a silent call.
     alone = not any(s.parallel and target in walk(s.stages) for s in plan.walk())
     if dead == "silent" and alone and not _ever_ends(target, around, i):
         return replace(opening, never=True)  # a call that never ends never counts as a failure
     gap = plan.mean_gap
-    requests, most = 100, _most_requests(plan, breaker)
+    requests, most = 100, _most_requests(plan, breaker.trips_after)
     while True:
         records = simulate(replace(plan, horizon=requests * gap), seed)
         for transition in records.transitions:
@@ -205,10 +204,10 @@ def _fills(stage: StagePlan) -> bool:
     return finite or (not stage.blocks and stage.concurrency + stage.queue_limit < math.inf)
 
 
-def _most_requests(plan: Plan, breaker: BreakerPlan) -> int:
+def _most_requests(plan: Plan, failures: int) -> int:
     """Return how many requests to try: enough for every wait of the plan several times over."""
     gap = plan.mean_gap
-    waits = [breaker.failure_threshold * gap]
+    waits = [failures * gap]
     for stage in plan.walk():
         waits += [stage.tracker, stage.startup, stage.session.lifetime]
         waits += [seconds for policy in stage.policies for seconds in policy.spans]

@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 
     from cascadesim.analysis.composition import Composition
     from cascadesim.plan.plan import Plan
-    from cascadesim.records import Records
+    from cascadesim.records import Records, Trace
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.source import Document
-    from cascadesim.trace import Trace
 
 FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  # of a saved run
 

@@ -34,5 +34,5 @@ class Bound:
         return Bound({setting: seconds * factor for setting, seconds in self.terms.items()})
 
     def capped(self, setting: str, seconds: float) -> Bound:
-        """Return the bound under a timeout, a setting of so many seconds."""
+        """Return the bound under a timeout, with its setting and its length in seconds."""
         return self if self.total <= seconds else Bound({setting: seconds})

@@ -11,18 +11,39 @@ import math
 from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
 from cascadesim.values.errors import show, suggest
-from cascadesim.values.strict import problem
+from cascadesim.values.strict import Strict, problem
+from cascadesim.values.units import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-MOST_ROWS = 1_000_000  # that are read of one file
+MOST_ROWS = 1_000_000  # of one file
+
+
+class Column(Strict):
+    """A column of CSV or Parquet, or a field of JSON lines."""
+
+    file: Text = Field(
+        description="a .csv, .parquet, .jsonl or .ndjson file, seen from the scenario's folder"
+    )
+    column: Text = Field(description="the column, or the field of JSON lines")
+    _seconds: tuple[float, ...] = PrivateAttr(())
+
+    def path(self, folder: Any) -> Path:
+        """Return where the file is; `folder` is the scenario's, the current one if None."""
+        return (folder or Path()) / self.file
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """Return what was read, in seconds and in the order of the file."""
+        return self._seconds
 
 
 def read_column(path: Path, column: str) -> tuple[Any, ...]:

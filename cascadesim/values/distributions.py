@@ -11,8 +11,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
 from cascadesim.randomness import Distribution
 from cascadesim.values import sources
-from cascadesim.values.column import Column
-from cascadesim.values.columns import numbers
+from cascadesim.values.columns import Column, numbers
 from cascadesim.values.errors import show
 from cascadesim.values.sources import follows
 from cascadesim.values.strict import NO_OTHERS, Choice, Name, Strict, problem
@@ -163,7 +162,7 @@ class Pareto(Strict):
 
 
 class Empirical(Column):
-    """Recorded durations, which are drawn again: each as often as it stands in the file."""
+    """Recorded durations, drawn at random: each is as likely as it is frequent in the file."""
 
     unit: TimeUnit = Field(description="of the recorded numbers")
 

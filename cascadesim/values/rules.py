@@ -1,4 +1,4 @@
-"""Rules: what `check` warns of, each with a code and a page of fixed sections."""
+"""Rules: what warnings and causes say, each with a code and a page of fixed sections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of contradiction between settings.
+    """One kind of contradiction between settings, of doubtful figure, or of cause of time.
 
     `code` is short and never used again for another rule. `name` says it in a few words. The page
     has the sections `says` (what is reported), `why` (why it is bad), `example` (YAML) and

@@ -23,7 +23,7 @@ class Source:
     url: str = ""
 
     def said(self) -> JsonDict:
-        """Return what a JSON Schema says of it."""
+        """Return the source as it stands in a JSON Schema."""
         return {"title": self.title, "url": self.url} if self.url else {"title": self.title}
 
 
@@ -36,12 +36,12 @@ class Followed:
 
     def of(self, name: str) -> tuple[Source, ...]:
         """Return the sources of the field of that name."""
-        found = self.fields.get(name, self.others)
-        return (found,) if isinstance(found, Source) else found
+        sources = self.fields.get(name, self.others)
+        return (sources,) if isinstance(sources, Source) else sources
 
 
 def follows(*others: Source, **fields: Source | tuple[Source, ...]) -> Followed:
-    """Return the sources of fields, and of those that are not named."""
+    """Return the sources of a model: `fields` by name, `others` for all fields not named."""
     return Followed(others, fields)
 
 

@@ -56,7 +56,7 @@ class Strict(BaseModel):
         for name, field in cls.model_fields.items():
             followed = cls.FOLLOWS.of(name)
             if followed:
-                properties[field.alias or name]["x-source"] = [each.said() for each in followed]
+                properties[field.alias or name]["x-source"] = [source.said() for source in followed]
         return said
 
     @model_validator(mode="before")

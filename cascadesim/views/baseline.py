@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import apportioned
 from cascadesim.analysis.contrast import FEWEST
+from cascadesim.analysis.figure_rules import FEW_REPLICATIONS, OUT_OF_DATE
 from cascadesim.values import words
 from cascadesim.views import facts
 from cascadesim.views.page import Cell, Note, Page, blocks, left, name, table
@@ -122,7 +123,8 @@ def outdated(drift: Drift, path: str) -> str:
     if drift.unknown:
         since.append(f"{words.listed(drift.unknown)} not known, as requests are unfinished")
     since.append(f"{_ANEW} it anew")
-    return "\n".join([f"out of date: {path}", *(f"  {line}" for line in since)])
+    head = f"out of date: {path} [{OUT_OF_DATE.code}]"
+    return "\n".join([head, *(f"  {line}" for line in since)])
 
 
 def written(runs: LazyRuns, path: str, *, by_interval: bool) -> str:
@@ -130,4 +132,5 @@ def written(runs: LazyRuns, path: str, *, by_interval: bool) -> str:
     if not by_interval or runs.count >= FEWEST:
         return f"written: {path}"
     few = words.counted(runs.count, "replication")
-    return f"written: {path}\n  {few} cannot tell a later change from noise, {FEWEST} or more can"
+    text = f"{few} cannot tell a later change from noise, {FEWEST} or more can"
+    return f"written: {path}\n  {text} [{FEW_REPLICATIONS.code}]"

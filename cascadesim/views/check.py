@@ -80,5 +80,7 @@ def _worst_case(check: Check) -> Iterator[tuple[Cell, Cell]]:
 def _contradictions(check: Check) -> Iterator[Note]:
     for one in check.contradictions:
         yield Note((setting(", ".join(one.settings)), f": {one.problem}"), "warning", one.code)
-    if not check.contradictions:
+    if check.contradictions:
+        yield Note("`cascadesim rule CODE` says why it is bad, and what to do instead.")
+    else:
         yield Note("No settings contradict each other.")

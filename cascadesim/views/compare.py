@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.figure_rules import FEW_REPLICATIONS, NONE_MEASURED, PRECISION_MISSED
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.studies.replications import SAME
 from cascadesim.values import words
@@ -155,7 +156,10 @@ def _precision(comparison: Comparison) -> Note | None:
     asked = f"{comparison.precision.measure}={comparison.precision.share:g}"
     if comparison.count == 1:
         text = "is not known to be reached: one replication has no interval"
-        return Note(f"The precision {asked} {text}; allow --replications 2 or more.")
+        return Note(
+            f"The precision {asked} {text}; allow --replications 2 or more.",
+            code=FEW_REPLICATIONS.code,
+        )
     reached = {label: comparison.reached(label) for label in comparison.results}
     enough = all(half <= comparison.precision.share for half in reached.values())
     shares = ", ".join(
@@ -169,8 +173,9 @@ def _precision(comparison: Comparison) -> Note | None:
     ]
     text = "requests unfinished at the end could move it; a longer drain tells more"
     why = f" ({', '.join(moving)}: {text})" if moving else ""
-    verdict = "is reached" if enough else "is not reached"
-    return Note(f"The precision {asked} {verdict}; half the interval is: {shares}{why}.")
+    verdict, code = ("is reached", "") if enough else ("is not reached", PRECISION_MISSED.code)
+    text = f"The precision {asked} {verdict}; half the interval is: {shares}{why}."
+    return Note(text, code=code)
 
 
 def _unmeasured(comparison: Comparison) -> Iterator[Note]:
@@ -186,4 +191,5 @@ def _unmeasured(comparison: Comparison) -> Iterator[Note]:
             without.setdefault(of, []).append(label)
     for of, labels in without.items():
         text = f"{of} request between warm-up and horizon, so there is no mean latency"
-        yield Note(f"{', '.join(labels)}: {text}; a longer horizon has more.")
+        said = f"{', '.join(labels)}: {text}; a longer horizon has more."
+        yield Note(said, code=NONE_MEASURED.code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.figure_rules import FEW_REPLICATIONS, LOWER_BOUND
 from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.scenario.source import flow
 from cascadesim.values import words
@@ -150,7 +151,7 @@ def _limits(pair: Pair) -> Iterator[Note]:
         yield Note(f"{worse.measure} is worse by more than {allowed}: {by}.")
     for measure in pair.unknown:
         text = "is worse is not known, as requests are unfinished at the end, or none is measured."
-        yield Note(f"Whether {measure} {text}")
+        yield Note(f"Whether {measure} {text}", code=LOWER_BOUND.code)
 
 
 def _measures(pair: Pair) -> Iterator[tuple[Cell, ...]]:
@@ -186,7 +187,8 @@ def _how(diffs: Sequence[Diff]) -> Note | None:
     counts = (f"{words.counted(n, 'replication')} from seed {seed}" for seed, n in sorted(runs))
     how = f"{', '.join(counts)}; old and new in the same worlds"
     if all(n == 1 for _, n in runs):
-        return Note(f"{how}. A single one shows no difference; {words.UNITS}.")
+        text = f"{how}. A single one shows no difference; {words.UNITS}."
+        return Note(text, code=FEW_REPLICATIONS.code)
     return Note(
         f"{how}: {facts.INTERVALS}, differences in pairs and called seen at 5 %, each by itself; "
         f"{words.UNITS}. Percentiles are {DEFINITION}."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticCustomError
 
 from cascadesim.analysis.timeline import WORK, rounded_steps
+from cascadesim.plan.cause_rules import CAUSE_RULES
+from cascadesim.plan.causes import CAUSES
 from cascadesim.scenario.vary import quantity
 from cascadesim.studies.candidates import written
 from cascadesim.studies.counterfactual import setting_text
@@ -40,6 +42,7 @@ def page(explanation: Explanation) -> Page:
         blocks(
             Note(_took(explanation)),
             _steps(explanation),
+            _longest(explanation),
             _changes(explanation, helping),
             _left_out(explanation, len(helping)),
             map(Note, explanation.sentences),
@@ -87,6 +90,21 @@ def _steps(explanation: Explanation) -> Table | None:
     ]
     total = (Cell("in all"), Cell(""), _milliseconds(sum(units))) if len(rows) > 1 else ()
     return table("Where its time went, in seconds", ("", "from", "seconds"), rows, total)
+
+
+def _longest(explanation: Explanation) -> Note | None:
+    """Return where to read on about the longest wait; nothing where it is a small share."""
+    waits = [
+        step
+        for step in explanation.steps
+        if len(step.parts) == 1 and CAUSES[step.parts[0].cause].is_wait
+    ]
+    longest = max(waits, key=lambda step: step.seconds, default=None)
+    if longest is None or longest.seconds < _MAJOR * explanation.today.latency:
+        return None
+    cause = longest.parts[0].cause
+    text = f"`cascadesim rule {CAUSE_RULES[cause].code}` says what to do about "
+    return Note(f"{text}{CAUSES[cause].words}.")
 
 
 def _milliseconds(units: int) -> Cell:

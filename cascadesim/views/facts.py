@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.figure_rules import FEW_BEYOND, WARMUP_GUESSED
 from cascadesim.analysis.percentiles import FEW
 from cascadesim.plan.causes import CAUSES
 from cascadesim.values import words
@@ -24,6 +25,7 @@ GUESS = Note(
     "the run is too short, or its first fault too early, to tell where the warm-up ends, so it is "
     "a guess.",
     "warning",
+    WARMUP_GUESSED.code,
 )
 _MINOR = 0.005  # the share of a latency below which a part of it is faint
 
@@ -166,7 +168,7 @@ def at_variant(scenario: Scenario) -> str:
 def too_few(names: Sequence[str], requests: str, where: str = "") -> Note:
     """Return a warning of percentiles beyond which there are few requests."""
     text = f"fewer than {FEW} {requests} lie beyond {', '.join(names)}{where}"
-    return Note(f"{text}; a longer horizon tells more.", "warning")
+    return Note(f"{text}; a longer horizon tells more.", "warning", FEW_BEYOND.code)
 
 
 def part(seconds: float, total: float) -> Cell:

@@ -1,4 +1,4 @@
-"""Tables of what variants came to, each row a variant: of one run, or means over replications.
+"""Tables of the figures of variants, a row each: of one run, or means over replications.
 
 A row is a mapping of cells by measure, as `of_summary` and `of_comparison` give it. Rows are by
 their heads: the variant, or the variant and a class of requests.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.figure_rules import NONE_MEASURED
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES, too_few
 from cascadesim.scenario.objectives import RATES
 from cascadesim.values import words
@@ -141,7 +142,7 @@ def definition(results: Mapping[str, Result]) -> Iterator[Note]:
         yield facts.GUESS
     requests = first.summary.requests
     if not requests:
-        yield Note("no request arrives between warm-up and horizon.", "warning")
+        yield Note("no request arrives between warm-up and horizon.", "warning", NONE_MEASURED.code)
     few = too_few(requests, PERCENTILES)
     if requests and few and not first.scenario.model.has_planned_faults:
         yield facts.too_few(few, f"of {requests} measured requests")

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.effects import best_level
+from cascadesim.analysis.figure_rules import LOWEST_BY_CHANCE
 from cascadesim.studies.design import settings_text
 from cascadesim.values import words
 from cascadesim.views import facts
@@ -74,7 +75,8 @@ def _notes(sweep: Sweep, percentile: str) -> Iterator[Note | None]:
     yield _left_out(sweep, "; --format csv has them all")
     if sweep.design.replications > 1 and n > 1:
         text = f"The lowest of {n} settings is the lowest partly by chance: to confirm it, compare "
-        yield Note(f"{text}it with another --seed, or let optimize do so.")
+        text = f"{text}it with another --seed, or let optimize do so."
+        yield Note(text, code=LOWEST_BY_CHANCE.code)
     if few := len(sweep.too_few(percentile)):
         where = f" in {few} of {n} settings"
         yield facts.too_few([percentile], "measured requests of a run", where)
@@ -91,7 +93,7 @@ def _effects(sweep: Sweep, effects: Effects) -> Iterator[Block | None]:
     """Yield what a measure depends on, most first."""
     measure = effects.measure
     if all(math.isinf(effect.rank) for effect in effects.effects):
-        yield Note(f"What {measure} depends on is not known: {effects.note}.")
+        yield Note(f"What {measure} depends on is not known: {effects.note}.", code=effects.code)
         return
     levels, errors = sweep.levels(measure), sweep.levels("error_rate")  # of the same values
     rows = []
@@ -108,7 +110,7 @@ def _effects(sweep: Sweep, effects: Effects) -> Iterator[Block | None]:
     if not math.isnan(effects.noise):
         yield Note(f"Chance between replications is {effects.noise:.1%} of the variance.")
     if effects.note:
-        yield Note(f"{effects.note[0].upper()}{effects.note[1:]}.")
+        yield Note(f"{effects.note[0].upper()}{effects.note[1:]}.", code=effects.code)
 
 
 def _rate(level: Level) -> Cell:

@@ -13,7 +13,7 @@ from cascadesim.analysis.timeline import Step, rounded_steps, timeline
 from cascadesim.engine import trace
 from cascadesim.plan.causes import CAUSES
 from cascadesim.plan.layout import Part
-from cascadesim.trace import Trace
+from cascadesim.records import Trace
 
 
 def traced(data: Data) -> Trace:

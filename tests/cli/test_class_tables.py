@@ -73,7 +73,7 @@ def test_check_exits_with_1_where_a_class_misses_its_objective(
     gate = ("check", "--objectives", file, "--jobs", "1", "--no-store")
     code, out, _ = cli(*gate, "--junit", tmp_path / "junit.xml")
     assert code == 1
-    assert "2 of 5 objectives missed." in out
+    assert "2 of 5 objectives missed\n" in out
     assert "chat: p99 is 1.050 s, expected chat: p99 &lt; 1s" in (
         (tmp_path / "junit.xml").read_text("utf-8")
     )

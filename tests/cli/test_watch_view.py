@@ -12,7 +12,7 @@ from watched import INCIDENT, PLAIN, after, lines, scenario, screen, snapshots, 
 import cascadesim
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.cli.watch import bar, sparkline
-from cascadesim.trace import IN_FLIGHT, Snapshot
+from cascadesim.records import IN_FLIGHT, Snapshot
 
 
 def test_the_last_frame_says_what_the_summary_does() -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 import cascadesim
 from cascadesim.cli.watch import Dashboard
 from cascadesim.engine import watch
+from cascadesim.records import Snapshot
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.trace import Snapshot
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 

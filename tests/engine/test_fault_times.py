@@ -22,7 +22,7 @@ from cascadesim.scenario.load import loads
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
-    from cascadesim.trace import Snapshot
+    from cascadesim.records import Snapshot
 
 TWO = {"agent": work("100ms"), "database": work("200ms")}
 

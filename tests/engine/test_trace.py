@@ -15,8 +15,7 @@ from cascadesim.plan.plan import Plan
 from cascadesim.policies.adaptive_limit import AdaptiveLimitPlan
 from cascadesim.policies.bulkhead import BulkheadPlan
 from cascadesim.policies.rate_limit import RateLimitPlan
-from cascadesim.records import Records
-from cascadesim.trace import IN_FLIGHT, Level, Snapshot, Trace
+from cascadesim.records import IN_FLIGHT, Level, Records, Snapshot, Trace
 from cascadesim.values.outcome import Outcome
 
 PLAIN: Data = {

@@ -10,8 +10,8 @@ from conftest import ROOT
 
 import cascadesim
 from cascadesim.engine import watch
+from cascadesim.records import Snapshot
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.trace import Snapshot
 
 FOLDER = ROOT / "scenarios/reconnect-storm"
 SCENARIO = cascadesim.load(FOLDER)

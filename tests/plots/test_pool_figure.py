@@ -11,7 +11,7 @@ import cascadesim
 from cascadesim import Result
 from cascadesim.plots.pool import pool
 from cascadesim.plots.thin import PIXELS
-from cascadesim.trace import Level
+from cascadesim.records import Level
 from cascadesim.values.errors import ScenarioError
 
 QUEUE = {"kind": "queue", "connect_time": "20ms", "size": 2, "max_overflow": 2, "timeout": "9s"}

@@ -12,7 +12,7 @@ from cascadesim.plots.thin import (
     ranks,
     slowest_of_each_cell,
 )
-from cascadesim.trace import Level
+from cascadesim.records import Level
 
 
 def many(seed: int, zeros: int) -> tuple[np.ndarray, np.ndarray]:

@@ -68,7 +68,7 @@ def test_a_baseline_is_written_when_asked_kept_and_compared(pytester: pytest.Pyt
     fill(pytester, stages={"a": quick}, variants={})
     result = run(pytester)
     result.assert_outcomes(passed=1)
-    assert "out of date: tests/baselines/test_ours/test_it.yaml" in result.outlines
+    assert "out of date: tests/baselines/test_ours/test_it.yaml [S09]" in result.outlines
     assert any(line.startswith("  p50, p90, p95, p99") for line in result.outlines)
     run(pytester, "--cascade-update").assert_outcomes(passed=1)
     assert file.read_text("utf-8") != text
@@ -153,7 +153,7 @@ def test_a_baseline_is_noted_once_for_all_subtests(pytester: pytest.Pytester) ->
     (pytester.path / "tests" / "test_ours.py").write_text(SUBTESTS, "utf-8")
     lines = run(pytester, "--cascade-update").outlines
     assert lines.count("written: tests/baselines/test_ours/test_it.yaml") == 1
-    few = "  2 replications cannot tell a later change from noise, 4 or more can"
+    few = "  2 replications cannot tell a later change from noise, 4 or more can [S07]"
     assert lines.count(few) == 1
 
 
@@ -216,7 +216,7 @@ def test_a_baseline_whose_test_is_gone_is_unused(pytester: pytest.Pytester) -> N
     file.write_text(body.format("new", "False"), "utf-8")
     result = run(pytester, "-k", "nothing")
     lines = [line for line in result.outlines if "test_old" in line]
-    assert lines[0] == "unused: tests/baselines/test_ours/test_old-a.yaml"
+    assert lines[0] == "unused: tests/baselines/test_ours/test_old-a.yaml [S10]"
     assert lines[1] == "  test_ours.py has no test test_old[a] any more"
     assert lines[3] == "  test_ours.py has no test test_old[b/b] any more"
     # Nobody knows all tests of the file where only some are collected.

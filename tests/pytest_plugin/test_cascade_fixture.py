@@ -268,7 +268,7 @@ def test_what_passes_says_how_much_worse_would_have_been_seen(pytester: pytest.P
     # Another seed meets other worlds, in which a tenth more is not seen.
     fill(pytester, "cascade.baseline(cascade.run(Q, seed=2))", variants={}, horizon="61s")
     lines = run(pytester).outlines
-    at = lines.index("out of date: tests/baselines/test_ours/test_it.yaml")
+    at = lines.index("out of date: tests/baselines/test_ours/test_it.yaml [S09]")
     agrees(
         lines[at + 1 : at + 3],
         """

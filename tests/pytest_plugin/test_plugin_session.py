@@ -163,7 +163,9 @@ def test_a_suite_that_does_not_use_it_imports_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "imported []" in done.stdout
-    assert "ours ['cascadesim', 'cascadesim.pytest_plugin']" in done.stdout
+    assert "ours ['cascadesim', 'cascadesim.pytest_plugin', 'cascadesim.pytest_plugin.named']" in (
+        done.stdout
+    )
 
 
 def test_it_is_found_without_being_named() -> None:

@@ -187,7 +187,7 @@ def test_the_causes_add_up_where_not_all_replications_are_compared(
 
 
 @given(
-    st.dictionaries(st.sampled_from(list(CAUSES)), st.floats(-100, 100), min_size=1),
+    st.dictionaries(st.sampled_from(tuple(CAUSES)), st.floats(-100, 100), min_size=1),
     st.floats(-0.001, 0.001),
 )
 def test_rounded_parts_add_up_to_their_rounded_sum(parts: dict[str, float], off: float) -> None:

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import groupby, islice
 
 import pytest
+import websocket_server
 from kit import Data, run
 from websocket_server import Event, Message, Told, World, play
 from websockets.client import BACKOFF_FACTOR, BACKOFF_MAX_DELAY, BACKOFF_MIN_DELAY, backoff
@@ -125,8 +126,19 @@ CASES: dict[str, tuple[World, list[Event]]] = {
 
 @cache
 def told() -> dict[str, Told]:
-    """Return what the library does in each case; all go on at once, as they mostly sleep."""
-    return dict(zip(CASES, play([world for world, _ in CASES.values()]), strict=True))
+    """Return what the library does in each case; all go on at once, as they mostly sleep.
+
+    A busy machine may come late, so cases in another order are played again, four times as slowly.
+    """
+    first = played(list(CASES))
+    late = [case for case in CASES if settled(first[case].events) != CASES[case][1]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(websocket_server, "SCALE", 4 * websocket_server.SCALE)
+        return first | played(late)
+
+
+def played(cases: list[str]) -> dict[str, Told]:
+    return dict(zip(cases, play([CASES[case][0] for case in cases]), strict=True))
 
 
 def ours(case: str) -> tuple[Records, ConnectionCounts]:

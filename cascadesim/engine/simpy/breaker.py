@@ -50,7 +50,7 @@ def layer_of(plan: BreakerPlan) -> type[BreakerLayer]:
 def build(site: Site, plan: BreakerPlan, inner: Layer) -> BreakerLayer:
     """Return the layer of a breaker, which behaves as the library of its preset does."""
     breaker = breaker_of(plan)
-    site.world.breakers.append((site.where, breaker))
+    site.shared.breakers.append((site.where, breaker))
     part = site.part("breaker_wait") if plan.waits else 0
     (end,) = site.ends(plan)
     layer = layer_of(plan)(inner, site.kernel, breaker, part, end)

@@ -13,7 +13,7 @@ from cascadesim.engine.simpy.handover import Row, RowLimit
 from cascadesim.engine.simpy.parallel import Parallel
 from cascadesim.engine.simpy.propagation import InTime
 from cascadesim.engine.simpy.shedding import CodelLimit
-from cascadesim.engine.simpy.site import Site, World, build_policy
+from cascadesim.engine.simpy.site import Shared, Site, build_policy
 from cascadesim.engine.simpy.stage import Limit, Sequence, Startup, Work
 from cascadesim.plan.arrivals import Apart
 from cascadesim.plan.classes import Classes
@@ -43,11 +43,11 @@ class Builder:
 
     def __init__(self, kernel: Kernel, plan: Plan, seed: int, replication: int) -> None:
         self.layout = Layout(plan)
-        self.world = World(kernel, self.layout, plan.end, seed, replication)
+        self.shared = Shared(kernel, self.layout, plan.end, seed, replication)
         self.works: list[tuple[str, Work]] = []
         self.classes: Classes | None = None
         self._stages = 0
-        self._in_context = False  # whether a deadline around what is built is known inside
+        self._in_context = False  # whether what is built now knows the deadline around it
 
     def sequence(self, stages: Listed[StagePlan]) -> Layer:
         """Build stages that a call passes in order."""
@@ -61,8 +61,8 @@ class Builder:
         self.classes = Classes(
             plan.classes,
             [observed.request_class for observed in plan.observed],
-            self.world.seed,
-            self.world.replication,
+            self.shared.seed,
+            self.shared.replication,
             apart=isinstance(plan.arrivals, Apart),
         )
         layers = list(map(self._stage, plan.stages, keeps_places(plan.stages)))
@@ -77,20 +77,20 @@ class Builder:
 
     def connections(self, plan: ConnectionsPlan, inner: Layer) -> Connections:
         """Build the connections that messages pass on their way to a layer."""
-        connections = websocket.build(self.world, plan, inner)
-        self.world.levels[CONNECTIONS] = connections.levels
+        connections = websocket.build(self.shared, plan, inner)
+        self.shared.levels[CONNECTIONS] = connections.levels
         handshake = self.sequence(plan.handshake.stages)
         connections.start(handshake, self.layout.handshake_parts)
         return connections
 
     def first_fault(self, plan: Plan) -> float:
         """Return when the first fault begins, the horizon where there is none."""
-        faults = (fault for _, faults in plan.befallen() for fault in faults)
-        starts = (start for fault in faults for start, _ in self.world.spans_of(fault)[:1])
+        faults = (fault for _, faults in plan.with_faults() for fault in faults)
+        starts = (start for fault in faults for start, _ in self.shared.spans_of(fault)[:1])
         return min(starts, default=plan.horizon)
 
     def _stage(self, plan: StagePlan, keeps: bool = False) -> Layer:
-        """Build a stage, whose calls may keep their places until the one after it lets them in."""
+        """Build a stage with its policies; `keeps` says that the next stage can block it."""
         contexts = list(
             accumulate((p.propagates for p in plan.policies), or_, initial=self._in_context)
         )
@@ -99,28 +99,28 @@ class Builder:
         layer = self._entered(plan, index, self._inside(plan), keeps=keeps)
         for where, policy in reversed(plan.paths):
             self._in_context = contexts.pop()
-            site = Site(self.world, where, in_context=self._in_context)
+            site = Site(self.shared, where, in_context=self._in_context)
             layer = build_policy(site, policy, layer)
         return self._in_time(layer)
 
     def _entered(self, plan: StagePlan, index: int, layer: Layer, *, keeps: bool) -> Layer:
-        """Return what is inside of a stage with what it takes to enter it."""
-        world, layout = self.world, self.layout
+        """Wrap the inside of a stage in what a call passes first: start-up, limit, pool."""
+        shared, layout = self.shared, self.layout
         if plan.pool is not None:
-            layer = self._in_time(session.build(world, plan, index, layer))
+            layer = self._in_time(session.build(shared, plan, index, layer))
         if plan.concurrency < math.inf:
             limit = self._limit(plan, layer, keeps=keeps)
-            world.levels[f"{plan.name}.concurrency"] = limit.levels
+            shared.levels[f"{plan.name}.concurrency"] = limit.levels
             layer = limit
         if plan.startup > 0 and plan.faults:
             part = layout.part(plan.name, "startup_wait")
             end = layout.end(f"{plan.name}.startup.timeout")
-            timeline = world.timeline(plan.faults)
-            layer = Startup(layer, world.kernel, timeline, plan.startup, part, end)
+            timeline = shared.timeline(plan.faults)
+            layer = Startup(layer, shared.kernel, timeline, plan.startup, part, end)
         return layer
 
     def _limit(self, plan: StagePlan, inner: Layer, *, keeps: bool) -> Limit:
-        kernel, part = self.world.kernel, self.layout.part(plan.name, "queue_wait")
+        kernel, part = self.shared.kernel, self.layout.part(plan.name, "queue_wait")
         full = self.layout.end(f"{plan.name}.queue_limit")
         if plan.codel is not None:
             ends = full, self.layout.end(f"{plan.name}.codel.target")
@@ -129,7 +129,7 @@ class Builder:
         return kind(inner, kernel, plan, part, full)
 
     def _in_time(self, layer: Layer) -> Layer:
-        return InTime(layer, self.world.kernel) if self._in_context else layer
+        return InTime(layer, self.shared.kernel) if self._in_context else layer
 
     def _inside(self, plan: StagePlan) -> Layer:
         index = self._stages
@@ -139,23 +139,23 @@ class Builder:
             layers.append(self._in_time(self._work(plan, index)))
         if plan.parallel:
             branches = tuple(map(self._stage, plan.stages))
-            layers.append(Parallel(branches, self.world.kernel))
+            layers.append(Parallel(branches, self.shared.kernel))
         elif plan.stages:
             layers.append(self.sequence(plan.stages))
         return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
 
     def _work(self, plan: StagePlan, index: int) -> Work:
-        world, layout = self.world, self.layout
+        shared, layout = self.shared, self.layout
         assert plan.work is not None
         work = Work(
-            world.kernel,
+            shared.kernel,
             plan,
             index,
             layout.part(plan.name, plan.work_cause),
             (layout.end(plan.name), layout.end(f"{plan.name}.tracker.timeout")),
-            world.stream(f"{plan.name}.work", plan.work),
-            world.stream(f"{plan.name}.failure", UNIFORM),
-            world.timeline(plan.faults) if plan.faults else None,
+            shared.stream(f"{plan.name}.work", plan.work),
+            shared.stream(f"{plan.name}.failure", UNIFORM),
+            shared.timeline(plan.faults) if plan.faults else None,
         )
         self.works.append((plan.name, work))
         return work

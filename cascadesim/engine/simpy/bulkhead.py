@@ -1,4 +1,4 @@
-"""Bulkhead: no more than so many calls through a policy at once, with a short wait for a place.
+"""Bulkhead: a limit of the calls inside at once, with a short wait for a place.
 
 It follows resilience4j's SemaphoreBulkhead ("Getting started with resilience4j-bulkhead",
 resilience4j.readme.io/docs/bulkhead): `maxConcurrentCalls` is `concurrency` here, `maxWaitDuration`

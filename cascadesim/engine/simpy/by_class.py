@@ -1,4 +1,4 @@
-"""Requests of several classes: a path through the shared stages for each."""
+"""Classes of requests: each takes a path of its own through stages that all share."""
 
 from __future__ import annotations
 

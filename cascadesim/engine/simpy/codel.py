@@ -32,7 +32,7 @@ class Law(Protocol):
     """Says which calls to shed."""
 
     def sheds(self, now: float, waited: float, left: int) -> bool:
-        """Return whether to shed the call at the head, which leaves so many behind it.
+        """Return whether to shed the call at the head, which leaves `left` calls behind it.
 
         Asked again at the same instant for the one behind it if so.
         """

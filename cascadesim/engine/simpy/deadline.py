@@ -1,4 +1,4 @@
-"""Deadlines: a caller that stops waiting, and what happens to the work that it gave up."""
+"""Deadlines: the caller stops waiting; the call inside is cancelled, or goes on as a zombie."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """Cancels the call inside when its time is up, which frees what the call holds."""
+    """Cancels the call inside after `timeout` seconds, which frees what the call holds."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Deadline:
 
 
 class AbandoningDeadline:
-    """Gives the call inside up when its time is up; the call runs on and keeps what it holds.
+    """Gives up the call inside after `timeout` seconds; the call goes on and keeps what it holds.
 
     The call runs as a task of its own, so a cancellation from outside does not reach it either.
     """
@@ -55,8 +55,8 @@ class AbandoningDeadline:
         self._kernel = kernel
         self._end = end
         self._timers = Timers(kernel, timeout)
-        # Zombies. One that is parked for good has no other owner, and Python's garbage collector
-        # would close its call, which frees what it holds.
+        # Zombies. A zombie that waits for ever has no other owner: without this set, Python's
+        # garbage collector would close its call, which frees what it holds.
         self._given_up: set[Request] = set()
 
     def call(self, request: Request) -> Call:
@@ -97,14 +97,14 @@ class AbandoningDeadline:
 
 
 class PropagatingDeadline(AbandoningDeadline):
-    """Gives the call inside up when its time is up, and tells it when that is."""
+    """An abandoning deadline that calls inside know; see propagation.py."""
 
     def _fork(self, request: Request) -> tuple[Request, Timer]:
         twin = request.fork()
-        own = Context(request.task, self._timers.expiry, self._end)
-        if twin.context is None or own.expires < twin.context.expires:
-            twin.context = own
-        return twin, own
+        context = Context(request.task, self._timers.expiry, self._end)
+        if twin.context is None or context.expires < twin.context.expires:
+            twin.context = context
+        return twin, context
 
 
 def build(site: Site, plan: DeadlinePlan, inner: Layer) -> Layer:

@@ -1,11 +1,13 @@
-"""Stages in a row of which one lets calls in late: they keep their place in the stage before it.
+"""Blocking: a call waits in its place in one stage until the next stage has room for it.
 
-Blocking after service, or type I blocking (Onvural, "Survey of Closed Queueing Networks with
-Blocking", ACM Computing Surveys 22(2), 1990), as Ciw has it between nodes with a queue capacity. A
-call that is done in one stage, and finds the queue of the next full, waits in the place that it
-has: so a slow stage slows those before it down, and the first that refuses turns callers away. The
-call that has waited longest is let in first. What a place is kept for besides, such as the recovery
-of a breaker around the next stage, is up to when that stage takes the call in, or is done with it.
+This is blocking after service, or type I blocking (Onvural, "Survey of Closed Queueing Networks
+with Blocking", ACM Computing Surveys 22(2), 1990), as Ciw has it between nodes with a queue
+capacity. A call that one stage has finished, and that finds the queue of the next stage full, keeps
+its place in the first. So a slow stage slows down those before it, and the first stage that refuses
+turns callers away. The call that has waited longest enters first.
+
+A policy around the next stage, such as a breaker that recovers, can delay the call too. The place
+is freed when that stage takes the call in, or when the call has ended.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class Row:
-    """Passes layers in order as a Sequence does, and lets places be kept between them.
+    """Passes layers in order as a Sequence does; calls may keep places between them.
 
-    `keeps` says of each layer whether the one after it may let calls in late.
+    `keeps` says, for each layer, whether the next one can block it.
     """
 
     def __init__(self, layers: tuple[Layer, ...], keeps: tuple[bool, ...]) -> None:
@@ -58,7 +60,7 @@ class Row:
 
 
 class Line(WaitQueue):
-    """Calls before a limit: up to `room` in its queue, the others in the places they come from."""
+    """Calls before a limit: up to `room` in its queue, the others in the stage before."""
 
     def __init__(self, kernel: Kernel, room: float, *, lifo: bool) -> None:
         super().__init__(kernel)
@@ -112,9 +114,9 @@ def _free(release: Release | None) -> None:
 
 
 class RowLimit(Limit):
-    """A limit of a stage in a row: it blocks calls where its plan does, and may keep their places.
+    """A stage's limit that can block the stage before it, or be blocked by the next.
 
-    A call that ends in an error keeps none, as nothing takes it in.
+    A call that ends in an error keeps no place, as no further stage takes it in.
     """
 
     def __init__(self, inner: Layer, kernel: Kernel, plan: StagePlan, part: int, end: int) -> None:
@@ -124,7 +126,7 @@ class RowLimit(Limit):
             self._queue_limit = float("inf")  # of calls that are not refused
 
     def levels(self) -> dict[str, int]:
-        """Return also how many calls wait in the place that they come from."""
+        """Return the levels of a Limit, and how many calls wait in the stage before."""
         levels = super().levels()
         if isinstance(self._queue, Line):
             blocked = self._queue.blocked

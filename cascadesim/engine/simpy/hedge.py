@@ -93,7 +93,7 @@ class _Next(Timer):
 
 
 class _Attempts:
-    """The attempts of one call: those under way, and what the others come to."""
+    """The attempts of one call: those under way, and the call's outcome once it is decided."""
 
     __slots__ = (
         "_critical",

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 Call = Generator[float | None, Any, Outcome]
 
-ENDS, EXPIRES, ARRIVES = 1, 2, 3  # SimPy priorities; 0 is its own end of the run
+ENDS, EXPIRES, ARRIVES = 1, 2, 3  # SimPy priorities; 0 is its own end of `run(until)`
 
 
 class Cancelled(Exception):  # noqa: N818 - a signal, not an error
     """Thrown into a call that its caller no longer waits for.
 
-    `within` is the index of the stage in whose own work it finds the call, if in any.
+    `within` is the index of the stage whose own work it interrupts, -1 for none.
     """
 
     within = -1
@@ -100,7 +100,7 @@ class Kernel:
 
 
 class Task:
-    """One call under way, and what to tell when it is done."""
+    """One call under way, and the function to call with its outcome."""
 
     __slots__ = ("_done", "_env", "_kernel", "_send", "_throw", "_timer")
 

@@ -1,14 +1,14 @@
 """Stages in parallel: a request that is in several places at once, and waits for all of them.
 
 It follows asyncio.TaskGroup (Python documentation, "Coroutines and Tasks", section "Task Groups"):
-all begin, even where one fails at once; the first error cancels those still under way, which frees
-what they hold, and is what the whole ends with. Java's StructuredTaskScope and Go's errgroup with
-a context do the same. Without an error the slowest decides, and one degraded answer makes the
-whole degraded.
+all branches begin, even where one fails at once. The first error cancels the branches under way,
+which frees what they hold, and is the outcome of the whole. Java's StructuredTaskScope and Go's
+errgroup with a context do the same. Without an error the whole ends with the slowest branch, and
+one degraded answer makes it degraded.
 
-Each branch goes on as a twin of the request with a ledger of its own. The request takes over the
-ledger of its critical path: of the branch that ends last, or of the one whose error ends it. Where
-its caller gives up first, or the run ends, that is the first branch under way, as they stand.
+Each branch is a twin of the request with a ledger of its own. The request takes over the ledger of
+its critical path: of the branch that ends last, or of the one whose error ends it. Where its caller
+gives up first, or the replication ends, it takes that of the first branch under way.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Parallel:
 
 
 class _Branches:
-    """The branches of one request: those under way, and what the others come to."""
+    """The branches of one request: those under way, and the outcome of the others so far."""
 
     __slots__ = (
         "_critical",

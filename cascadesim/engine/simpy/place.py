@@ -1,4 +1,4 @@
-"""A place that a call keeps in one stage until the next takes it in."""
+"""The place of a call in a stage; see handover.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Release = Callable[[], None]
 
 
 class Place:
-    """A place that a call keeps in the stage that it comes from, until the next takes it in."""
+    """A place that a call keeps in one stage until the next stage takes it in."""
 
     __slots__ = ("_over", "_release")
 
@@ -17,14 +17,14 @@ class Place:
         self._over = False
 
     def keep(self, release: Release) -> None:
-        """Keep a place, which `release` frees; at once where nobody waits for it any more."""
+        """Keep a place until it is freed by `release`: at once where the call has moved on."""
         if self._over or self._release is not None:
             release()
         else:
             self._release = release
 
     def take(self) -> Release | None:
-        """Return what frees the place, which is up to the caller from now on."""
+        """Return the function that frees the place; the caller must call it from now on."""
         self._over = True
         release, self._release = self._release, None
         return release

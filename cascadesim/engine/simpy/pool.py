@@ -6,8 +6,8 @@ any number where max_overflow is -1 or size is 0; a returned one is kept while f
 idle and closed otherwise (a size of 0 keeps all); idle ones are reused first in, first out, or last
 in, first out. One older than `recycle` at checkout is replaced. What is kept is a place for a
 connection: one that was taken away leaves its place among the idle ones, which whoever gets it
-fills. Waiters are served in order by what is returned; a connect that fails makes room of which no
-waiter is told, so it is seen by newcomers, and by waiters only when their timeout is over.
+fills. Returned connections go to waiters in order. A connect that fails makes room, but wakes no
+waiter: only new calls use that room, and waiters when their timeout is over.
 
 NullPool connects for each checkout and keeps none. StaticPool has one connection that everybody
 uses at once and nobody waits for; where a driver takes one query at a time (SQLite's do), give the

@@ -1,23 +1,24 @@
-"""Deadlines that what is inside is told of, so that zombies end at their next step.
+"""Deadline propagation: calls inside know the deadline, so that zombies end at their next step.
 
-They follow gRPC ("Deadlines", sections "Deadline Propagation" and "Deadlines on the Server",
-grpc.io/docs/guides/deadlines, and "Cancellation": the library has no means to interrupt a handler,
-which must look itself) and Go's context package (pkg.go.dev/context), whose errors go up the stack:
+A zombie is a call that goes on when its caller has given it up. This follows gRPC ("Deadlines",
+sections "Deadline Propagation" and "Deadlines on the Server", grpc.io/docs/guides/deadlines, and
+"Cancellation": the library cannot interrupt a handler, which must look itself) and Go's context
+package (pkg.go.dev/context), whose errors go up the stack:
 
 - Work, a connect, a ping, a backoff or a degraded answer that is under way runs on to its end.
-- Nothing begins once the deadline has passed, and the instant of the deadline is past it: no work
-  of a stage, no checkout of a connection, no queueing, no attempt, no degraded answer.
+- Nothing begins at the deadline or later: no work of a stage, no checkout of a connection, no
+  queueing, no attempt, no degraded answer.
 - Waits end at the deadline: for a place, a connection, a start-up, a breaker's recovery, and for
-  the answer of a call that is silent. Those that are ended run before the caller who gave up.
-- A backoff that would end at the deadline or later does not begin: the last attempt's outcome is
-  that of the retry, at once (so stops the `backOffContext` of cenkalti/backoff 3).
+  the answer of a call that is silent. The calls that waited go on before the caller does.
+- A backoff that would end at the deadline or later does not begin: the retry ends at once with the
+  outcome of its last attempt (as with the `backOffContext` of cenkalti/backoff 3).
 - A deadline inside ends with the one around it, where it would end later (context.WithDeadline: "If
   the parent's deadline is already earlier than d, WithDeadline(parent, d) is semantically
   equivalent to parent"). One that cancels then cancels its work.
 
-Only the deadline is known inside: a caller that goes earlier, as it is cancelled, is not missed.
-The whole call inside ends where it stops, freeing what it holds. Breakers on the way see it
-cancelled, and branches beside it end as by any error.
+Calls inside know only the deadline: they do not notice a caller that is cancelled before it. When
+one ends, it frees what it holds. Breakers on the way see it cancelled, and parallel branches
+beside it end as by any error.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
 
 
 class Context(Timer):
-    """The deadline that calls inside are told of: when it passes, and who waits until then."""
+    """A deadline that calls inside know: when it expires, and which of them wait until then."""
 
     __slots__ = ("_awaited", "_over", "_waiting", "end")
 
     def __init__(self, task: Task, expires: float, end: int) -> None:
         super().__init__(task, expires)
-        self.end = end  # what has ended a call that stops for it, by index
-        self._awaited = True  # by its caller
+        self.end = end  # the number of its setting, which ends calls that stop for it
+        self._awaited = True  # whether the caller still waits
         self._over = False
         self._waiting: dict[Waiter, None] = {}  # in the order in which they came
 
@@ -71,12 +72,12 @@ class Context(Timer):
 
 
 def too_late(request: Request, instant: float) -> bool:
-    """Return whether the request is told of a deadline that has passed by then."""
+    """Return whether the request knows a deadline that has passed at `instant`."""
     return request.context is not None and instant >= request.context.expires
 
 
 def unanswered(request: Request, seconds: float | None) -> Generator[float | None, None, None]:
-    """Wait for an answer that does not come, for so long, or for ever."""
+    """Wait for an answer that does not come: for some seconds, or for ever with None."""
     if request.context is None:
         yield seconds
         return
@@ -89,7 +90,7 @@ def unanswered(request: Request, seconds: float | None) -> Generator[float | Non
 
 
 class EndsWithContext:
-    """Ends the call inside, a deadline's, at the deadline that it is told of."""
+    """Around a deadline: ends its call at the outer deadline, where that comes first."""
 
     def __init__(self, inner: Layer) -> None:
         self._inner = inner
@@ -107,7 +108,7 @@ class EndsWithContext:
 
 
 class InTime:
-    """Begins the call inside only while the deadline that it is told of has not passed."""
+    """Begins the call inside only before the deadline that the request knows."""
 
     def __init__(self, inner: Layer, kernel: Kernel) -> None:
         self._inner = inner
@@ -123,13 +124,13 @@ class InTime:
 
 
 def run(call: Call, twin: Request, kernel: Kernel, done: Callable[[Outcome], None]) -> None:
-    """Run a call of a twin as a task of its own, which tells `done` how it ends."""
+    """Run a call of a twin as a task of its own, which calls `done` with its outcome."""
     twin.task = Task(kernel, done)
     twin.task.start(call if twin.context is None else _in_time(call, twin))
 
 
 def _in_time(call: Call, request: Request) -> Call:
-    """Carry on a call, which has timed out where the deadline ends it that it is told of."""
+    """Carry on a call; it has timed out if the deadline that it knows ends it."""
     context = request.context
     assert context is not None
     try:

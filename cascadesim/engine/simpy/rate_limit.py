@@ -4,10 +4,10 @@ It follows Go's golang.org/x/time/rate, `Limiter.Wait` under a context with a ti
 holds `burst` tokens, is full at first and gains `rate` of them a second; each call takes one, and
 where there is none it reserves one of those to come and waits for it, first come first served. A
 call that would wait for longer than `timeout` is refused at once and takes none; with 0 that is
-`Limiter.Allow`. One that is told of a deadline is refused where it would wait past that. Who is
-cancelled while it waits gives back what nobody behind it counts on (`Reservation.CancelAt`): its
-token where it is the last in line, and nothing otherwise. As there, waits are in whole nanoseconds,
-rounded down. `queue_limit` is not Go's, but that of our other queues.
+`Limiter.Allow`. A call that knows a deadline is refused where it would wait past it. A call that is
+cancelled while it waits gives its token back if it is the last in line, and else nothing, as later
+calls count on theirs (`Reservation.CancelAt`). As there, waits are in whole nanoseconds, rounded
+down. `queue_limit` is not Go's, but that of our other queues.
 """
 
 from __future__ import annotations

@@ -54,12 +54,12 @@ class Request:
         self.parts = [0.0] * parts
         self.attempt = 0
         self.retries = 0
-        self.ended_by = -1  # what made an error of it last, by index
-        self.context: Context | None = None  # of the deadline that it is told of, if of one
-        self.places: Places | None = None  # kept for it where stages let calls in late
+        self.ended_by = -1  # the number of what last made it an error
+        self.context: Context | None = None  # the deadline that it knows
+        self.places: Places | None = None  # that it keeps where stages can block it
         self._part = 0
         self._since = arrival
-        self._twin: Request | None = None  # goes on in its place and keeps the ledger meanwhile
+        self._twin: Request | None = None  # keeps the ledger while it goes on in its place
 
     def enter(self, part: int, now: float) -> None:
         """Charge the time since the last call to the part under way; `part` is next."""
@@ -68,12 +68,12 @@ class Request:
         self._since = now
 
     def end(self, outcome: Outcome, ended_by: int) -> Outcome:
-        """Note what makes an error of the request, and return the outcome."""
+        """Note the number of what makes the request an error, and return the outcome."""
         self.ended_by = ended_by
         return outcome
 
     def fork(self) -> Request:
-        """Return a twin that goes on apart, with a ledger of its own."""
+        """Return a twin of the request: a task of its own with a ledger of its own."""
         twin = type(self)(self.number, self.arrival, 0, self.work)
         twin.attempt = self.attempt
         twin.context = self.context
@@ -83,7 +83,7 @@ class Request:
         return twin
 
     def follow(self, twin: Request | None) -> None:
-        """Let this one of several twins keep the ledger meanwhile, or none."""
+        """Take the ledger from this twin if the request ends now; from none with None."""
         self._twin = twin
 
     def catch_up(self) -> None:

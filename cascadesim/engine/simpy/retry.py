@@ -1,4 +1,4 @@
-"""Retry: calls again after a backoff, while an outcome earns it and attempts and budget last."""
+"""Retry: calls again after a backoff, as long as the outcome, attempts and budget allow it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_ATTEMPTS = 1000  # a fixed stride, so that other `attempts` move no draw of 
 
 
 class Retry:
-    """Calls again after a backoff, while an outcome earns it and attempts and budget last."""
+    """Calls again after a backoff, as long as the outcome, attempts and budget allow it."""
 
     def __init__(
         self, inner: Layer, kernel: Kernel, plan: RetryPlan, part: int, draws: Stream

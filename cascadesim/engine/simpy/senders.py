@@ -1,4 +1,4 @@
-"""What sends requests in a run: arrivals that wait for nobody, recorded ones, and clients."""
+"""What sends requests: arrivals at known instants, recorded requests, and clients."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     Ended = Callable[[Outcome], None]
 
     class Run(Protocol):
-        """What senders need of a run."""
+        """What senders need of a replication."""
 
         kernel: Kernel
 
         def add_row(self, number: int) -> int:
-            """Return the row of one more request, which goes by a number."""
+            """Return the row of one more request, which has this number."""
 
         def send(
             self,
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
             work: dict[int, float] | None = None,
             ended: Ended | None = None,
         ) -> None:
-            """Send a request now; `ended` is told how it ends."""
+            """Send a request now; `ended` is called with its outcome."""
 
 
 class OpenArrivals:
-    """Sends a request at each of the instants, in ascending order, whatever becomes of others.
+    """Sends a request at each of the instants, whether or not earlier ones have ended.
 
-    `numbers` are those of the requests, in the same order.
+    `instants` are seconds in ascending order, `numbers` those of the requests in the same order.
     """
 
     def __init__(self, run: Run, instants: NDArray[np.float64], numbers: Sequence[int]) -> None:
@@ -72,9 +72,9 @@ class OpenArrivals:
 
 def send_observed(run: Run, observed: Sequence[ObservedPlan], first_row: int) -> None:
     """Send the recorded requests when they arrive; their rows are those from `first_row` on."""
-    for i, each in enumerate(observed):
-        send = partial(run.send, first_row + i, OBSERVED + i, work=dict(each.work))
-        Alarm(run.kernel.env, each.arrival, ARRIVES, partial(_call, send))
+    for i, request in enumerate(observed):
+        send = partial(run.send, first_row + i, OBSERVED + i, work=dict(request.work))
+        Alarm(run.kernel.env, request.arrival, ARRIVES, partial(_call, send))
 
 
 def _call(send: Callable[[], None], _: object) -> None:
@@ -82,7 +82,7 @@ def _call(send: Callable[[], None], _: object) -> None:
 
 
 class ClosedClients:
-    """Clients of whom each thinks, sends a request if the horizon is not reached, and waits."""
+    """Clients that think, send a request, wait for its end, and think again until the horizon."""
 
     def __init__(self, run: Run, plan: Closed, horizon: float, seed: int, replication: int) -> None:
         self._run = run
@@ -93,8 +93,8 @@ class ClosedClients:
             self._think(client, 0)
 
     def _think(self, client: int, turn: int) -> None:
-        # A request's number is that of the client and of its turn, so that its draws do not depend
-        # on how long others take.
+        # A request's number is made of its client and turn, so that its draws do not depend on how
+        # long other requests take.
         number = turn * self._clients + client
         seconds = self._thinking.at(number)
         env = self._run.kernel.env
@@ -107,9 +107,9 @@ class ClosedClients:
 
 
 class ConnectedClients:
-    """Sends the messages of each client from when it first connects, until it gives up.
+    """Sends the messages of each client, from its first connection until it gives up.
 
-    A message's number is that of the client and of its turn, as of closed clients.
+    A message's number is made of its client and turn, as with ClosedClients.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cascadesim.engine.simpy.kernel import Call, Kernel
     from cascadesim.engine.simpy.request import Layer, Request
-    from cascadesim.engine.simpy.site import World
+    from cascadesim.engine.simpy.site import Shared
     from cascadesim.engine.simpy.timeline import Timeline
     from cascadesim.plan.stage import StagePlan
     from cascadesim.randomness import Stream
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Leaks:
-    """Says which sessions their request never closes, of which it is a share."""
+    """Says which sessions are leaked: their request never closes them."""
 
     def __init__(self, draws: Stream, share: float) -> None:
         self._draws = draws
@@ -78,8 +78,8 @@ class SessionLayer:
     ) -> None:
         """Build the layer.
 
-        `part` is that of waiting, `ends` those of the pool's timeout, the server's
-        `max_connections` and the session's lifetime, `stage` the index of the stage.
+        `part` is the number of the wait, `ends` are those of the pool's timeout, the server's
+        `max_connections` and the session's lifetime; `stage` is the index of the stage.
         """
         self._timeout_end, self._full_end, lifetime_end = ends
         self._inner = inner
@@ -190,45 +190,45 @@ class SessionLayer:
         self._give_back(made)
 
 
-def build(world: World, stage: StagePlan, index: int, inner: Layer) -> SessionLayer:
+def build(shared: Shared, stage: StagePlan, index: int, inner: Layer) -> SessionLayer:
     """Return the layer that gives calls of a stage, number `index`, a connection of its pool."""
     assert stage.pool is not None
     where = f"{stage.name}.pool"
     paths = (f"{where}.timeout", f"{where}.max_connections", f"{stage.name}.session.lifetime")
-    timeout, full, lifetime = map(world.layout.end, paths)
+    timeout, full, lifetime = map(shared.layout.end, paths)
     pool = StaticPool(stage.pool) if stage.pool.kind == "static" else Pool(stage.pool)
     layer = SessionLayer(
         inner,
-        world.kernel,
+        shared.kernel,
         pool,
-        _connector(world, stage, stage.pool, pool),
+        _connector(shared, stage, stage.pool, pool),
         stage.session,
-        world.layout.part(where, "pool_wait"),
+        shared.layout.part(where, "pool_wait"),
         (timeout, full, lifetime),
-        _leaks(world, stage),
+        _leaks(shared, stage),
         index,
     )
-    world.levels[where] = layer.levels
+    shared.levels[where] = layer.levels
     return layer
 
 
-def _leaks(world: World, stage: StagePlan) -> Leaks | None:
+def _leaks(shared: Shared, stage: StagePlan) -> Leaks | None:
     faults = tuple(fault for fault in stage.faults if fault.leak_share)
     share = stage.session.leak
     if not share and not faults:
         return None
-    draws = world.stream(f"{stage.name}.leak", UNIFORM)
-    return FaultyLeaks(draws, share, world.timeline(faults)) if faults else Leaks(draws, share)
+    draws = shared.stream(f"{stage.name}.leak", UNIFORM)
+    return FaultyLeaks(draws, share, shared.timeline(faults)) if faults else Leaks(draws, share)
 
 
-def _connector(world: World, stage: StagePlan, plan: PoolPlan, pool: Pool) -> Connector:
-    where, layout = f"{stage.name}.pool", world.layout
+def _connector(shared: Shared, stage: StagePlan, plan: PoolPlan, pool: Pool) -> Connector:
+    where, layout = f"{stage.name}.pool", shared.layout
     part = layout.part(where, "connect")
-    draws = world.stream(f"{stage.name}.connect", plan.connect_time)
+    draws = shared.stream(f"{stage.name}.connect", plan.connect_time)
     restarts = tuple(fault for fault in stage.faults if fault.restarts)
     if not restarts and not plan.pre_ping:
-        return Connector(world.kernel, pool, part, draws)
+        return Connector(shared.kernel, pool, part, draws)
     pinging = layout.part(f"{where}.pre_ping", "connect") if plan.pre_ping else part
     ends = layout.end(stage.name), layout.end(f"{where}.pre_ping")
-    timeline = world.timeline(restarts)
-    return DoubtingConnector(world.kernel, pool, (part, pinging), ends, draws, timeline)
+    timeline = shared.timeline(restarts)
+    return DoubtingConnector(shared.kernel, pool, (part, pinging), ends, draws, timeline)

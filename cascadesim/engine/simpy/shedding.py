@@ -1,4 +1,4 @@
-"""Queues for a stage's concurrency and for a bulkhead's places, from which CoDel sheds calls."""
+"""Queues from which CoDel sheds calls: before a stage's concurrency, and before a bulkhead."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Shedding(WaitQueue):
 
 
 class TimedShedding(Shedding, TimedQueue):
-    """The same, each for a time at most."""
+    """Shedding in which each call waits for a time at most."""
 
 
 class CodelLimit(Limit):

@@ -1,4 +1,4 @@
-"""Where a layer is built: what it may ask for, by the dotted path of its stage or policy."""
+"""What a layer can ask for when it is built: numbers of parts and ends, draws, faults."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from cascadesim.policies.plan import PolicyPlan
 
 
-class World:
-    """What all layers of one run share: the kernel, numbers of parts and ends, draws, faults.
+class Shared:
+    """What all layers of a replication share: the kernel, numbers of parts and ends, draws, faults.
 
-    `breakers` and `levels` fill as layers are built: breakers and how full pools and queues are,
-    by dotted path.
+    `breakers` and `levels` fill as layers are built: the breakers, and functions that say how full
+    pools and queues are, by dotted path.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class World:
         self.replication = replication
         self.breakers: list[tuple[str, CircuitBreaker]] = []
         self.levels: dict[str, Callable[[], dict[str, int]]] = {}
-        self._end_of_run = end
+        self._end = end  # of the replication, in seconds
         self._spans: dict[FaultPlan, Spans] = {}  # stages may share a fault
 
     def stream(self, name: str, distribution: Distribution) -> Stream:
@@ -43,35 +43,35 @@ class World:
         return Stream(self.seed, self.replication, name, distribution)
 
     def spans_of(self, fault: FaultPlan) -> Spans:
-        """Return when a fault is active in this run."""
+        """Return when a fault is active in this replication: starts and ends in seconds."""
         if fault not in self._spans:
-            self._spans[fault] = fault.spans(self.seed, self.replication, self._end_of_run)
+            self._spans[fault] = fault.spans(self.seed, self.replication, self._end)
         return self._spans[fault]
 
     def timeline(self, faults: Iterable[FaultPlan]) -> Timeline:
-        """Return what faults do to calls over time in this run."""
+        """Return what faults do to calls over time in this replication."""
         return Timeline(faults, self.spans_of)
 
 
 class Site:
     """The place of one policy: `where` is its dotted path.
 
-    `in_context` says that a deadline around it is known inside; see propagation.py.
+    `in_context` says that it knows the deadline around it; see propagation.py.
     """
 
-    def __init__(self, world: World, where: str, *, in_context: bool) -> None:
-        self.world = world
-        self.kernel = world.kernel
+    def __init__(self, shared: Shared, where: str, *, in_context: bool) -> None:
+        self.shared = shared
+        self.kernel = shared.kernel
         self.where = where
         self.in_context = in_context
 
     def part(self, cause: str) -> int:
         """Return the number of its part with this cause."""
-        return self.world.layout.part(self.where, cause)
+        return self.shared.layout.part(self.where, cause)
 
     def end(self, key: str) -> int:
         """Return the number of its setting as what ends a request."""
-        return self.world.layout.end(f"{self.where}.{key}")
+        return self.shared.layout.end(f"{self.where}.{key}")
 
     def ends(self, plan: PolicyPlan) -> tuple[int, ...]:
         """Return the numbers of all settings of a policy that can end a request."""
@@ -79,15 +79,15 @@ class Site:
 
     def stream(self, key: str, distribution: Distribution) -> Stream:
         """Return its draws of this name."""
-        return self.world.stream(f"{self.where}.{key}", distribution)
+        return self.shared.stream(f"{self.where}.{key}", distribution)
 
     def show(self, levels: Callable[[], dict[str, int]]) -> None:
-        """Let traces have these levels under its dotted path."""
-        self.world.levels[self.where] = levels
+        """Let traces record these levels under its dotted path."""
+        self.shared.levels[self.where] = levels
 
 
 def build_policy(site: Site, plan: PolicyPlan, inner: Layer) -> Layer:
-    """Return the layer of a policy, from the file of its kind. Its `build` makes it.
+    """Return the layer of a policy, which `build` in the file of its kind makes.
 
     Raises ModuleNotFoundError for a policy that this engine does not have.
     """

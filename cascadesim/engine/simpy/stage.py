@@ -40,7 +40,7 @@ class Sequence:
 
 
 class Work:
-    """The stage's own work. It never waits, so it is one sleep, cut short by what befalls it."""
+    """The stage's own work. It never waits, so it is one sleep, which a fault may cut short."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Work:
         self._draws = draws
         self._failures = failures
         self._timeline = timeline
-        self.calls = 0  # that got this far
+        self.calls = 0  # that reached the work
 
     def call(self, request: Request) -> Call:
         """Work for the request."""
@@ -98,7 +98,7 @@ class Work:
             if after > 0:
                 yield after
         elif self._plan.tracker < math.inf:
-            # The tracker's record runs from the start; a call already silent for longer is past it.
+            # The tracker counts from the start of the call; one that is silent for longer is past.
             yield from unanswered(request, max(after, self._plan.tracker))
         else:
             yield from unanswered(request, None)  # for ever: only a deadline outside ends it
@@ -147,9 +147,9 @@ class Startup:
 class Limit:
     """Lets `concurrency` calls through at once; the others queue.
 
-    First come first served, or last: under overload the newest call is the likeliest to be still
-    of use to its caller (B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015). A full queue refuses
-    newcomers either way.
+    The oldest call is served first, or the newest (`lifo`): under overload its caller is the most
+    likely to wait still (B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015). A full queue refuses
+    new calls either way.
     """
 
     def __init__(self, inner: Layer, kernel: Kernel, plan: StagePlan, part: int, end: int) -> None:

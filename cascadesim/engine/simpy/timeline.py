@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Lane(NamedTuple):
-    """A fault with its spans, of which the next begins after the last has ended."""
+    """A fault with its spans of time, which do not overlap: starts and ends in seconds."""
 
     fault: FaultPlan
     starts: list[float]
@@ -33,9 +33,9 @@ def _lane(fault: FaultPlan, active: Spans) -> _Lane:
 
 
 def _slowing(lane: _Lane) -> Iterator[_Lane]:
-    """Yield what of a fault makes calls take longer: itself, or what follows each of its spans.
+    """Yield the slow-downs of a fault: the fault itself, or the cold start after each of its spans.
 
-    Of those that follow, the next cuts the one before short.
+    A cold start ends where the next one begins.
     """
     if lane.fault.slows:
         yield lane
@@ -46,7 +46,7 @@ def _slowing(lane: _Lane) -> Iterator[_Lane]:
 
 
 class Timeline:
-    """The faults of one stage; `spans` tells when a fault is active, and random ones need it."""
+    """The faults of one stage; `spans` returns when a fault is active, drawn for random ones."""
 
     def __init__(
         self, faults: Iterable[FaultPlan], spans: Callable[[FaultPlan], Spans] = planned
@@ -103,8 +103,8 @@ class Timeline:
     def cut(self, now: float, work: float) -> tuple[float, Outcome] | None:
         """Return what cuts a call of `work` seconds that starts at `now`, or None.
 
-        It is (seconds from now, FAILED) for an answer that says no, and (seconds from now until
-        the silence begins, UNFINISHED) where no answer ever comes.
+        It is (seconds from now, FAILED) for an error, and (seconds from now until the silence
+        begins, UNFINISHED) where no answer ever comes.
         """
         cut: tuple[float, Outcome] | None = None
         soonest = math.inf

@@ -1,4 +1,4 @@
-"""The calls by whose failures and slowness a breaker opens: the last so many, or of so long."""
+"""Windows of calls that a breaker decides by: the last N calls, or those of the last seconds."""
 
 from __future__ import annotations
 

@@ -19,48 +19,48 @@ _CLASSES = ("workload", "classes")
 
 
 def check_workload(workload: Workload) -> None:
-    """Raise the error of classes whose arrivals or weights contradict the workload's."""
+    """Raise an error where arrivals or weights of a class contradict those of the workload."""
     if workload.classes is None:
         return
-    for name, each in workload.classes.items():
+    for name, settings in workload.classes.items():
         if workload.load is None:
-            _check_apart(each, name)
+            _check_apart(settings, name)
         else:
-            _check_weighed(each, name, workload.load)
-    if workload.load and not any(each.weight for each in workload.classes.values()):
+            _check_weighed(settings, name, workload.load)
+    if workload.load and not any(settings.weight for settings in workload.classes.values()):
         raise problem("one class needs a weight above 0", *_CLASSES)
 
 
-def _check_apart(each: RequestClass, name: str) -> None:
+def _check_apart(settings: RequestClass, name: str) -> None:
     at = (*_CLASSES, name)
-    if each.arrivals is None:
+    if settings.arrivals is None:
         message = "needs arrivals of its own, as workload has none that are shared by weight"
         raise problem(message, *at)
-    if each.weight is not None:
+    if settings.weight is not None:
         message = "shares nothing by weight, as it has arrivals of its own; leave the weight out"
         raise problem(message, *at, "weight")
 
 
-def _check_weighed(each: RequestClass, name: str, load: str) -> None:
+def _check_weighed(settings: RequestClass, name: str, load: str) -> None:
     at = (*_CLASSES, name)
-    if each.arrivals is not None:
+    if settings.arrivals is not None:
         message = f"workload.{load} is there too; leave it out, or give weights in place of these"
         raise problem(message, *at, "arrivals")
-    if each.weight is None:
+    if settings.weight is None:
         raise problem(f"needs a weight, how often a request of workload.{load} is of it", *at)
 
 
 def check_paths(classes: Mapping[str, RequestClass], stages: Mapping[str, Stage]) -> None:
-    """Raise the error of a path through what is no top-level stage, and of a stage on none."""
+    """Raise an error where a path names no top-level stage, or a stage is on no path."""
     passed: set[str] = set()
-    for name, each in classes.items():
-        for i, stage in enumerate(each.path or ()):
+    for name, settings in classes.items():
+        for i, stage in enumerate(settings.path or ()):
             at = (*_CLASSES, name, "path", i)
             if stage not in stages:
                 raise problem(_no_stage(stage, stages), *at)
-            if stage in (each.path or ())[:i]:
+            if stage in (settings.path or ())[:i]:
                 raise problem(f"{show(stage)} is on the path already; a path passes it once", *at)
-        passed.update(stages if each.path is None else each.path)
+        passed.update(stages if settings.path is None else settings.path)
     for stage in stages:
         if stage not in passed:
             message = f"no class passes {show(stage)}; put it on a path, or leave it out"
@@ -75,13 +75,13 @@ def _no_stage(name: str, stages: Mapping[str, Stage]) -> str:
 
 
 def _is_inside(name: str, stage: Stage) -> bool:
-    return name in stage.stages or any(_is_inside(name, each) for each in stage.stages.values())
+    return name in stage.stages or any(_is_inside(name, inner) for inner in stage.stages.values())
 
 
 def check_observed(
     seen: Observation, i: int, classes: Mapping[str, RequestClass], stages: Mapping[str, Stage]
 ) -> None:
-    """Raise the error of an observation whose class is unknown, or lacks its stages."""
+    """Raise an error where an observation's class is unknown, or does not pass its stages."""
     name, at = seen.request_class, ("observations", i)
     if not classes:
         if name is not None:
@@ -99,14 +99,14 @@ def check_observed(
 
 
 def check_objectives(objectives: list[str], classes: Mapping[str, RequestClass]) -> None:
-    """Raise the error of an objective of a class that is unknown, or of one inside a class."""
+    """Raise an error where an objective names an unknown class, or stands inside a class."""
     for i, text in enumerate(objectives):
-        name = parse_objective(text).request_class
-        if name is not None and name not in classes:
-            known = suggest(name, list(classes)) if classes else "there are no classes"
-            raise problem(f"no class {show(name)}; {known}", "objectives", i)
-    for own, each in classes.items():
-        for i, text in enumerate(each.objectives):
+        wanted = parse_objective(text).request_class
+        if wanted is not None and wanted not in classes:
+            known = suggest(wanted, list(classes)) if classes else "there are no classes"
+            raise problem(f"no class {show(wanted)}; {known}", "objectives", i)
+    for name, settings in classes.items():
+        for i, text in enumerate(settings.objectives):
             if parse_objective(text).request_class is not None:
                 message = "is of this class alone; leave out the name before the colon"
-                raise problem(message, *_CLASSES, own, "objectives", i)
+                raise problem(message, *_CLASSES, name, "objectives", i)

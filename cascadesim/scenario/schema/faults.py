@@ -1,4 +1,4 @@
-"""Timed changes of the world."""
+"""Faults of a scenario: timed changes of stages and connections."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Targets = Annotated[
 
 
 class Random(Strict):
-    """Times of a fault that comes again and again: exponential, drawn for each run."""
+    """Times of a fault that comes again and again: exponential, drawn for each replication."""
 
     FOLLOWS = follows(sources.RENEWAL)
 

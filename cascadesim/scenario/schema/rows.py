@@ -1,4 +1,4 @@
-"""Whether calls that a stage lets in late have a place to keep, in the stage before it."""
+"""Checks of blocking: a stage that blocks needs a stage before it in which calls can wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_row(stages: Mapping[str, Stage], *at: str | int) -> None:
-    """Raise an error where a stage blocks calls that have no place before it; `at` is theirs."""
+    """Raise an error where a stage blocks and calls cannot wait before it; `at` is the stages'."""
     for before, name in _blocking(list(stages), stages):
         place = (*at, name, "when_full")
         if before is None:
@@ -28,7 +28,7 @@ def check_row(stages: Mapping[str, Stage], *at: str | int) -> None:
 
 
 def check_parallel(stages: Mapping[str, Stage], *at: str | int) -> None:
-    """Raise an error where one of stages in parallel blocks calls."""
+    """Raise an error where one of several parallel stages blocks calls."""
     for name, stage in stages.items():
         if stage.when_full == "block":
             message = "no stage comes before one in parallel, so none has a place to keep"
@@ -36,12 +36,12 @@ def check_parallel(stages: Mapping[str, Stage], *at: str | int) -> None:
 
 
 def check_path_rows(classes: Mapping[str, RequestClass], stages: Mapping[str, Stage]) -> None:
-    """Raise an error where a path comes to a stage that blocks from elsewhere than the others.
+    """Raise an error where the stage before a blocking one is not the same on all paths.
 
-    So no two classes wait for each other's places.
+    Otherwise two classes could wait for each other's places for ever.
     """
     usual = {name: before for before, name in _blocking(list(stages), stages)}
-    for each, settings in classes.items():
+    for request_class, settings in classes.items():
         path = list(stages) if settings.path is None else settings.path
         for before, name in _blocking(path, stages):
             if before != usual[name]:
@@ -49,14 +49,14 @@ def check_path_rows(classes: Mapping[str, RequestClass], stages: Mapping[str, St
                     f"{show(name)} lets calls in late that keep their place in "
                     f"{show(usual[name])}; put it right after that one"
                 )
-                at = ("workload", "classes", each, "path", path.index(name))
+                at = ("workload", "classes", request_class, "path", path.index(name))
                 raise problem(message, *at)
 
 
 def _blocking(
     names: Sequence[str], stages: Mapping[str, Stage]
 ) -> Iterator[tuple[str | None, str]]:
-    """Yield the stages that block, each with the one before it."""
+    """Yield each stage that blocks, after the stage before it, None for none."""
     for before, name in zip((None, *names), names, strict=False):
         if stages[name].when_full == "block":
             yield before, name

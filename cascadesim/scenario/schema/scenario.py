@@ -1,4 +1,4 @@
-"""A whole scenario: what is sent through which stages, what befalls them, and its variants."""
+"""A whole scenario: its workload, stages, faults, observations, objectives and variants."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Sweep(Strict):
         "`saltelli:64` for Sobol indices (64 times the settings and 2)",
     )
     replications: Annotated[Count, Field(le=10_000)] = Field(
-        1, description="worlds that each setting meets"
+        1, description="replications of each setting"
     )
 
 
@@ -199,9 +199,9 @@ class ScenarioModel(Strict):
     def _all_arrivals(self) -> Iterator[tuple[tuple[str, ...], Arrivals]]:
         if self.workload.arrivals is not None:
             yield ("workload", "arrivals"), self.workload.arrivals
-        for name, each in self.classes.items():
-            if each.arrivals is not None:
-                yield ("workload", "classes", name, "arrivals"), each.arrivals
+        for name, settings in self.classes.items():
+            if settings.arrivals is not None:
+                yield ("workload", "classes", name, "arrivals"), settings.arrivals
 
     def _check_clients(self, closed: Clients) -> None:
         think = closed.think.distribution.mean
@@ -223,7 +223,7 @@ class ScenarioModel(Strict):
 
     def _check_arrivals(self, arrivals: Arrivals, *at: str) -> None:
         at = (*at, arrivals.kind)
-        if arrivals.replay is not None:  # a file has no more rows than a run holds
+        if arrivals.replay is not None:  # a file may not have more rows than MOST_REQUESTS
             arrivals.replay.place(self.clock, self.horizon, *at)
             return
         if arrivals.piecewise is not None:
@@ -245,10 +245,10 @@ class ScenarioModel(Strict):
             raise problem(message, *at)
 
     def rates(self, piecewise: Piecewise, *at: str) -> Rates:
-        """Return the rates of arrivals, begun when the clock says so; `at` is for errors."""
+        """Return the rates of arrivals, with clock times placed; `at` is the place for errors."""
         at = (*at, "rates")
         pieces = enumerate(piecewise.rates)
-        starts = [self.seconds(each.start, *at, i, "from") for i, each in pieces]
+        starts = [self.seconds(piece.start, *at, i, "from") for i, piece in pieces]
         return piecewise.plan(starts, *at)
 
     def _check_fault(self, stages: dict[str, Stage], fault: Fault, *at: str | int) -> None:
@@ -274,7 +274,7 @@ class ScenarioModel(Strict):
 
     def _check_on_connections(self, fault: Fault, *at: str | int) -> None:
         if not fault.chosen.ON_CONNECTIONS:
-            kinds = [kind for kind, each in settings_by_kind().items() if each.ON_CONNECTIONS]
+            kinds = [kind for kind, other in settings_by_kind().items() if other.ON_CONNECTIONS]
             message = f"{fault.kind} is for stages; connections can have {' and '.join(kinds)}"
             raise problem(message, *at)
 
@@ -342,24 +342,23 @@ class ScenarioModel(Strict):
     @property
     def all_objectives(self) -> list[tuple[tuple[str | int, ...], str]]:
         """Return the objectives with where they stand: of all requests, then of each class."""
-        own = [(("objectives", i), text) for i, text in enumerate(self.objectives)]
         return [
-            *own,
+            *((("objectives", i), text) for i, text in enumerate(self.objectives)),
             *(
                 (("workload", "classes", name, "objectives", i), f"{name}: {text}")
-                for name, each in self.classes.items()
-                for i, text in enumerate(each.objectives)
+                for name, settings in self.classes.items()
+                for i, text in enumerate(settings.objectives)
             ),
         ]
 
     @property
     def has_planned_faults(self) -> bool:
-        """Return whether there is an incident, which happens once, however long the run."""
+        """Return whether there is an incident: a fault that comes once, at a set time."""
         return any(fault.random is None for fault in self.faults)
 
     @property
     def fixed_warmup(self) -> float:
-        """Return the warm-up in seconds, 0 where it is yet to be found."""
+        """Return the warm-up in seconds, 0 where `auto` has not found it."""
         return 0.0 if isinstance(self.warmup, str) else self.warmup
 
     def seconds(self, instant: str | float, *at: str | int) -> float:

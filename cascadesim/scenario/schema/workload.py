@@ -14,8 +14,7 @@ from cascadesim.randomness import Distribution
 from cascadesim.scenario.objectives import ObjectiveText
 from cascadesim.scenario.schema.connections import Connections
 from cascadesim.values import sources
-from cascadesim.values.column import Column
-from cascadesim.values.columns import bad_value, numbers, read_column
+from cascadesim.values.columns import Column, bad_value, numbers, read_column
 from cascadesim.values.distributions import Work
 from cascadesim.values.errors import show
 from cascadesim.values.sources import follows
@@ -55,7 +54,7 @@ class RatePiece(Strict):
     start: Instant = Field(alias="from", description="time after t = 0, or by the clock")
     rate: RateOrNone = Field(description="requests per unit of time; 0/s for none")
     to: RateOrNone | None = Field(
-        None, description="the rate that it comes to, evenly, until the next piece begins"
+        None, description="the rate that it reaches, evenly, when the next piece begins"
     )
 
     def plan(self, start: float, end: float) -> Piece:
@@ -97,7 +96,7 @@ class Piecewise(Strict):
             message = "the last piece has no end to come to it by; add a piece, or give a period"
             raise problem(message, *at, len(starts) - 1, "to")
         ends = [*starts[1:], end]
-        pieces = [each.plan(*span) for each, *span in zip(self.rates, starts, ends, strict=True)]
+        pieces = [rate.plan(*span) for rate, *span in zip(self.rates, starts, ends, strict=True)]
         if starts[0] > 0:
             pieces.insert(0, Piece(0.0, 0.0))
         kind = "exponential" if self.spacing == "poisson" else "constant"

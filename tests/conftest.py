@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -44,3 +45,14 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         return int(stop.value.code or 0), out, err
 
     return run
+
+
+@pytest.fixture
+def field() -> Callable[[str], Any]:
+    """Return what loads a scenario of `tests/field` by name.
+
+    They are services as people reported them, each reduced to the smallest that shows a fault.
+    """
+    from cascadesim.scenario.load import load
+
+    return lambda name: load(ROOT / "tests" / "field" / f"{name}.yaml")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     *("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds"),
-    *("request_class", "number"),
+    *("request_class", "number", "beside"),
 )
 IN_FLIGHT = "in_flight"  # the level of requests under way
 
@@ -65,7 +65,9 @@ class Records:
     observation: the position of the observation that the request replays, -1 for background
     traffic. classes: the names of the classes of requests, empty where there are none.
     request_class: the class of each request, an index into `classes`, shape (n,); shape (0,) where
-    there are none. number: the request's number, the same in all variants of one seed, shape (n,);
+    there are none. beside: seconds off the critical path, in the other branches of parallel stages
+    and in attempts of a hedge that lost, shape (n, len(beside_parts)); they are in no latency.
+    number: the request's number, the same in all variants of one seed, shape (n,);
     shape (0,) where it is the row. Only clients send more or fewer requests in other variants.
     """
 
@@ -87,6 +89,8 @@ class Records:
     classes: tuple[str, ...] = ()
     request_class: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
     number: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    beside_parts: tuple[Part, ...] = ()
+    beside: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def measured(self) -> NDArray[np.bool_]:
@@ -122,7 +126,8 @@ class Records:
         latency_s, outcome (category), retries, observation (-1 for background traffic), measured
         (arrived after the warm-up), ended_by (category: the setting that made an error of the
         request, or the stage that failed), then a column of seconds for each part of the latency,
-        such as agent.breaker.breaker_wait_s.
+        such as agent.breaker.breaker_wait_s, and for each part that can be off the critical path,
+        such as writer.service_work_beside_s.
         """
         import pandas as pd  # slow to import, and not every command needs it
 
@@ -145,6 +150,8 @@ class Records:
             named = pd.Categorical.from_codes(codes, categories=pd.Index(self.classes))
             columns = {"request": columns.pop("request"), "class": named, **columns}
         columns |= {part.column: self.seconds[:, i] for i, part in enumerate(self.parts)}
+        for i, part in enumerate(self.beside_parts):
+            columns[f"{part.column.removesuffix('_s')}_beside_s"] = self.beside[:, i]
         return pd.DataFrame(columns)
 
 
@@ -165,15 +172,17 @@ class Trace:
 
     Span i says that request `request[i]` (a row of the records) was in part `part[i]` (an index
     into the records' parts) from `start[i]` to `end[i]`, in seconds; all of shape (n,), request by
-    request and each in order of time. The spans of a request follow each other without a gap, from
-    its arrival to its end. Levels are by dotted path, such as "database.pool.checked_out", ".idle"
+    request, branch by branch and each in order of time. Those of branch 0 are the critical path:
+    they follow each other without a gap, from the request's arrival to its end. Branches 1, 2, …
+    ran beside it. Levels are by dotted path, such as "database.pool.checked_out", ".idle"
     and ".waiting", "agent.concurrency.busy" and ".waiting", "agent.breaker.waiting", and
     "in_flight". Work that runs on after its caller has given it up has no spans, but counts in
-    levels; so does that of stages in parallel which the request had not to wait for.
+    levels.
     """
 
     records: Records
     request: NDArray[np.int64]
+    branch: NDArray[np.int64]
     part: NDArray[np.int64]
     start: NDArray[np.float64]
     end: NDArray[np.float64]

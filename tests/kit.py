@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from numpy.typing import NDArray
+
 from cascadesim.engine import simulate, trace
+from cascadesim.plan.layout import Part
 from cascadesim.plan.plan import Plan
 from cascadesim.randomness import Stream
 from cascadesim.records import Records
@@ -130,8 +133,17 @@ def latencies(records: Records) -> list[float]:
 
 def spent(records: Records, row: int = 0) -> dict[str, float]:
     """Return the seconds by part of one request, without the parts that took none."""
-    pairs = zip(records.parts, np.round(records.seconds[row], 6).tolist(), strict=True)
-    return {f"{part.where}.{part.cause}": seconds for part, seconds in pairs if seconds}
+    return _by_part(records.parts, records.seconds[row])
+
+
+def beside(records: Records, row: int = 0) -> dict[str, float]:
+    """Return the seconds by part that one request spent off its critical path, likewise."""
+    return _by_part(records.beside_parts, records.beside[row])
+
+
+def _by_part(parts: tuple[Part, ...], seconds: NDArray[np.float64]) -> dict[str, float]:
+    pairs = zip(parts, np.round(seconds, 6).tolist(), strict=True)
+    return {f"{part.where}.{part.cause}": spent for part, spent in pairs if spent}
 
 
 def waits_for(records: Records, cause: str) -> list[float]:

@@ -50,7 +50,10 @@ class Step:
 
 
 def timeline(trace: Trace, row: int) -> tuple[Step, ...]:
-    """Return the steps of the request in a row of the records; they add up to its latency."""
+    """Return the steps of the request in a row of the records; they add up to its latency.
+
+    Of parallel stages they are those of the critical path.
+    """
     minor = _MINOR * float(trace.records.latency[row])
     steps = list(_merged(_spans(trace, row), lambda step: step.parts))
     # Each that is not minor has a key of its own, so that it stays alone.
@@ -59,7 +62,7 @@ def timeline(trace: Trace, row: int) -> tuple[Step, ...]:
 
 
 def _spans(trace: Trace, row: int) -> Iterator[Step]:
-    for i in np.flatnonzero(trace.request == row):
+    for i in np.flatnonzero((trace.request == row) & (trace.branch == 0)):
         start, end = float(trace.start[i]), float(trace.end[i])
         yield Step(start, end - start, (trace.records.parts[trace.part[i]],))
 

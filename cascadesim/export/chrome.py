@@ -1,8 +1,9 @@
 """Chrome's Trace Event Format, as a JSON object that ui.perfetto.dev and chrome://tracing open.
 
 Requests are nestable asynchronous events: those of one outcome lie in one group of tracks. Levels
-are counters. Each breaker has a track, with a slice for each state and an instant for each
-transition. Faults are asynchronous events. Timestamps are microseconds from t = 0 of the scenario.
+are counters. What ran off a request's critical path has tracks of its own, beside the request's.
+Each breaker has a track, with a slice for each state and an instant for each transition. Faults are
+asynchronous events. Timestamps are microseconds from t = 0 of the scenario.
 
 Followed: "Trace Event Format" (Chromium project), https://perfetto.dev/docs/getting-started/other-formats
 """
@@ -12,7 +13,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
-from cascadesim.export.steps import Step, about, breakers, encode, faults, requests, write_texts
+from cascadesim.export.steps import (
+    Step,
+    about,
+    breakers,
+    encode,
+    ended,
+    faults,
+    requests,
+    write_texts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +121,14 @@ def _request(records: Records, row: int, steps: list[Step]) -> Iterator[Event]:
     arrival = float(records.arrival[row])
     name = f"request {known['outcome']}"
     yield _event("b", name, _REQUESTS, arrival, **of_request, args=known)
+    for branch in range(1 + max((step.branch for step in steps), default=0)):
+        of_branch = of_request if not branch else of_request | {"id": f"{hex(row)}.{branch}"}
+        yield from _steps(steps, branch, of_branch)
+    yield _event("e", name, _REQUESTS, ended(steps, arrival), **of_request)
+
+
+def _steps(steps: list[Step], branch: int, of_request: Event) -> Iterator[Event]:
+    """Yield the steps of one branch, which has a track of its own beside the critical path."""
     stays: list[int] = []  # not yet ended, outermost first
 
     def leave(around: int) -> Iterator[Event]:
@@ -119,13 +137,15 @@ def _request(records: Records, row: int, steps: list[Step]) -> Iterator[Event]:
             yield _event("e", stay.name, _REQUESTS, stay.end, **of_request)
 
     for number, step in enumerate(steps):
-        yield from leave(step.around)
+        if step.branch != branch:
+            continue
+        around = step.around if step.around >= 0 and steps[step.around].branch == branch else -1
+        yield from leave(around)
         args = {"stage": step.stage}
         if step.part is not None:
             args |= {"cause": step.part.cause, "setting": step.part.setting}
         yield _event("b", step.name, _REQUESTS, step.start, **of_request, args=args)
         stays.append(number)
         if step.part is not None:
-            yield from leave(step.around)
+            yield from leave(around)
     yield from leave(-1)
-    yield _event("e", name, _REQUESTS, steps[-1].end if steps else arrival, **of_request)

@@ -1,8 +1,9 @@
 """OpenTelemetry spans in OTLP/JSON, in the file format of the OTLP File Exporter.
 
 A line is one TracesData. Every request is a trace: a root span, in it a span for each stay in a
-stage, in it a span for each part of the latency. One more trace has the run with its faults and
-breakers. A stage is a service. The instant t = 0 is the scenario's clock time on 2000-01-01 (UTC),
+stage, in it a span for each part of the latency. Spans off the critical path have the attribute
+`cascadesim.critical`, false. One more trace has the run with its faults and breakers. A stage is a
+service. The instant t = 0 is the scenario's clock time on 2000-01-01 (UTC),
 midnight where it has none.
 
 Followed: https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/ and
@@ -22,6 +23,7 @@ from cascadesim.export.steps import (
     about,
     breakers,
     encode,
+    ended,
     faults,
     is_error,
     requests,
@@ -121,13 +123,15 @@ def _request(
 ) -> Iterator[tuple[str, Span]]:
     records = result.trace.records
     arrival = float(records.arrival[row])
-    root = ids.span("request", times.between(arrival, steps[-1].end if steps else arrival))
+    root = ids.span("request", times.between(arrival, ended(steps, arrival)))
     yield result.scenario.name, root | {"kind": _SERVER, **_outcome(records, row)}
     for step in steps:
         span = ids.span(step.name, times.between(step.start, step.end), step.around + 1)
         known = {"stage": step.stage}
         if step.part is not None:
             known |= {"cause": step.part.cause, "setting": step.part.setting}
+        if step.branch:
+            known["critical"] = False
         yield step.stage, span | _own(known)
 
 

@@ -45,7 +45,8 @@ class Step:
     """A span of a request's time in a stage: a whole stay, or one part of it.
 
     `part` is None for a stay. `around` is the index, in the same list, of the stay around the step;
-    -1 where there is only the request. Times are in seconds.
+    -1 where there is only the request. Times are in seconds. `branch` is 0 on the critical path,
+    and the number of the branch beside it for what the request had not to wait for.
     """
 
     stage: str
@@ -53,6 +54,7 @@ class Step:
     start: float
     end: float
     around: int
+    branch: int = 0
 
     @property
     def name(self) -> str:
@@ -73,18 +75,29 @@ def requests(trace: Trace, plan: Plan) -> Iterator[tuple[int, list[Step]]]:
         spans = slice(bounds[row], bounds[row + 1])
         steps: list[Step] = []
         stays: list[int] = []  # under way, outermost first
-        for index, start, end in zip(
+        last = 0
+        ends = dict(zip(trace.branch[spans].tolist(), trace.end[spans].tolist(), strict=True))
+        for branch, index, start, end in zip(
+            trace.branch[spans].tolist(),
             trace.part[spans].tolist(),
             trace.start[spans].tolist(),
             trace.end[spans].tolist(),
             strict=True,
         ):
             path = paths[index]
-            _enter(steps, stays, path, start)
+            if branch != last:
+                last, stays = branch, _around(steps, path, start, ends[branch])
+            _enter(steps, stays, path, start, branch)
             for stay in stays:
-                steps[stay].end = end
-            steps.append(Step(path[-1], parts[index], start, end, stays[-1]))
+                if steps[stay].branch == branch:
+                    steps[stay].end = end
+            steps.append(Step(path[-1], parts[index], start, end, stays[-1], branch))
         yield row, steps
+
+
+def ended(steps: list[Step], arrival: float) -> float:
+    """Return when the request of these steps ends: with its critical path, in seconds."""
+    return max((step.end for step in steps if not step.branch), default=arrival)
 
 
 def _paths(
@@ -97,14 +110,27 @@ def _paths(
         yield from _paths(stage.stages, path)
 
 
-def _enter(steps: list[Step], stays: list[int], path: tuple[str, ...], now: float) -> None:
+def _around(steps: list[Step], path: tuple[str, ...], start: float, end: float) -> list[int]:
+    """Return the stays around a branch that begins on this path, outermost first."""
+    stays: list[int] = []
+    for number, step in enumerate(steps):
+        around = stays[-1] if stays else -1
+        inside = step.part is None and step.around == around and step.start <= start
+        if inside and len(stays) < len(path) and step.stage == path[len(stays)] and end <= step.end:
+            stays.append(number)
+    return stays
+
+
+def _enter(
+    steps: list[Step], stays: list[int], path: tuple[str, ...], now: float, branch: int
+) -> None:
     """End the stays that are not on the path, and begin those that are missing."""
     shared = 0
     while shared < min(len(stays), len(path)) and steps[stays[shared]].stage == path[shared]:
         shared += 1
     del stays[shared:]
     for stage in path[shared:]:
-        steps.append(Step(stage, None, now, now, stays[-1] if stays else -1))
+        steps.append(Step(stage, None, now, now, stays[-1] if stays else -1, branch))
         stays.append(len(steps) - 1)
 
 

@@ -51,13 +51,16 @@ class Layout:
 
     `parts` are those of requests, `ends` the dotted paths of what can end a request. The stages of
     a handshake have parts of their own, numbered after those of requests; `handshake_parts` is the
-    number of both together.
+    number of both together. `beside` is the numbers of the parts of requests that can be off the
+    critical path: those of parallel stages, and those inside a hedge.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._parts: list[Part] = []
         self._ends: dict[str, int] = {}
+        self._beside: set[int] = set()
         self._sequence(plan.stages, ())
+        self.beside = tuple(sorted(self._beside))
         if plan.connections is not None:
             self._add_connections()
         requests = len(self._parts)
@@ -92,12 +95,16 @@ class Layout:
     def _stage(self, stage: StagePlan, outer: Timeouts) -> None:
         timeouts = (*outer, *_timeouts(stage))
         name = stage.name
+        first = len(self._parts)
         if stage.work is not None:
             # The tightest timeout around it is what bounds the work.
             tightest = min(timeouts, key=lambda timeout: timeout[1], default=None)
             self._add(name, stage.work_cause, tightest[0] if tightest else f"{name}.work")
             self._add_ends(name, f"{name}.tracker.timeout")
+        inside = len(self._parts)
         self._sequence(stage.stages, timeouts)
+        if stage.parallel:
+            self._beside.update(range(inside, len(self._parts)))
         if stage.pool is not None:
             self._add_pool(stage)
         if stage.concurrency < math.inf:
@@ -109,6 +116,8 @@ class Layout:
             self._add(name, "startup_wait", f"{name}.startup.timeout")
             self._add_ends(f"{name}.startup.timeout")
         for where, policy in reversed(stage.paths):
+            if policy.overlaps:
+                self._beside.update(range(first, len(self._parts)))
             for cause, setting in policy.parts:
                 self._add(where, cause, f"{where}.{setting}")
             self._add_ends(*(f"{where}.{end}" for end in policy.ends))

@@ -38,6 +38,7 @@ FIGURE = {
     "of": "run",
     "options": [("request", "--request", "N", "the number of the request")],
 }
+_PALE = 0.35  # opacity of what ran off the critical path
 _HIGH = 0.5  # a bar, of its line
 _STATE = 0.12  # a breaker's state, below the bar of those that wait for it
 
@@ -48,16 +49,23 @@ def timeline(result: Result, request: int | None = None, ax: Axes | None = None)
     `request` is its number in the records; if not given, the first one that an observation
     replays, or else the slowest that is measured. Waits are hatched and work is plain, in the
     colour of the cause, and behind each line stands its sum. Below the wait for a breaker is the
-    state that the breaker was in, and faults are shaded and named above the axes. Raises
+    state that the breaker was in, and faults are shaded and named above the axes. What ran off the
+    critical path, in parallel stages or attempts of a hedge, is drawn paler. Raises
     ScenarioError where there is no such request.
     """
     row = _row(result, request)
     records = result.records
     arrival, latency = float(records.arrival[row]), float(records.latency[row])
-    bars = _bars(result, row)
+    bars, beside = _bars(result, row), _bars(result, row, beside=True)
+    bars |= {part: [] for part in beside if part not in bars}
     ax = ax or new_axes(2.1 + 0.45 * max(len(bars), 1))
     ax.set_xlim(0, 1.12 * latency or 1)  # with room for the sum behind the longest line
     handles = _draw(ax, result, bars, row)
+    for part, spans in beside.items():
+        place = (list(bars).index(part) - _HIGH / 2, _HIGH)
+        ax.broken_barh(spans, place, zorder=1, alpha=_PALE, **fill(part.cause))
+    if beside:
+        handles.append(Patch(label="paler: off the critical path", facecolor="0.5", alpha=_PALE))
     name_rows(ax, [_part_name(part) for part in bars], max(len(bars), 1) - 0.4, -0.6)
     ax.grid(axis="x", color="0.9")
     moved = [Span(f.name, f.start - arrival, f.end - arrival) for f in faults(result)]
@@ -68,14 +76,17 @@ def timeline(result: Result, request: int | None = None, ax: Axes | None = None)
     return ax
 
 
-def _bars(result: Result, row: int) -> dict[Part, list[tuple[float, float]]]:
+def _bars(
+    result: Result, row: int, *, beside: bool = False
+) -> dict[Part, list[tuple[float, float]]]:
     """Return the bars of each part: start, in seconds after the request's arrival, and length.
 
-    Parts are in the order in which the request reached them.
+    They are those of the critical path, or what ran `beside` it. Parts are in the order in which
+    the request reached them.
     """
     trace, records = result.trace, result.records
     bars: dict[Part, list[tuple[float, float]]] = {}
-    for i in np.flatnonzero(trace.request == row):
+    for i in np.flatnonzero((trace.request == row) & ((trace.branch > 0) == beside)):
         start, end = float(trace.start[i]), float(trace.end[i])
         part = records.parts[trace.part[i]]
         bars.setdefault(part, []).append((start - float(records.arrival[row]), end - start))
@@ -88,6 +99,8 @@ def _draw(
     """Draw a line for each part, and return what the legend has of them."""
     states: dict[str, None] = {}
     for line, (part, spans) in enumerate(bars.items()):
+        if not spans:
+            continue
         place = (line - _HIGH / 2, _HIGH)
         ax.broken_barh(spans, place, label=f"_{part.cause}", zorder=2, **fill(part.cause))
         _sum(ax, line, spans)

@@ -112,6 +112,11 @@ class HedgePlan(PolicyPlan):
         return True
 
     @property
+    def overlaps(self) -> bool:
+        """Return that it waits for several calls at once, of which one decides."""
+        return True
+
+    @property
     def sends_again(self) -> bool:
         """Return that a call may come again, without a place in the stage before."""
         return True

@@ -152,6 +152,11 @@ class PolicyPlan:
         return self.abandons
 
     @property
+    def overlaps(self) -> bool:
+        """Return whether it waits for several calls at once, of which one decides."""
+        return False
+
+    @property
     def sends_again(self) -> bool:
         """Return whether a call may come again, without a place in the stage before."""
         return self.load.most > 1

@@ -159,14 +159,19 @@ def _instants(result: Result) -> Instants:
 
 
 def spent(records: Records, row: int) -> list[tuple[str, float]]:
-    """Return what the time of one request went to, in words and seconds, most first."""
-    seconds = records.seconds[row]
-    order = np.argsort(-seconds, kind="stable")
+    """Return what the time of one request went to, in words and seconds, most first.
+
+    What ran off its critical path comes last, and says so.
+    """
     least = max(_TOLD * float(records.latency[row]), 1e-12)
+    ledgers = [(records.parts, records.seconds[row], "")]
+    if records.beside_parts:
+        ledgers.append((records.beside_parts, records.beside[row], ", off the critical path"))
     return [
-        (f"{records.parts[i].cause.replace('_', ' ')} in {records.parts[i].where}", float(s))
-        for i, s in zip(order.tolist(), seconds[order], strict=True)
-        if s >= least
+        (f"{in_words(parts[i].cause)} in {parts[i].where}{path}", float(seconds[i]))
+        for parts, seconds, path in ledgers
+        for i in np.argsort(-seconds, kind="stable").tolist()
+        if seconds[i] >= least
     ]
 
 

@@ -94,6 +94,7 @@ def _replayed(result: Result, i: int, observed: float) -> dict[str, Any]:
     records = result.records
     row = int(np.flatnonzero(records.observation == i)[0])
     outcome = Outcome(int(records.outcome[row]))
+    beside = bool(records.beside_parts)
     return {
         "simulated_s": float(records.latency[row]),
         "change": float(records.latency[row]) / observed - 1,
@@ -101,6 +102,7 @@ def _replayed(result: Result, i: int, observed: float) -> dict[str, Any]:
         "outcome": outcome.word,
         "attribution_s": by_cause(records.parts, records.seconds[row]),
         "parts_s": by_part(records.parts, records.seconds[row]),
+        **({"beside_s": by_part(records.beside_parts, records.beside[row])} if beside else {}),
     }
 
 

@@ -17,6 +17,7 @@ from kit import (
     TIMED_OUT,
     UNFINISHED,
     Data,
+    beside,
     changes,
     draws_of,
     ends,
@@ -47,6 +48,7 @@ def test_the_first_answer_wins_and_the_others_are_cancelled() -> None:
     records = simulated(stages, faults=[SLOW])
     assert ends(records) == [(1.5, OK)]
     assert spent(records) == {"a.hedge.hedge_wait": 0.5, "a.service_work": 1.0}
+    assert beside(records) == {"a.service_work": 1.5}
     assert records.retries.tolist() == [1]
     assert records.calls == {"a": 2}
     busy = steps("a.concurrency.busy", stages, faults=[SLOW])
@@ -58,6 +60,7 @@ def test_the_first_attempt_can_still_win() -> None:
     records = simulated(stage("1700ms", hedge()))
     assert ends(records) == [(1.7, OK)]
     assert spent(records) == {"a.service_work": 1.7}
+    assert beside(records) == {"a.service_work": 1.2}
     assert records.retries.tolist() == [1]
 
 

@@ -13,6 +13,7 @@ from kit import (
     TIMED_OUT,
     UNFINISHED,
     Data,
+    beside,
     changes,
     draws_of,
     ended_by,
@@ -44,6 +45,7 @@ def test_the_slowest_decides_and_the_time_is_its_own() -> None:
     records = simulated(stages | {"after": work("1s")})
     assert ends(records) == [(4.0, OK)]
     assert spent(records) == {"slow.service_work": 3.0, "after.service_work": 1.0}
+    assert beside(records) == {"left.service_work": 1.0, "right.service_work": 2.0}
     stages["fan"]["parallel"] = False
     assert ends(simulated(stages)) == [(6.0, OK)]
 
@@ -203,14 +205,45 @@ def test_spans_are_those_of_the_critical_path() -> None:
     stages = {"before": work("1s")} | fan(
         quick=work("1s"), slow=work("1s", {"fallback": {}}, retry, **ALWAYS)
     )
-    found = trace(plan_of(scenario(stages)), 1)
-    names = [found.records.parts[part].column for part in found.part]
-    assert list(zip(names, np.round(found.end, 6).tolist(), strict=True)) == [
-        ("before.service_work_s", 2.0),
-        ("slow.service_work_s", 3.0),
-        ("slow.retry.retry_backoff_s", 3.5),
-        ("slow.service_work_s", 4.5),
+    traced = trace(plan_of(scenario(stages)), 1)
+    names = [traced.records.parts[part].column for part in traced.part]
+    ends = np.round(traced.end, 6).tolist()
+    assert list(zip(traced.branch.tolist(), names, ends, strict=True)) == [
+        (0, "before.service_work_s", 2.0),
+        (0, "slow.service_work_s", 3.0),
+        (0, "slow.retry.retry_backoff_s", 3.5),
+        (0, "slow.service_work_s", 4.5),
+        (1, "quick.service_work_s", 3.0),
     ]
+
+
+def test_each_branch_keeps_its_time_where_an_error_cancels_it() -> None:
+    stages = {"before": work("2s")} | fan(
+        failing=work("1250ms", **ALWAYS), waits=work("9s", {"bulkhead": {}}), quick=work("1s")
+    )
+    records = simulated(stages)
+    assert spent(records) == {"before.service_work": 2.0, "failing.service_work": 1.25}
+    assert beside(records) == {"waits.service_work": 1.25, "quick.service_work": 1.0}
+
+
+def test_branches_of_branches_keep_their_time_too() -> None:
+    inner = {"parallel": True, "stages": {"a": work("1s"), "b": work("2s")}}
+    records = simulated(fan(inner=inner, slow=work("5s")))
+    assert spent(records) == {"slow.service_work": 5.0}
+    assert beside(records) == {"a.service_work": 1.0, "b.service_work": 2.0}
+
+
+def test_the_branches_of_an_unfinished_request_have_run_until_the_end() -> None:
+    records = simulated(fan(done=work("1s"), left=work("9s"), right=work("8s")), drain="3s")
+    assert spent(records) == {"left.service_work": 3.5}
+    assert beside(records) == {"done.service_work": 1.0, "right.service_work": 3.5}
+
+
+def test_a_table_of_requests_has_a_column_for_each_branch() -> None:
+    frame = simulated(fan(left=work("1s"), slow=work("3s")) | {"after": work("1s")}).frame()
+    assert frame["left.service_work_beside_s"].tolist() == [1.0]
+    assert frame["slow.service_work_beside_s"].tolist() == [0.0]
+    assert "after.service_work_beside_s" not in frame
 
 
 def test_the_slowest_of_two_random_works_has_the_law_of_their_maximum() -> None:

@@ -1,7 +1,7 @@
 """Exported traces against the rules of Chrome's Trace Event Format."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,10 @@ def check_slices(events: list[Event]) -> None:
 def check_sums(result: cascadesim.Result, events: list[Event]) -> None:
     records = result.records
     columns = {part.column: i for i, part in enumerate(records.parts)}
-    found = {key: each for key, each in paired(events).items() if key[0] == "request"}
-    assert len(found) == len(records.arrival)
-    for each in found.values():
+    tracks = {key: track for key, track in paired(events).items() if key[0] == "request"}
+    requests = {key: track for key, track in tracks.items() if "." not in key[1]}
+    assert len(requests) == len(records.arrival)
+    for key, each in requests.items():
         ((_, whole, lasted),) = (one for one in each if one[0] == 0)
         row = whole["args"]["request"]
         assert whole["name"] == f"request {Outcome(records.outcome[row]).word}"
@@ -100,6 +101,15 @@ def check_sums(result: cascadesim.Result, events: list[Event]) -> None:
                 sums[columns[f"{event['name']}_s"]] += microseconds / 1e6
         most = 2e-9 * (len(each) + 1)
         np.testing.assert_allclose(sums, records.seconds[row], rtol=0, atol=most)
+        beside = Counter[str]()
+        for other, track in tracks.items():
+            if other[1].startswith(f"{key[1]}."):
+                for _, event, microseconds in track:
+                    if "cause" in event["args"]:
+                        beside[f"{event['name']}_s"] += microseconds / 1e6
+        of_parts = [beside.pop(part.column, 0.0) for part in records.beside_parts]
+        np.testing.assert_allclose(of_parts, records.beside[row], rtol=0, atol=1e-7)
+        assert not beside
 
 
 def run(data: Data) -> cascadesim.Result:

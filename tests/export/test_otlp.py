@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -61,6 +61,11 @@ def attributes(holder: Any) -> dict[str, Any]:
     return {key: getattr(value, value.WhichOneof("value")) for key, value in found.items()}
 
 
+def critical(span: Span) -> bool:
+    """Return whether a request had to wait for it."""
+    return bool(attributes(span).get("cascadesim.critical", True))
+
+
 def seconds(span: Span) -> float:
     return float(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
 
@@ -107,7 +112,14 @@ def check_ids(spans: Spans) -> None:
 
 def check_nesting(spans: Spans) -> None:
     """Every span lies within its parent, and those inside a stay fill it one after the other."""
-    for each in spans.values():
+    for all_spans in spans.values():
+        known = {span.span_id: span for _, span in all_spans}
+        each = [(service, span) for service, span in all_spans if critical(span)]
+        for _, span in all_spans:
+            if not critical(span):
+                parent = known[span.parent_span_id]
+                assert parent.start_time_unix_nano <= span.start_time_unix_nano
+                assert span.end_time_unix_nano <= parent.end_time_unix_nano
         inside: dict[bytes, list[Span]] = defaultdict(list)
         for span in sorted((span for _, span in each), key=in_time):
             inside[span.parent_span_id].append(span)
@@ -135,6 +147,7 @@ def check_sums(result: cascadesim.Result, spans: Spans) -> None:
     assert sorted(of_requests) == list(range(len(records.arrival)))
     for row, each in of_requests.items():
         sums = np.zeros(len(records.parts))
+        beside = Counter[str]()
         for service, span in each:
             known = attributes(span)
             if "cascadesim.cause" in known:
@@ -144,9 +157,15 @@ def check_sums(result: cascadesim.Result, spans: Spans) -> None:
                     part.setting,
                 )
                 assert service == known["cascadesim.stage"] == part.where.partition(".")[0]
-                sums[columns[part.column]] += seconds(span)
+                if critical(span):
+                    sums[columns[part.column]] += seconds(span)
+                else:
+                    beside[part.column] += seconds(span)
         most = NANOSECOND * (len(each) + 1)
         np.testing.assert_allclose(sums, records.seconds[row], rtol=0, atol=most)
+        of_parts = [beside.pop(part.column, 0.0) for part in records.beside_parts]
+        np.testing.assert_allclose(of_parts, records.beside[row], rtol=0, atol=most)
+        assert not beside
         assert seconds(root(each)) == pytest.approx(records.latency[row], abs=2 * NANOSECOND)
 
 

@@ -1,6 +1,7 @@
 """The Gantt chart of a request, against its row of the records and the spans of the trace."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -125,3 +126,25 @@ def test_an_unfinished_request_says_so() -> None:
     result = cascadesim.run(cascadesim.loads(text + "stages: {a: {work: {constant: 1h}}}"))
     title = timeline(result).get_title(loc="left")
     assert title == "q: request 0, still under way after 19.500000 s"
+
+
+def test_what_ran_off_the_critical_path_is_drawn_paler() -> None:
+    branch = {"work": {"constant": "1s"}}
+    stages = {"quick": branch, "slow": {"work": {"constant": "3s"}}}
+    data = {
+        "name": "fan",
+        "horizon": "2s",
+        "drain": "9s",
+        "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
+        "stages": {"chat": {"parallel": True, "stages": stages}},
+    }
+    ax = timeline(cascadesim.run(cascadesim.loads(json.dumps(data))))
+    assert bars(ax) == {"slow.service_work": [(0.0, pytest.approx(3.0))]}
+    (pale,) = (bar for bar in ax.collections if bar.get_alpha() and bar.get_paths())
+    (box,) = (path.get_extents() for path in pale.get_paths())
+    assert (box.x0, box.x1) == (0.0, pytest.approx(1.0))
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels[round((box.y0 + box.y1) / 2)].startswith("quick")
+    legend = ax.get_legend()
+    assert legend is not None
+    assert "off the critical path" in "".join(text.get_text() for text in legend.get_texts())

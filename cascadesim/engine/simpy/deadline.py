@@ -86,21 +86,21 @@ class AbandoningDeadline:
                 waiting = False
                 if not ended:
                     self._given_up.add(twin)
-                request.adopt(twin)
+                request.adopt(twin, self._kernel.now)
         else:
-            request.adopt(twin)
+            request.adopt(twin, self._kernel.now)
         return ended[0] if ended else request.end(Outcome.TIMED_OUT, self._end)
 
     def _fork(self, request: Request) -> tuple[Request, Timer]:
         """Return the twin that goes on inside, and a timer for the request."""
-        return request.fork(), Timer(request.task, self._timers.expiry)
+        return request.fork(self._kernel.now), Timer(request.task, self._timers.expiry)
 
 
 class PropagatingDeadline(AbandoningDeadline):
     """An abandoning deadline that calls inside know; see propagation.py."""
 
     def _fork(self, request: Request) -> tuple[Request, Timer]:
-        twin = request.fork()
+        twin = request.fork(self._kernel.now)
         context = Context(request.task, self._timers.expiry, self._end)
         if twin.context is None or context.expires < twin.context.expires:
             twin.context = context

@@ -17,7 +17,8 @@ is refused another attempt sends no more.
 An answer at the very instant of the next attempt is in time to save it. Each attempt goes on as a
 twin of the request with a ledger of its own, and the request takes that of the one that decides:
 the time before that was sent is a wait for the hedge, from where an attempt that failed has left
-it. Breakers inside see the attempts that lose as calls that are cancelled.
+it. The time of the attempts that lose is recorded beside it. Breakers inside see them as calls that
+are cancelled.
 """
 
 from __future__ import annotations
@@ -98,12 +99,14 @@ class _Attempts:
     __slots__ = (
         "_critical",
         "_ended_by",
+        "_failed",
         "_hedge",
         "_next",
         "_outer",
         "_request",
         "_running",
         "_sent",
+        "_twins",
         "outcome",
         "waited_for",
     )
@@ -114,6 +117,8 @@ class _Attempts:
         self._outer = request.attempt * MAX_ATTEMPTS
         self._ended_by = request.ended_by
         self._running: list[Request] = []
+        self._twins: list[Request] = []  # all attempts, in the order in which they were sent
+        self._failed: dict[Request, int] = {}  # and how many attempts had been sent by then
         self._sent = 0
         self._next: Timer | None = None
         self.outcome: Outcome | None = None  # of the call, once that is decided
@@ -140,7 +145,8 @@ class _Attempts:
         for twin in tuple(self._running):
             with suppress(Cancelled):
                 twin.task.cancel(Cancelled())
-        self._request.adopt(critical)
+        self._follow(critical)
+        self._request.catch_up(self._hedge.kernel.now)
         if self.outcome is Outcome.OK:
             self._request.ended_by = self._ended_by  # what the other attempts met is mended
 
@@ -148,17 +154,27 @@ class _Attempts:
         hedge, request = self._hedge, self._request
         self._drop_next()
         request.follow(None)
-        twin = request.fork()
+        twin = request.branch(hedge.kernel.now)
         twin.attempt = self._outer + self._sent
         # Its own ledger waits meanwhile, from here or from where an attempt has failed.
         request.enter(hedge.part, hedge.kernel.now)
         self._sent += 1
+        self._twins.append(twin)
         self._running.append(twin)
-        request.follow(self._running[0])
+        self._follow(self._running[0])
         if self._sent < hedge.plan.attempts:
             self._next = _Next(self, request, hedge.timers.expiry)
             hedge.timers.add(self._next)
         run(hedge.inner.call(twin), twin, hedge.kernel, partial(self._done, twin))
+
+    def _follow(self, twin: Request) -> None:
+        """Let the request take the ledger of this attempt, and the time of the others beside it.
+
+        The ledger of an attempt begins with those that failed before it was sent.
+        """
+        sent = self._twins.index(twin)
+        known = [failed for failed, number in self._failed.items() if number <= sent]
+        self._request.follow(twin, [other for other in self._twins if other not in known])
 
     def _drop_next(self) -> None:
         if self._next is not None:
@@ -166,18 +182,21 @@ class _Attempts:
 
     def _done(self, twin: Request, outcome: Outcome) -> None:
         self._running.remove(twin)
+        twin.stop(self._hedge.kernel.now)
         if self.outcome is not None:
             return  # another one has decided, at this very instant
         hedge, request = self._hedge, self._request
         hedge.settle(outcome)
         self._critical = twin
         if outcome in hedge.plan.outcomes:
-            request.adopt(twin)
+            self._failed[twin] = len(self._twins)
+            request.follow(None)
+            request.adopt(twin, hedge.kernel.now)
             request.enter(hedge.part, hedge.kernel.now)
             if self.send_next():
                 return
             if self._running:
-                request.follow(self._running[0])
+                self._follow(self._running[0])
                 return
         self.outcome = outcome
         self._drop_next()

@@ -8,7 +8,8 @@ one degraded answer makes it degraded.
 
 Each branch is a twin of the request with a ledger of its own. The request takes over the ledger of
 its critical path: of the branch that ends last, or of the one whose error ends it. Where its caller
-gives up first, or the replication ends, it takes that of the first branch under way.
+gives up first, or the replication ends, it takes that of the first branch under way. The time of
+the other branches is recorded beside it.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class _Branches:
     """The branches of one request: those under way, and the outcome of the others so far."""
 
     __slots__ = (
+        "_all",
         "_critical",
         "_kernel",
         "_request",
@@ -66,10 +68,11 @@ class _Branches:
         self.outcome = Outcome.OK
         self.ended_by = request.ended_by
         self.waited_for = False
-        self._running = [request.fork() for _ in layers]
+        self._all = tuple(request.branch(kernel.now) for _ in layers)
+        self._running = list(self._all)
         self._critical = self._running[0]
-        request.follow(self._critical)
-        for twin, layer in zip(tuple(self._running), layers, strict=True):
+        request.follow(self._critical, self._all)
+        for twin, layer in zip(self._all, layers, strict=True):
             run(layer.call(twin), twin, kernel, partial(self._done, twin))
 
     @property
@@ -83,10 +86,12 @@ class _Branches:
         for twin in tuple(self._running):
             with suppress(Cancelled):
                 twin.task.cancel(Cancelled())
-        self._request.adopt(critical)
+        self._request.follow(critical, self._all)
+        self._request.catch_up(self._kernel.now)
 
     def _done(self, twin: Request, outcome: Outcome) -> None:
         self._running.remove(twin)
+        twin.stop(self._kernel.now)
         if self.outcome > Outcome.DEGRADED:
             return  # an error has come before, at this very instant
         self._critical = twin
@@ -94,6 +99,6 @@ class _Branches:
             self.outcome = outcome
             self.ended_by = twin.ended_by
         if not self.decided:
-            self._request.follow(self._running[0])
+            self._request.follow(self._running[0], self._all)
         elif self.waited_for:
             self._kernel.wake(self._request.task)

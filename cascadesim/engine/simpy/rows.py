@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cascadesim.engine.simpy.request import Request
+    from cascadesim.plan.layout import Layout
 
 _ROOM = 1024  # rows that there is room for at first, where their number is not known
 
@@ -22,14 +23,17 @@ class Rows:
 
     `values` has the columns arrival, latency, retries, ended_by, then the seconds of each part;
     `outcomes` the Outcome codes and `classes` the positions of classes, a byte a row. Only `used`
-    rows are requests; the others are room for more. `numbers` are those of the rows added.
+    rows are requests; the others are room for more. `numbers` are those of the rows added. `beside`
+    has the seconds of some parts off the critical path.
     """
 
-    def __init__(self, arrivals: NDArray[np.float64], parts: int, end: float) -> None:
+    def __init__(self, arrivals: NDArray[np.float64], layout: Layout, end: float) -> None:
         n = len(arrivals)
         # An arrival that rounding moves to the horizon is not sent, so rows begin as unfinished
         # requests.
-        self.values = np.zeros((n, 4 + parts))
+        self._parts = layout.beside
+        self.beside = np.zeros((n, len(layout.beside)))
+        self.values = np.zeros((n, 4 + len(layout.parts)))
         self.values[:, 0] = arrivals
         self.values[:, 1] = end - arrivals
         self.values[:, 3] = -1
@@ -44,7 +48,8 @@ class Rows:
         self.numbers.append(number)
         if row == len(self.values):
             more = max(_ROOM, row)
-            self.values = np.concatenate((self.values, np.zeros((more, self.values.shape[1]))))
+            self.values = _longer(self.values, more)
+            self.beside = _longer(self.beside, more)
             self.outcomes += bytearray([Outcome.UNFINISHED]) * more
             self.classes += bytes(more)
         self.used += 1
@@ -58,3 +63,9 @@ class Rows:
             *(request.arrival, latency, request.retries, request.ended_by),
             *request.parts,
         ]
+        if request.beside is not None:
+            self.beside[row] = [request.beside[part] for part in self._parts]
+
+
+def _longer(rows: NDArray[np.float64], more: int) -> NDArray[np.float64]:
+    return np.concatenate((rows, np.zeros((more, rows.shape[1]))))

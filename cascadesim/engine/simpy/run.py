@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cascadesim.engine.simpy.request import Span
     from cascadesim.engine.simpy.senders import Ended
     from cascadesim.plan.plan import Plan
 
@@ -123,7 +124,7 @@ class _Replication:
         self._first_observed = len(instants)
         observed_at = [observed.arrival for observed in plan.observed]
         arrivals = np.concatenate((instants, observed_at))
-        self._rows = Rows(arrivals, len(builder.layout.parts), plan.end)
+        self._rows = Rows(arrivals, builder.layout, plan.end)
         if builder.classes is not None:
             observed = range(OBSERVED, OBSERVED + len(plan.observed))
             self._rows.classes += bytes(map(builder.classes.of, (*numbers, *observed)))
@@ -173,13 +174,14 @@ class _Replication:
     def records(self) -> Records:
         """Return the records, unfinished requests with their age."""
         for row, request in self._live.items():
-            request.catch_up()
+            request.catch_up(self.kernel.now)
             request.ended_by = -1
             self._write(row, request)
         plan, builder, used = self._plan, self._builder, self._rows.used
         values = self._rows.values[:used]
+        parts = builder.layout.parts
         return Records(
-            parts=builder.layout.parts,
+            parts=parts,
             arrival=values[:, 0],
             latency=values[:, 1],
             outcome=np.frombuffer(self._rows.outcomes, dtype=np.uint8)[:used],
@@ -188,6 +190,8 @@ class _Replication:
             ends=builder.layout.ends,
             ended_by=values[:, 3].astype(np.int32),
             seconds=values[:, 4:],
+            beside_parts=tuple(parts[i] for i in builder.layout.beside),
+            beside=self._rows.beside[:used],
             transitions=self._transitions(),
             calls={name: work.calls for name, work in builder.works},
             horizon=plan.horizon,
@@ -270,7 +274,7 @@ class _TracedReplication(_Replication):
 
     def __init__(self, plan: Plan, seed: int, replication: int) -> None:
         super().__init__(plan, seed, replication)
-        self._spans: list[tuple[int, list[tuple[int, float, float]]]] = []
+        self._spans: list[tuple[int, int, list[Span]]] = []  # by row and branch
         self._steps = {name: [(0.0, value)] for name, value in self.levels().items()}
 
     def note(self) -> None:
@@ -286,20 +290,22 @@ class _TracedReplication(_Replication):
     def _write(self, row: int, request: Request) -> None:
         super()._write(row, request)
         assert isinstance(request, TracedRequest)
-        self._spans.append((row, request.spans))
+        for branch, spans in enumerate((request.spans, *request.aside)):
+            self._spans.append((row, branch, spans))
 
     def trace(self) -> Trace:
         """Return the records with the trace."""
         records = self.records()
         spans = sorted(self._spans)
-        counts = [len(spans_of_row) for _, spans_of_row in spans]
-        flat = np.array([span for _, spans_of_row in spans for span in spans_of_row]).reshape(-1, 3)
+        rows = [(row, branch, *span) for row, branch, of_branch in spans for span in of_branch]
+        flat = np.array(rows).reshape(-1, 5)
         return Trace(
             records=records,
-            request=np.repeat([row for row, _ in spans], counts).astype(np.int64),
-            part=flat[:, 0].astype(np.int64),
-            start=flat[:, 1],
-            end=flat[:, 2],
+            request=flat[:, 0].astype(np.int64),
+            branch=flat[:, 1].astype(np.int64),
+            part=flat[:, 2].astype(np.int64),
+            start=flat[:, 3],
+            end=flat[:, 4],
             levels={
                 name: Level(*(np.array(column) for column in zip(*steps, strict=True)))
                 for name, steps in self._steps.items()

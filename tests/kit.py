@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from hypothesis import settings
-
 from numpy.typing import NDArray
 
 from cascadesim.engine import simulate, trace

@@ -127,7 +127,7 @@ def _request(
     yield result.scenario.name, root | {"kind": _SERVER, **_outcome(records, row)}
     for step in steps:
         span = ids.span(step.name, times.between(step.start, step.end), step.around + 1)
-        known = {"stage": step.stage}
+        known: dict[str, Any] = {"stage": step.stage}
         if step.part is not None:
             known |= {"cause": step.part.cause, "setting": step.part.setting}
         if step.branch:

@@ -1,6 +1,7 @@
 """A trace and a watched run hold what the records of the same run say."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,10 +68,31 @@ def waited(traced: Trace, where: str, cause: str) -> float:
     return float(traced.records.seconds[:, columns.index((where, cause))].sum())
 
 
+def _on_the_critical_path(traced: Trace) -> Trace:
+    critical = traced.branch == 0
+    names = ("request", "branch", "part", "start", "end")
+    return replace(traced, **{name: getattr(traced, name)[critical] for name in names})
+
+
+def _check_beside(traced: Trace) -> None:
+    """Spans off the critical path lie in their request, and add up to what ran beside it."""
+    records, off = traced.records, traced.branch > 0
+    row, start, end = (column[off] for column in (traced.request, traced.start, traced.end))
+    assert (start >= records.arrival[row]).all()
+    assert (end <= records.arrival[row] + records.latency[row] + HAIR).all()
+    sums = np.zeros_like(records.seconds)
+    np.add.at(sums, (row, traced.part[off]), end - start)
+    numbers = [records.parts.index(part) for part in records.beside_parts]
+    np.testing.assert_allclose(sums[:, numbers], records.beside, rtol=1e-9, atol=1e-9)
+    assert np.count_nonzero(sums) == np.count_nonzero(sums[:, numbers])
+
+
 def check_spans(traced: Trace) -> None:
     """Spans fill a request from its arrival to its end, and add up to its parts."""
     records = traced.records
     assert (traced.end > traced.start).all()
+    _check_beside(traced)
+    traced = _on_the_critical_path(traced)
     assert (np.diff(traced.request) >= 0).all()
     same = np.diff(traced.request) == 0
     assert (traced.start[1:][same] == traced.end[:-1][same]).all()

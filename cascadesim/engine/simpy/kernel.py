@@ -6,7 +6,8 @@ released by `finally` when it is cancelled.
 
 Order of events at one instant: first what ends (work, connects, backoffs, recoveries), in the
 order in which it was begun; then deadlines that expire, so that an answer at the deadline is in
-time; then arrivals. Calls woken by an event run right after it, in the order of waking.
+time, the outer one of two before the inner one, as its caller is gone when the inner one's would
+be told; then arrivals. Calls woken by an event run right after it, in the order of waking.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 Call = Generator[float | None, Any, Outcome]
 
-ENDS, EXPIRES, ARRIVES = 1, 2, 3  # SimPy priorities; 0 is its own end of `run(until)`
+# SimPy priorities; 0 is its own end of `run(until)`. Deadlines have those below EXPIRES.
+ENDS, EXPIRES, ARRIVES = 1, 1 << 30, 1 << 31
 
 
 class Cancelled(Exception):  # noqa: N818 - a signal, not an error
@@ -59,6 +61,15 @@ class Kernel:
     def __init__(self) -> None:
         self.env = simpy.Environment()
         self._ready: deque[tuple[Task, Any]] = deque()
+        self._deadlines = 0
+
+    def expiry_priority(self) -> int:
+        """Return the priority of a new deadline: before those of all that were made so far.
+
+        Layers are built from the inside out, so an outer deadline comes before an inner one.
+        """
+        self._deadlines += 1
+        return EXPIRES - self._deadlines
 
     @property
     def now(self) -> float:

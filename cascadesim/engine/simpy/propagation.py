@@ -76,15 +76,15 @@ def too_late(request: Request, instant: float) -> bool:
     return request.context is not None and instant >= request.context.expires
 
 
-def unanswered(request: Request, seconds: float | None) -> Generator[float | None, None, None]:
-    """Wait for an answer that does not come: for some seconds, or for ever with None."""
+def unanswered(request: Request) -> Generator[None, None, None]:
+    """Wait for an answer that does not come, until somebody wakes or cancels the request."""
     if request.context is None:
-        yield seconds
+        yield None
         return
     waiter = Waiter(request.task)
     request.context.enter(waiter)
     try:
-        yield seconds
+        yield None
     finally:
         request.context.leave(waiter)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.kernel import Call, Cancelled, Kernel, WaitQueue, WaitStack
@@ -61,6 +62,7 @@ class Work:
         self._draws = draws
         self._failures = failures
         self._timeline = timeline
+        self._tracked = kernel.expiry_priority()
         self.calls = 0  # that reached the work
 
     def call(self, request: Request) -> Call:
@@ -99,9 +101,17 @@ class Work:
                 yield after
         elif self._plan.tracker < math.inf:
             # The tracker counts from the start of the call; one that is silent for longer is past.
-            yield from unanswered(request, max(after, self._plan.tracker))
+            delay = max(after, self._plan.tracker)
+            alarm = self._kernel.alarm(delay, partial(self._answer, request), self._tracked)
+            try:
+                yield from unanswered(request)
+            finally:
+                alarm.callbacks = []
         else:
-            yield from unanswered(request, None)  # for ever: only a deadline outside ends it
+            yield from unanswered(request)  # for ever: only a deadline outside ends it
+
+    def _answer(self, request: Request) -> None:
+        self._kernel.wake(request.task)
 
 
 class Startup:

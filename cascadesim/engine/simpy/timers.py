@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.engine.simpy.kernel import EXPIRES, Cancelled, Kernel, Task, WaitQueue
+from cascadesim.engine.simpy.kernel import Cancelled, Kernel, Task, WaitQueue
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Timers:
         self._timeout = timeout
         self._running: deque[Timer] = deque()
         self._armed = False
+        self._priority = kernel.expiry_priority()
 
     def start(self, task: Task) -> Timer:
         """Raise Expired in `task` after the timeout, unless the timer is done by then."""
@@ -75,7 +76,7 @@ class Timers:
         self._armed = bool(self._running)
         if self._armed:
             delay = self._kernel.until(self._running[0].expires)
-            self._kernel.alarm(delay, self._expire, EXPIRES)
+            self._kernel.alarm(delay, self._expire, self._priority)
 
     def _expire(self) -> None:
         now = self._kernel.now

@@ -44,8 +44,8 @@ def test_each_request_is_drawn_once_by_its_outcome(before: Result) -> None:
 def test_outcomes_are_told_apart_by_colour_and_by_marker(before: Result) -> None:
     assert len({look.colour for look in OUTCOME_LOOKS.values()}) == len(Outcome)
     assert len({look.sign for look in OUTCOME_LOOKS.values()}) == len(Outcome)
-    (failed,) = (line for line in latency(before).lines if line.get_label() == "_failed")
-    assert (failed.get_color(), failed.get_marker()) == OUTCOME_LOOKS[Outcome.FAILED]
+    (late,) = (line for line in latency(before).lines if line.get_label() == "_timed_out")
+    assert (late.get_color(), late.get_marker()) == OUTCOME_LOOKS[Outcome.TIMED_OUT]
 
 
 def test_observed_and_simulated_stand_at_the_same_arrival(before: Result) -> None:

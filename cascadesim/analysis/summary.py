@@ -11,11 +11,11 @@ import numpy as np
 from cascadesim.analysis.attribution import blame_for_outcomes, blame_for_time
 from cascadesim.analysis.judged import Judged, Judgement
 from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
-from cascadesim.scenario.objectives import RATES
+from cascadesim.scenario.objectives import ANSWERED, RATES
 from cascadesim.values.outcome import ERRORS, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from cascadesim.records import Records
     from cascadesim.scenario.objectives import Objective
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 class Summary:
     """One run in figures, of the measured requests.
 
-    `warmup` is in seconds; `outcomes` counts requests by outcome; goodput is ok replies per second
-    of measured time; `rates` are shares of requests by outcome, and the error rate that of requests
-    without an answer. `under` is the share of requests that took less than
-    `limit` seconds, the first latency objective. `classes` are the summaries of each class of
+    `warmup` is in seconds; `outcomes` counts requests by outcome. `goodput` is ok replies per
+    second, of those that come between warm-up and horizon, whenever their requests arrived: a
+    stage that can do 1/s gives no more. `rates` are shares of requests: those answered, with an ok
+    reply within `limit` seconds (the first latency objective; in any time without one), those
+    without an answer, and those of each outcome. `classes` are the summaries of each class of
     requests, with the objectives of its own; `verdicts` are of all objectives.
     """
 
@@ -41,7 +42,6 @@ class Summary:
     goodput: float
     rates: dict[str, float]
     limit: float | None
-    under: float | None
     verdicts: tuple[Judged, ...]
     classes: dict[str, Summary] = field(default_factory=dict)
 
@@ -72,10 +72,10 @@ class Summary:
             "percentiles_by_outcome_s": {k: _values(v) for k, v in self.by_outcome.items()},
             "mean_s": _plain(self.mean.seconds),
             "outcomes": self.outcomes,
-            "goodput_per_s": self.goodput,
-            "error_rate": _plain(self.error_rate),
             "objective_s": self.limit,
-            "share_under_objective": None if self.under is None else _plain(self.under),
+            ANSWERED: _plain(self.rates[ANSWERED]),
+            "error_rate": _plain(self.error_rate),
+            "goodput_per_s": self.goodput,
             "objectives": [verdict.of_run() for verdict in self.verdicts],
         }
 
@@ -90,23 +90,23 @@ def _values(percentiles: dict[str, Percentile]) -> dict[str, float | None]:
 
 def summarize(records: Records, objectives: tuple[Objective, ...] = ()) -> Summary:
     """Return the summary of a run, with a verdict for each objective, of classes too."""
-    whole = _Measured(records)
-    by_class = {name: _Measured(records.of_class(name)) for name in records.classes}
+    whole = _Measured(records, latency_limit(objectives))
+    by_class = {
+        name: _Measured(records.of_class(name), latency_limit(objectives, name))
+        for name in records.classes
+    }
     verdicts = [
         _verdict(o, whole if o.request_class is None else by_class[o.request_class])
         for o in objectives
     ]
     classes = {
-        name: _summary(of, [v for v in verdicts if v.objective.request_class == name], name)
+        name: _summary(of, [v for v in verdicts if v.objective.request_class == name])
         for name, of in by_class.items()
     }
     return replace(_summary(whole, verdicts), classes=classes)
 
 
-def _summary(
-    of: _Measured, verdicts: Sequence[Judged], request_class: str | None = None
-) -> Summary:
-    limit = latency_limit([verdict.objective for verdict in verdicts], request_class)
+def _summary(of: _Measured, verdicts: Sequence[Judged]) -> Summary:
     return Summary(
         requests=len(of.latency),
         warmup=of.records.warmup,
@@ -119,9 +119,8 @@ def _summary(
         mean=of.mean(),
         outcomes={o.word: count for o, count in of.counts.items()},
         goodput=of.goodput().seconds,
-        rates={name: of.rate(objective_outcomes(name)).seconds for name in RATES},
-        limit=limit,
-        under=None if limit is None else of.under(limit),
+        rates={name: of.rate(name).seconds for name in RATES},
+        limit=of.limit,
         verdicts=tuple(verdicts),
     )
 
@@ -129,7 +128,7 @@ def _summary(
 def _verdict(objective: Objective, of: _Measured) -> Judged:
     outcomes = objective_outcomes(objective.metric)
     if outcomes:
-        got = of.rate(outcomes)
+        got = of.rate(objective.metric)
     elif objective.metric == "goodput":
         got = of.goodput()
     else:
@@ -139,6 +138,8 @@ def _verdict(objective: Objective, of: _Measured) -> Judged:
     to_blame = None
     if not met and objective.is_latency:
         to_blame = blame_for_time(of.records, objective.bound)
+    elif not met and objective.metric == ANSWERED and of.limit is not None and of.mostly_late:
+        to_blame = blame_for_time(of.records, of.limit)
     elif not met:
         # Too few of what is wanted, or too many of what is not: errors are to blame.
         to_blame = blame_for_outcomes(of.records, set(outcomes) - {Outcome.OK} or ERRORS)
@@ -148,13 +149,13 @@ def _verdict(objective: Objective, of: _Measured) -> Judged:
 class _Measured:
     """The requests that arrived after the warm-up, and the figures that they give."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, limit: float | None) -> None:
         self.records = records
+        self.limit = limit  # seconds within which a reply counts as an answer, None for any
         measured = records.measured
         self.latency, self.outcome = records.latency[measured], records.outcome[measured]
         self.counts = {o: int((self.outcome == o).sum()) for o in Outcome}
         self._unfinished = self.outcome == Outcome.UNFINISHED
-        self._time = records.horizon - records.warmup
 
     def percentile(self, name: str, chosen: Any = slice(None)) -> Percentile:
         return percentile(name, self.latency[chosen], self._unfinished[chosen])
@@ -164,19 +165,29 @@ class _Measured:
         return Percentile(average, math.inf if self._unfinished.any() else average)
 
     def goodput(self) -> Percentile:
-        goodput = self.counts[Outcome.OK] / self._time
+        records = self.records
+        replied = records.arrival + records.latency
+        within = (replied > records.warmup) & (replied <= records.horizon)
+        ok = int((within & (records.outcome == Outcome.OK)).sum())
+        goodput = ok / (records.horizon - records.warmup)
         return Percentile(goodput, goodput)
 
-    def rate(self, outcomes: Collection[Outcome]) -> Percentile:
+    def rate(self, name: str) -> Percentile:
         """Return a share of all; those under way may end with any outcome but "unfinished"."""
         n = len(self.latency) or math.nan
-        known = sum(self.counts[o] for o in outcomes)
-        may_come = 0 if Outcome.UNFINISHED in outcomes else self.counts[Outcome.UNFINISHED]
-        return Percentile(known / n, (known + may_come) / n)
+        outcomes = objective_outcomes(name)
+        chosen = np.isin(self.outcome, outcomes)
+        may_come = self._unfinished & ~chosen
+        if name == ANSWERED and self.limit is not None:
+            chosen &= self.latency < self.limit
+            may_come &= self.latency < self.limit
+        return Percentile(int(chosen.sum()) / n, int((chosen | may_come).sum()) / n)
 
-    def under(self, limit: float) -> float:
-        under = (self.latency < limit) & ~self._unfinished
-        return float(np.mean(under)) if len(under) else math.nan
+    @property
+    def mostly_late(self) -> bool:
+        """Return whether most requests that are not answered in time are ok replies, but late."""
+        late = self.counts[Outcome.OK] - self.rate(ANSWERED).seconds * len(self.latency)
+        return late > (len(self.latency) - self.counts[Outcome.OK])
 
 
 def latency_limit(
@@ -201,5 +212,7 @@ def objective_outcomes(metric: str) -> tuple[Outcome, ...]:
     """Return the outcomes that a rate such as "error_rate" counts, none for other metrics."""
     if metric == "error_rate":
         return ERRORS
+    if metric == ANSWERED:
+        return (Outcome.OK,)
     word = metric.removesuffix("_rate")
     return (Outcome[word.upper()],) if word != metric else ()

@@ -14,7 +14,9 @@ from cascadesim.values.errors import show, suggest
 from cascadesim.values.units import Text, parse_duration, parse_rate, parse_share, text_of
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+ANSWERED = "answered_rate"  # ok replies within the limit of the first latency objective, if any
 RATES = (
+    ANSWERED,
     "error_rate",
     "ok_rate",
     "degraded_rate",

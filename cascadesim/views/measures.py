@@ -52,8 +52,6 @@ def of_summary(summary: Summary) -> dict[str, Cell]:
     for rate in RATES:
         moves = unfinished and rate != "unfinished_rate"
         cells[rate] = facts.amount(rate, summary.rates[rate], at_least=moves)
-    if summary.limit is not None:
-        cells[f"under {summary.limit:g} s"] = facts.amount("under_rate", summary.under)
     return cells
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cascadesim.analysis.attribution import blame_for_time, by_cause, by_part
+from cascadesim.analysis.attribution import Blame, blame_for_time, by_cause, by_part
 from cascadesim.analysis.summary import summarize
 from cascadesim.plan.layout import Part
 from cascadesim.records import Records
@@ -67,11 +67,11 @@ def test_measured_requests_are_counted_by_outcome() -> None:
         "rejected": 1,
         "failed": 1,
     }
-    assert summary.goodput == 2 / 100
+    assert summary.goodput == 3 / 100  # of 100 s, whose replies are one of the warm-up's, too
     assert summary.error_rate == 2 / 5
     assert summary.percentiles["max"].seconds == 9.0
     assert summary.by_outcome["failed"]["p50"].seconds == 6.0
-    assert summary.under is None
+    assert summary.rates["answered_rate"] == 2 / 5  # with no limit, every ok reply
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,9 @@ def test_measured_requests_are_counted_by_outcome() -> None:
         ("error_rate < 50%", 0.4, True),
         ("failed_rate < 20%", 0.2, False),
         ("ok_rate >= 40%", 0.4, True),
-        ("goodput > 1/min", 0.02, True),
-        ("goodput > 2/s", 0.02, False),
+        ("answered_rate >= 40%", 0.4, True),
+        ("goodput > 1/min", 0.03, True),
+        ("goodput > 2/s", 0.03, False),
     ],
 )
 def test_objectives(text: str, value: float, met: bool) -> None:
@@ -119,10 +120,28 @@ def test_unfinished_requests_may_come_to_any_error() -> None:
     assert verdict("unfinished_rate > 99%", hang).met
 
 
-def test_the_share_under_the_first_latency_objective() -> None:
-    summary = summarize(RUN, (parse_objective("error_rate < 1%"), parse_objective("p99 < 5s")))
+def test_answered_are_ok_replies_within_the_first_latency_objective() -> None:
+    objectives = map(parse_objective, ("answered_rate > 50%", "p99 < 5s", "p50 < 20s"))
+    summary = summarize(RUN, tuple(objectives))
     assert summary.limit == 5.0
-    assert summary.under == 3 / 5
+    assert summary.rates["answered_rate"] == 1 / 5  # neither an error nor a degraded reply is one
+    assert summary.rates["ok_rate"] == 2 / 5
+    assert summary.verdicts[0].blame == Blame("auth", 2 / 3)  # more errors than late replies
+
+
+def test_replies_that_come_late_are_blamed_on_what_took_the_time() -> None:
+    late = records([(20.0, O.OK, (1.0, 6.0, 2.0))] * 3 + [(20.0, O.FAILED, (1.0, 0.0, 0.0))])
+    objectives = (parse_objective("answered_rate > 50%"), parse_objective("p99 < 5s"))
+    blame = summarize(late, objectives).verdicts[0].blame
+    assert blame is not None
+    assert blame.setting == "agent.breaker.recovery_timeout"
+
+
+def test_goodput_counts_replies_when_they_come() -> None:
+    late = [(100.0, O.OK, (20.0, 0.0, 0.0))]  # its reply comes after the horizon of 110 s
+    at_once = [(100.0, O.OK, (10.0, 0.0, 0.0))]
+    assert summarize(records(late)).goodput == 0
+    assert summarize(records(at_once)).goodput == 1 / 100
 
 
 def test_unfinished_requests_never_keep_an_upper_objective() -> None:
@@ -132,7 +151,10 @@ def test_unfinished_requests_never_keep_an_upper_objective() -> None:
     assert verdict("max < 5s", run).at_least
     assert not verdict("mean < 5s", run).met
     assert verdict("mean > 0.5s", run).met
-    assert summarize(run, (parse_objective("p99 < 5s"),)).under == 0.5
+    objectives = (parse_objective("p99 < 5s"), parse_objective("answered_rate < 60%"))
+    summary = summarize(run, objectives)
+    assert summary.rates["answered_rate"] == 0.5
+    assert summary.verdicts[1].at_least  # it is 0.5 s old, and may yet be answered in time
 
 
 def test_no_requests_meet_no_objective_and_give_valid_json() -> None:

@@ -141,8 +141,9 @@ def _verdict(objective: Objective, of: _Measured) -> Judged:
     elif not met and objective.metric == ANSWERED and of.limit is not None and of.mostly_late:
         to_blame = blame_for_time(of.records, of.limit)
     elif not met:
-        # Too few of what is wanted, or too many of what is not: errors are to blame.
-        to_blame = blame_for_outcomes(of.records, set(outcomes) - {Outcome.OK} or ERRORS)
+        # Too few of what is wanted, or too many of what is not: what is no ok reply is to blame.
+        unwanted = set(outcomes) - {Outcome.OK} or {*ERRORS, Outcome.DEGRADED}
+        to_blame = blame_for_outcomes(of.records, unwanted)
     return Judged(objective, (Judgement(got.seconds, got.at_most, met, to_blame),))
 
 

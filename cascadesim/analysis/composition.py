@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.analysis.percentiles import share
+from cascadesim.analysis.percentiles import OK, share
 from cascadesim.plan.causes import CAUSES
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from cascadesim.plan.layout import Part
     from cascadesim.records import Records
-    from cascadesim.values.outcome import Outcome
 
 
 NEAR = 0.1  # share of the percentile
@@ -90,7 +90,10 @@ class Composition:
 
 def composition(records: Records, name: str) -> Composition:
     """Return what a percentile, or the mean, is made of; nothing where no request is measured."""
-    latency, seconds = records.latency[records.measured], records.seconds[records.measured]
+    chosen_rows = records.measured
+    if name.startswith(OK):
+        chosen_rows = chosen_rows & (records.outcome == Outcome.OK)
+    latency, seconds = records.latency[chosen_rows], records.seconds[chosen_rows]
     if len(latency) == 0:
         return Composition({})
     chosen = np.arange(len(latency)) if name == "mean" else band(latency, share(name))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 
+REMEDY = "requests are unfinished at the end; a longer drain tells more"
 _NAMED = 3  # places of a cause that a sentence names
 
 
@@ -102,7 +103,9 @@ class Decomposition:
             if units
         ]
         unseen = " (no difference seen)" if parts and self.seen is False else ""
-        return f"{self._headline(digits)}{': ' if parts else ''}{', '.join(parts)}{unseen}"
+        bound = self.first_at_least or self.at_least
+        drain = f" ({REMEDY})" if bound else ""
+        return f"{self._headline(digits)}{': ' if parts else ''}{', '.join(parts)}{unseen}{drain}"
 
     def _headline(self, digits: int) -> str:
         amount = seconds(abs(units_of(self.change, digits)), digits)

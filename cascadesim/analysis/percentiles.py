@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9", "max")
+OK = "ok_"  # begins the name of a percentile of ok replies alone
+OK_PERCENTILES = tuple(f"{OK}{name}" for name in PERCENTILES)
 FEW = 10  # requests beyond a percentile that it takes to trust it
 DEFINITION = (
     "inverted_cdf: an actual latency, of all requests that arrived after the warm-up, "
@@ -39,6 +41,7 @@ class Percentile:
 
 def share(name: str) -> float:
     """Return the share of requests at or below a percentile: 0.99 for "p99", 1 for "max"."""
+    name = name.removeprefix(OK)
     return 1.0 if name == "max" else float(name[1:]) / 100
 
 

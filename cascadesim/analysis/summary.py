@@ -10,7 +10,7 @@ import numpy as np
 
 from cascadesim.analysis.attribution import blame_for_outcomes, blame_for_time
 from cascadesim.analysis.judged import Judged, Judgement
-from cascadesim.analysis.percentiles import PERCENTILES, Percentile, percentile
+from cascadesim.analysis.percentiles import OK_PERCENTILES, PERCENTILES, Percentile, percentile
 from cascadesim.scenario.objectives import ANSWERED, RATES
 from cascadesim.values.outcome import ERRORS, Outcome
 
@@ -25,17 +25,20 @@ if TYPE_CHECKING:
 class Summary:
     """One run in figures, of the measured requests.
 
-    `warmup` is in seconds; `outcomes` counts requests by outcome. `goodput` is ok replies per
-    second, of those that come between warm-up and horizon, whenever their requests arrived: a
-    stage that can do 1/s gives no more. `rates` are shares of requests: those answered, with an ok
-    reply within `limit` seconds (the first latency objective; in any time without one), those
-    without an answer, and those of each outcome. `classes` are the summaries of each class of
-    requests, with the objectives of its own; `verdicts` are of all objectives.
+    `warmup` is in seconds. `percentiles` are of all requests, and `of_ok`, by names such as
+    "ok_p99", of ok replies; requests under way may become some. `outcomes` counts requests by
+    outcome. `goodput` is ok replies per second, of those that come between warm-up and horizon,
+    whenever their requests arrived: a stage that can do 1/s gives no more. `rates` are shares of
+    requests: those answered, with an ok reply within `limit` seconds (the first latency objective;
+    in any time without one), those without an answer, and those of each outcome. `classes` are the
+    summaries of each class of requests, with the objectives of its own; `verdicts` are of all
+    objectives.
     """
 
     requests: int
     warmup: float
     percentiles: dict[str, Percentile]
+    of_ok: dict[str, Percentile]
     by_outcome: dict[str, dict[str, Percentile]]
     mean: Percentile
     outcomes: dict[str, int]
@@ -69,6 +72,7 @@ class Summary:
             "warmup_s": self.warmup,
             "percentiles_s": _values(self.percentiles),
             "at_least": [name for name, p in self.percentiles.items() if p.at_least],
+            "ok_percentiles_s": _values(self.of_ok),
             "percentiles_by_outcome_s": {k: _values(v) for k, v in self.by_outcome.items()},
             "mean_s": _plain(self.mean.seconds),
             "outcomes": self.outcomes,
@@ -111,6 +115,7 @@ def _summary(of: _Measured, verdicts: Sequence[Judged]) -> Summary:
         requests=len(of.latency),
         warmup=of.records.warmup,
         percentiles={name: of.percentile(name) for name in PERCENTILES},
+        of_ok={name: of.percentile(name, of.may_be_ok) for name in OK_PERCENTILES},
         by_outcome={
             o.word: {name: of.percentile(name, of.outcome == o) for name in PERCENTILES}
             for o in Outcome
@@ -157,6 +162,7 @@ class _Measured:
         self.latency, self.outcome = records.latency[measured], records.outcome[measured]
         self.counts = {o: int((self.outcome == o).sum()) for o in Outcome}
         self._unfinished = self.outcome == Outcome.UNFINISHED
+        self.may_be_ok = (self.outcome == Outcome.OK) | self._unfinished
 
     def percentile(self, name: str, chosen: Any = slice(None)) -> Percentile:
         return percentile(name, self.latency[chosen], self._unfinished[chosen])

@@ -22,7 +22,7 @@ from cascadesim.studies.baseline import (
     read_baseline,
     write_baseline,
 )
-from cascadesim.studies.no_worse import change, side_by_side
+from cascadesim.studies.no_worse import change, more_errors, side_by_side
 from cascadesim.studies.runs import LazyRuns, Simulations
 from cascadesim.studies.thresholds import (
     check_measure,
@@ -135,6 +135,7 @@ class Cascade:
         scenario: str | Path | Scenario | None = None,
         on: str = "p99",
         by: str = "0%",
+        ignore_errors: bool = False,
     ) -> None:
         """Fail where a measure is worse in `after` than in `before` by more than `by`.
 
@@ -143,6 +144,9 @@ class Cascade:
         which is a share of the former mean or an amount such as "50ms"; for rates it is percentage
         points. So a change inside the noise passes. Where unfinished requests could move a measure,
         what is worse at best fails, what is no worse at worst passes, and all else is an error.
+
+        A latency that is low as requests fail is no better: it fails too where the error rate rises
+        beyond doubt, unless `ignore_errors` says otherwise.
         """
         __tracebackhide__ = True
         check_measure(on, "cascade.no_worse: on")  # before anything is simulated
@@ -151,6 +155,9 @@ class Cascade:
         found = change(*pair, on, by)
         if found.worse:
             raise _failure(no_worse.page(*pair, found, by))
+        errors = None if ignore_errors else more_errors(*pair, on)
+        if errors is not None:
+            raise _failure(no_worse.page(*pair, errors, "0%", held=on))
 
     @_short
     def baseline(

@@ -58,6 +58,7 @@ class NoWorse(Strict):
     settings: Settings
     on: Text = "p99"
     by: Text = _NONE
+    ignore_errors: bool = Field(False, strict=True)  # of a latency, whether errors may rise
 
 
 class Allowed(Strict):
@@ -281,7 +282,13 @@ def _objective(run: Run, tested: Scenario, text: str) -> Check:
 
 def _comparison(run: Run, other: Scenario, tested: Scenario, each: NoWorse) -> Check:
     def check(cascade: Cascade) -> None:
-        cascade.no_worse(run(cascade, other), run(cascade, tested), on=each.on, by=each.by)
+        cascade.no_worse(
+            run(cascade, other),
+            run(cascade, tested),
+            on=each.on,
+            by=each.by,
+            ignore_errors=each.ignore_errors,
+        )
 
     return check
 

@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.composition import composition
+from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.values.units import duration_text
-from cascadesim.values.words import in_words, listed, lower_bound
+from cascadesim.values.words import answered, in_words, listed, lower_bound, percent
+from cascadesim.views.measures import limit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +25,9 @@ def verdict(comparison: Comparison, replay: Replay) -> str:
     if math.isnan(comparison.percentile(comparison.first, "p99").estimate):
         return "No request arrives between warm-up and horizon, so there is nothing to judge."
     first = _observed(comparison, replay) if replay.scenario.model.observations else ""
-    return f"{first}{'the' if first else 'The'} p99 is {_p99s(comparison)}{_met(comparison)}."
+    answers = _answers(comparison)
+    answers = answers if first else f"{answers[0].upper()}{answers[1:]}"
+    return f"{first}{answers}; the p99 is {_p99s(comparison)}{_met(comparison)}."
 
 
 def _observed(comparison: Comparison, replay: Replay) -> str:
@@ -44,6 +48,32 @@ def _mostly(causes: Mapping[str, float]) -> str:
         return ""
     most = max(causes, key=lambda cause: causes[cause])
     return f", {causes[most] / total:.0%} of it {in_words(most)}"
+
+
+def _answers(comparison: Comparison) -> str:
+    """Return which share of requests each variant answers in time, and how the others end."""
+    labels = list(comparison.results)
+    within = answered(limit_of(comparison.results))
+    if len(labels) > _MANY:
+        shares = {label: comparison.measures(label)[ANSWERED].estimate for label in labels}
+        most = max(labels, key=lambda label: (not math.isnan(shares[label]), shares[label]))
+        labels = list(dict.fromkeys([labels[0], most]))
+    texts = (_share(comparison, label) for label in labels)
+    if len(comparison.results) == 1:
+        return f"{next(texts)} of the requests are {within}"
+    said = [f"{text} in {label}" for text, label in zip(texts, labels, strict=True)]
+    return f"{within} are {listed(said)}"
+
+
+def _share(comparison: Comparison, label: str) -> str:
+    measures = comparison.measures(label)
+    others = (
+        f"{percent(measures[f'{word}_rate'].estimate)} {what}"
+        for word, what in (("error", "errors"), ("degraded", "degraded"))
+        if measures[f"{word}_rate"].estimate
+    )
+    besides = ", ".join(others)
+    return f"{percent(measures[ANSWERED].estimate)}{f' ({besides})' if besides else ''}"
 
 
 def _p99s(comparison: Comparison) -> str:

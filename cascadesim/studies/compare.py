@@ -126,6 +126,11 @@ class Comparison(Shown):
         seen = None if difference is None else difference.seen
         return Decomposition(name, before, after, first_at_least, at_least, seen)
 
+    @cached_property
+    def errors(self) -> dict[str, Contrast]:
+        """Return by how much the error rate of the other variants differs from the first."""
+        return differences(self.runs, "error_rate")
+
     def pairs(self, label: str) -> tuple[int, int] | None:
         """Return how many requests got better and worse than in the first; see `Runs.pairs`."""
         return self.runs[label].pairs

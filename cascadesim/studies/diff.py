@@ -11,7 +11,7 @@ from cascadesim import __version__
 from cascadesim.analysis.contrast import NO_TOLERANCE, Contrast, Tolerance, contrast
 from cascadesim.analysis.intervals import LEVEL
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.scenario.objectives import RATES
+from cascadesim.scenario.objectives import ANSWERED, RATES
 from cascadesim.studies.changes import SettingChange, setting_changes
 from cascadesim.studies.compare import Comparison, compare
 from cascadesim.studies.execution import HERE, Execution
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     Pairs = list[tuple[str | None, Scenario, Scenario]]  # by variant
 
 REPLICATIONS = 8
-_ALWAYS = (*PERCENTILES, "goodput", "error_rate")  # measures that are shown also where they are 0
+# Measures that are shown also where they are 0.
+_ALWAYS = (ANSWERED, "error_rate", *PERCENTILES, "ok_p99", "goodput")
 _OTHERS = tuple(rate for rate in RATES if rate not in ("ok_rate", *_ALWAYS))
 _NO_EFFECT = {"name", "summary", "seed", "variants", "sweep"}  # on a run, seeds being the same
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.contrast import FEWEST, Contrast, contrast
+from cascadesim.scenario.objectives import RATES
 from cascadesim.studies.thresholds import check_measure, parse_tolerance
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
@@ -27,6 +28,17 @@ def side_by_side(before: LazyRuns, after: LazyRuns) -> tuple[LazyRuns, LazyRuns]
     one, other = settled(given, before.seed, before.simulations.run).values()
     number = min(before.enough().count, after.enough().count)
     return replace(before, given=one, number=number), replace(after, given=other, number=number)
+
+
+def more_errors(before: Runs, after: Runs, measure: str) -> Contrast | None:
+    """Return the rise of the error rate that a latency hides, None where there is none.
+
+    That is: errors have risen beyond doubt, and the measure is a latency.
+    """
+    if measure == "goodput" or measure in RATES:
+        return None
+    errors = contrast("error_rate", before.bounds("error_rate"), after.bounds("error_rate"))
+    return errors if errors.worse else None
 
 
 def change(before: Runs, after: Runs, measure: str, by: str = "0%") -> Contrast:

@@ -14,7 +14,7 @@ import numpy as np
 
 from cascadesim.analysis.composition import composition
 from cascadesim.analysis.judged import Judgement  # noqa: TC001 - a field's type is looked up
-from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.analysis.percentiles import OK_PERCENTILES, PERCENTILES
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.analysis.transient import Transient, transient
 from cascadesim.engine import simulate
@@ -23,12 +23,13 @@ from cascadesim.scenario.objectives import RATES
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
+    from cascadesim.analysis.percentiles import Percentile
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
 
-MEASURES = (*PERCENTILES, "mean", "goodput", *RATES)
+MEASURES = (*PERCENTILES, "mean", "goodput", *RATES, *OK_PERCENTILES)
 HEADLINE = "p99"
 _REQUEST = ("arrival", "request_class")  # columns that say which request it is
 SAME = 1e-9  # seconds by which a latency may differ and count as the same
@@ -111,7 +112,7 @@ def measured(variant: Variant, records: Records, first: Records) -> Replication:
     return Replication(
         requests=summary.requests,
         measures=_measures(summary),
-        at_least=frozenset(name for name, p in summary.percentiles.items() if p.at_least),
+        at_least=frozenset(name for name, p in _percentiles(summary).items() if p.at_least),
         better=better,
         worse=worse,
         objectives=tuple(judged.judgements[0] for judged in summary.verdicts),
@@ -135,7 +136,11 @@ def _better_and_worse(records: Records, first: Records) -> tuple[int, int] | tup
     return int(better.sum()), int(worse.sum())
 
 
+def _percentiles(summary: Summary) -> dict[str, Percentile]:
+    return summary.percentiles | summary.of_ok
+
+
 def _measures(summary: Summary) -> dict[str, float]:
-    percentiles = {name: p.seconds for name, p in summary.percentiles.items()}
+    percentiles = {name: p.seconds for name, p in _percentiles(summary).items()}
     others = {"mean": summary.mean.seconds, "goodput": summary.goodput}
     return percentiles | others | summary.rates

@@ -14,6 +14,7 @@ from cascadesim.analysis.effects import effects as find_effects
 from cascadesim.analysis.percentiles import PERCENTILES, too_few
 from cascadesim.files import write_files
 from cascadesim.outputs import Shown, output
+from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.studies.design import Design, design
 from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.replications import MEASURES, Job, variant_of
@@ -69,13 +70,14 @@ class Sweep(Shown):
         Columns: setting (its number), one for each varied path, percentile, latency_s (the mean
         over replications) with low_s and high_s (95 %, NaN for a single replication), at_least
         (whether unfinished requests could move it up); and the same for every percentile of a
-        setting: goodput_per_s and error_rate (means), and met (whether it meets every objective).
+        setting: answered_rate, goodput_per_s and error_rate (means), and met (every objective).
         """
         import pandas as pd  # slow to import, and not every command needs it
 
         rows = []
         for place, (settings, runs) in enumerate(zip(self.settings, self.runs, strict=True)):
             others = {
+                ANSWERED: runs.measure(ANSWERED).estimate,
                 "goodput_per_s": runs.measure("goodput").estimate,
                 "error_rate": runs.measure("error_rate").estimate,
                 "met": runs.met,
@@ -96,15 +98,18 @@ class Sweep(Shown):
         return self.runs[place].objectives
 
     def ranked(self, percentile: str = "p99") -> list[int]:
-        """Return the places of the settings, lowest percentile first.
+        """Return the places of the settings, those that answer most requests in time first.
 
-        Those whose percentile is a lower bound come after all whose is known, however low it is,
-        and settings without measured requests last.
+        Of settings that answer as many, to a hundredth of a percent, the lowest percentile comes
+        first, and a lower bound after all that are known, however low it is. Settings without
+        measured requests come last.
         """
         values = [runs.measure(percentile).estimate for runs in self.runs]
+        answered = [-round(runs.measure(ANSWERED).estimate, 4) for runs in self.runs]
         bounds = self.at_least(percentile)
         return sorted(
-            range(len(values)), key=lambda i: (math.isnan(values[i]), bounds[i], values[i])
+            range(len(values)),
+            key=lambda i: (math.isnan(values[i]), answered[i], bounds[i], values[i]),
         )
 
     def at_least(self, measure: str) -> list[bool]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 UNITS = "latencies in seconds, goodput in replies per second"
 SECONDS = "latencies in seconds"
+_NAMES = {"answered_rate": "answered in time"}
 SEEN = {True: "seen", False: "not seen", None: "not known"}  # whether a difference is
 
 
@@ -93,8 +94,15 @@ def heading(measure: str) -> str:
 
 
 def in_words(name: str) -> str:
-    """Return a name such as "timed_out" in words."""
-    return name.replace("_", " ")
+    """Return a name such as "timed_out" in words; of "ok_p99", "p99 of ok replies"."""
+    if name.startswith("ok_") and name != "ok_rate":
+        return f"{name[3:]} of ok replies"
+    return _NAMES.get(name) or name.replace("_", " ")
+
+
+def answered(limit: float | None) -> str:
+    """Return how the share of ok replies within a limit in seconds is headed, None for no limit."""
+    return "answered" if limit is None else f"answered within {limit:g} s"
 
 
 def listed(names: Sequence[str]) -> str:

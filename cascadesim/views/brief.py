@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.percentiles import PERCENTILES
+from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.values import words
 from cascadesim.views.facts import met
 from cascadesim.views.page import Cell, table
@@ -23,8 +24,8 @@ OVER_TIME = "latency over time"
 def figures(
     measured: Mapping[str, Cell], judged: Iterable[Judged], replications: int = 1
 ) -> dict[str, Cell]:
-    """Return the figures of a variant by their names: percentiles, goodput, errors, objectives."""
-    names = (*PERCENTILES, "goodput", "error_rate")
+    """Return the figures of a variant by their names: answers, errors, percentiles, objectives."""
+    names = (ANSWERED, "error_rate", *PERCENTILES, "ok_p99", "goodput")
     cells = {words.heading(name): measured[name] for name in names}
     return cells | {each.objective.text: _met(each, replications) for each in judged}
 

@@ -28,7 +28,7 @@ _PAIRED = (
 
 
 def page(comparison: Comparison) -> Page:
-    """Return percentiles, their differences and causes, outcomes and objectives."""
+    """Return outcomes, percentiles, their differences and causes, and objectives."""
     first = " in the first replication" if comparison.count > 1 else ""
     counts = {label: each.records.connections for label, each in comparison.results.items()}
     return Page(
@@ -36,12 +36,13 @@ def page(comparison: Comparison) -> Page:
         blocks(
             _precision(comparison),
             _unmeasured(comparison),
+            outcomes(comparison),
             percentiles(comparison),
             measures.definition(comparison.results),
             differences(comparison),
             changes(comparison),
             _pairs(comparison),
-            outcomes(comparison),
+            classes(comparison),
             objectives(comparison),
             measures.connections(counts, f"Connections{first}"),
         ),
@@ -110,24 +111,42 @@ def difference(found: Contrast) -> Cell:
 
 
 def changes(comparison: Comparison) -> Listing | None:
-    """Return by what each variant changed the headline of the first; those that agree share one."""
+    """Return by what each variant changed the headline of the first, and what that does to errors.
+
+    Variants that agree share a line.
+    """
     agreeing: dict[str, list[str]] = {}
     for label in comparison.results:
         made = None if label == comparison.first else comparison.decomposition(label)
         if made is not None:
-            agreeing.setdefault(made.sentence, []).append(label)
+            sentence = f"{made.sentence}{_errors(comparison, label)}"
+            agreeing.setdefault(sentence, []).append(label)
     items = ((name(", ".join(who)), f": {sentence}.") for sentence, who in agreeing.items())
     means = " (means over replications)" if comparison.count > 1 else ""
     return listing(f"What changed from {comparison.first}, by cause{means}:", items)
 
 
-def outcomes(comparison: Comparison) -> Iterator[Table | None]:
-    """Yield how requests ended; and those of each class, in the first replication."""
-    yield measures.ended(_rows(comparison))
-    classes = measures.of_classes(comparison.results)
+def _errors(comparison: Comparison, label: str) -> str:
+    """Return how many requests fail where that differs from the first variant, else ""."""
+    errors = comparison.errors[label]
+    change = errors.known.difference.estimate
+    if not (change and (errors.seen if comparison.count > 1 else True)):
+        return ""
+    before, after = (words.percent(each.estimate) for each in (errors.before, errors.after))
+    return f", and {after} of the requests now fail ({before} in {comparison.first})"
+
+
+def outcomes(comparison: Comparison) -> Table | None:
+    """Return how many requests were answered in time, and how all ended."""
+    return measures.ended(_rows(comparison), limit=measures.limit_of(comparison.results))
+
+
+def classes(comparison: Comparison) -> Iterator[Table | None]:
+    """Yield how the requests of each class ended in the first replication, and their latency."""
+    rows = measures.of_classes(comparison.results)
     first = ", first replication" if comparison.count > 1 else ""
-    yield measures.percentiles(classes, measures.CLASS, first)
-    yield measures.ended(classes, measures.CLASS, first)
+    yield measures.ended(rows, measures.CLASS, first)
+    yield measures.percentiles(rows, measures.CLASS, first)
 
 
 def objectives(comparison: Comparison) -> Iterator[Block | None]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.figure_rules import FEW_REPLICATIONS, LOWER_BOUND
 from cascadesim.analysis.percentiles import DEFINITION
+from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.scenario.source import flow
 from cascadesim.values import words
 from cascadesim.values.errors import cut
@@ -112,14 +113,18 @@ def _setting(change: SettingChange) -> tuple[Cell, ...]:
 
 
 def _title(pair: Pair) -> Words:
-    """Return a variant, its p99, and how many objectives are newly met and missed."""
+    """Return a variant, its answers, errors and p99, and how many objectives newly met or missed."""
     named = ("The scenario",) if pair.variant is None else ("Variant ", name(pair.variant))
-    p99 = pair.moved["p99"]
-    old, new = (words.with_unit("p99", cell.text) for cell in _means(p99))
-    difference = "" if p99.seen else f", difference {words.SEEN[p99.seen]}"
+    moves = ", ".join(_move(pair.moved[measure]) for measure in (ANSWERED, "error_rate", "p99"))
     verdicts = [moved.verdict for moved in pair.objectives if moved.verdict in _KINDS]
     newly = "".join(f"; {verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts))
-    return *named, f": p99 {old} → {new}{difference}{newly}"
+    return *named, f": {moves}{newly}"
+
+
+def _move(moved: Contrast) -> str:
+    old, new = (words.with_unit(moved.measure, cell.text) for cell in _means(moved))
+    difference = "" if moved.seen else f" (difference {words.SEEN[moved.seen]})"
+    return f"{words.in_words(moved.measure)} {old} → {new}{difference if old != new else ''}"
 
 
 def _means(moved: Contrast) -> tuple[Cell, Cell]:

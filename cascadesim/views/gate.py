@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.percentiles import DEFINITION
+from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.values import words
 from cascadesim.views import facts, measures
 from cascadesim.views.page import Command, Note, Page, Section, blocks, name, table
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cascadesim.studies.gate import Gate, JudgedScenario, JudgedVariant
     from cascadesim.views.page import Block, Cell, Table
 
-_MEASURES = ("p50", "p90", "p99", "goodput", "error_rate", "degraded_rate")
+_MEASURES = (ANSWERED, "error_rate", "degraded_rate", "p50", "p99", "ok_p99", "goodput")
 
 
 def page(gate: Gate, command: str = "") -> Page:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cascadesim.analysis.figure_rules import NONE_MEASURED
-from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES, too_few
-from cascadesim.scenario.objectives import RATES
+from cascadesim.analysis.percentiles import DEFINITION, OK_PERCENTILES, PERCENTILES, too_few
+from cascadesim.scenario.objectives import ANSWERED, RATES
 from cascadesim.values import words
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
@@ -44,7 +44,8 @@ _BLAMED = "To blame: a share of the time of requests that took longer, or of tho
 
 def of_summary(summary: Summary) -> dict[str, Cell]:
     """Return the measures of one run; of outcomes, how many requests ended so."""
-    cells = {name: facts.percentile(value) for name, value in summary.percentiles.items()}
+    percentiles = summary.percentiles | summary.of_ok
+    cells = {name: facts.percentile(value) for name, value in percentiles.items()}
     cells["requests"] = Cell(str(summary.requests), summary.requests)
     cells |= {word: Cell(str(n), n) for word, n in summary.outcomes.items()}
     cells["goodput"] = facts.amount("goodput", summary.goodput)
@@ -86,11 +87,11 @@ def of_classes(results: Mapping[str, Result]) -> dict[tuple[str, ...], dict[str,
 def of_runs(results: Mapping[str, Result]) -> Iterator[Block | None]:
     """Yield all tables of runs of variants, of one replication."""
     rows, classes = of_results(results), of_classes(results)
+    yield ended(rows, limit=limit_of(results))
     yield percentiles(rows)
     yield from definition(results)
-    yield percentiles(classes, CLASS)
-    yield ended(rows)
     yield ended(classes, CLASS)
+    yield percentiles(classes, CLASS)
     judged = {label: result.summary.verdicts for label, result in results.items()}
     yield from objectives(judged)
     for label, result in results.items():
@@ -99,23 +100,36 @@ def of_runs(results: Mapping[str, Result]) -> Iterator[Block | None]:
 
 
 def percentiles(rows: Rows, heads: Sequence[str] = VARIANT, note: str = "") -> Table | None:
-    """Return the latency percentiles of each row."""
-    cells = ((*map(name, head), *(row[p] for p in PERCENTILES)) for head, row in rows.items())
+    """Return the latency percentiles of each row; of ok replies too, where others are among all."""
+    cells: list[tuple[Cell, ...]] = []
+    for head, row in rows.items():
+        cells.append((*map(name, head), *(row[p] for p in PERCENTILES)))
+        if (row["ok_rate"].sort or 0) < 1 and row["ok_p50"].text != "-":
+            of_ok = (*head[:-1], f"{head[-1]}, ok replies")
+            cells.append((*map(name, of_ok), *(row[p] for p in OK_PERCENTILES)))
     title = f"Latency percentiles in seconds{_of(heads)}{note}"
     return table(title, (*_heads(heads), *PERCENTILES), cells)
 
 
-def ended(rows: Rows, heads: Sequence[str] = VARIANT, note: str = "") -> Table | None:
-    """Return how the requests of each row ended, and goodput."""
+def limit_of(results: Mapping[str, Result]) -> float | None:
+    """Return the limit of the first latency objective in seconds, where runs have the same."""
+    limits = {result.summary.limit for result in results.values()}
+    return limits.pop() if len(limits) == 1 else None
+
+
+def ended(
+    rows: Rows, heads: Sequence[str] = VARIANT, note: str = "", limit: float | None = None
+) -> Table | None:
+    """Return how many requests were answered within a limit, how all ended, and goodput."""
     used = [word for word in _OUTCOMES if word == "ok" or _any(rows, word)]
-    under = dict.fromkeys(key for row in rows.values() for key in row if key.startswith("under "))
     counts = ["requests"] if all("requests" in row for row in rows.values()) else []
-    measures = [*counts, *used, "error_rate", *under, "goodput"]
+    measures = [ANSWERED, "error_rate", "goodput", *counts, *used]
     cells = (
         (*map(name, head), *(row.get(measure, Cell("-")) for measure in measures))
         for head, row in rows.items()
     )
-    columns = [*_heads(heads), *map(Column, map(words.heading, measures))]
+    answered = words.heading(ANSWERED) if limit is None else words.answered(limit)
+    columns = [*_heads(heads), Column(answered), *map(Column, map(words.heading, measures[1:]))]
     return table(f"How requests ended{_of(heads)}{note}", columns, cells)
 
 

@@ -28,9 +28,10 @@ _LABEL = 24  # characters of a name in a table
 _SETTINGS = ("without", "with")  # labels of sides that differ in settings given beside them
 
 
-def page(before: LazyRuns, after: LazyRuns, change: Contrast, by: str) -> Page:
+def page(before: LazyRuns, after: LazyRuns, change: Contrast, by: str, held: str = "") -> Page:
     """Return the change, what was allowed, and which causes, settings or ends grew.
 
+    `held` is the latency that the test is of, where the error rate rose in its place.
     What unfinished requests could move is a lower bound, and the difference the least of it.
     """
     both, labels = (before, after), _labels(before, after)
@@ -50,6 +51,9 @@ def page(before: LazyRuns, after: LazyRuns, change: Contrast, by: str) -> Page:
         blocks(
             Note(setting(given)) if given else None,
             Note((name(of), f", {before.worlds}, in pairs")),
+            Note(f"A {held} is no better where more requests fail; ignore_errors allows it.")
+            if held
+            else None,
             _change(both, labels, change, by),
             grew,
         ),

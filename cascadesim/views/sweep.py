@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.effects import best_level
 from cascadesim.analysis.figure_rules import LOWEST_BY_CHANCE
+from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.studies.design import settings_text
 from cascadesim.values import words
 from cascadesim.views import facts
@@ -24,14 +25,14 @@ _NONE = 0.005  # the share below which no value of a setting is better than anot
 
 
 def page(sweep: Sweep, percentile: str = "p99") -> Page:
-    """Return the settings with the lowest percentile, and what that depends on."""
+    """Return the settings that answer most, with a percentile, and what that depends on."""
     effects = _effects(sweep, sweep.shares(percentile)) if len(sweep.vary) > 1 else ()
     parts = blocks(_best(sweep, percentile), _notes(sweep, percentile), effects)
     return Page(title_of(sweep), parts)
 
 
 def brief(sweep: Sweep) -> Page:
-    """Return the settings with the lowest p99."""
+    """Return the settings that answer most, then those with the lowest p99."""
     return Page(title_of(sweep), blocks(_best(sweep, "p99"), _left_out(sweep, "")))
 
 
@@ -46,25 +47,29 @@ def title_of(sweep: Sweep) -> str:
 def _best(sweep: Sweep, percentile: str) -> Table | None:
     shown = {place: figures(sweep, place, percentile) for place in sweep.ranked(percentile)[:SHOWN]}
     columns = (left(name) if "missed" in name else name for name in next(iter(shown.values()), {}))
-    last = ", lower bounds (>) last" if any(sweep.at_least(percentile)) else ""
+    last = "; lower bounds (>) last" if any(sweep.at_least(percentile)) else ""
     rows = (
         (Cell(settings_text(sweep.settings[place]), place, "value"), *cells.values())
         for place, cells in shown.items()
     )
-    return table(f"{percentile} in seconds, lowest first{last}", ("setting", *columns), rows)
+    return table(
+        f"Most answered first, then lowest {percentile} in seconds{last}",
+        ("setting", *columns),
+        rows,
+    )
 
 
 def figures(sweep: Sweep, place: int, percentile: str = "p99") -> dict[str, Cell]:
     """Return the figures of the setting at a place by their names."""
     runs = sweep.runs[place]
-    goodput, errors = (runs.measure(name).estimate for name in ("goodput", "error_rate"))
     cells = {
-        percentile: facts.mean(percentile, runs.measure(percentile), runs.at_least(percentile)),
-        words.heading("goodput"): facts.amount("goodput", goodput),
-        words.heading("error_rate"): facts.amount(
-            "error_rate", errors, at_least=runs.at_least("error_rate")
-        ),
+        words.heading(measure): facts.amount(
+            measure, runs.measure(measure).estimate, at_least=runs.at_least(measure)
+        )
+        for measure in (ANSWERED, "error_rate", "goodput")
     }
+    value = facts.mean(percentile, runs.measure(percentile), runs.at_least(percentile))
+    cells[words.heading(percentile)] = value
     if sweep.scenario.objectives:
         cells["objectives missed"] = facts.missed(sweep.objectives(place))
     return cells

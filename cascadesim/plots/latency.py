@@ -22,7 +22,7 @@ from cascadesim.plots.thin import MANY, slowest_of_each_cell
 from cascadesim.plots.timeaxis import mark_spans, time_axis
 from cascadesim.values.errors import ScenarioError
 from cascadesim.values.outcome import Outcome
-from cascadesim.values.words import in_words
+from cascadesim.values.words import in_words, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,5 +111,7 @@ def _observations(ax: Axes, result: Result) -> list[Any]:
         ax.plot(x, [seen.latency, records.latency[row]], color="black", linewidth=1, zorder=3)
     arrival = records.arrival[rows]
     observed = [model.observations[i].latency for i in records.observation[rows]]
-    ring = ax.plot(arrival, records.latency[rows], **_SIMULATED)
+    stages = dict.fromkeys(stage for seen in model.observations for stage in seen.work)
+    fitted = {"label": f"{_SIMULATED['label']} ({listed([*stages])} work fitted)"} if stages else {}
+    ring = ax.plot(arrival, records.latency[rows], **(_SIMULATED | fitted))
     return [*ax.plot(arrival, observed, **_OBSERVED), *ring]

@@ -24,7 +24,7 @@ from cascadesim.values.errors import ScenarioError, short
 from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
-from cascadesim.values.words import in_words
+from cascadesim.values.words import fitted, in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,8 +151,10 @@ def _arrived(result: Result, row: int) -> str:
         f"seconds after its arrival at {Instants(model.clock).text(float(records.arrival[row]))}"
     )
     index = int(records.observation[row])
-    seen = "" if index < 0 else f" (observed: {model.observations[index].latency:.6f} s)"
-    return label + seen
+    if index < 0:
+        return label
+    seen = model.observations[index]
+    return f"{label} (observed: {seen.latency:.6f} s)\n{fitted(seen.work)}".rstrip()
 
 
 def _row(result: Result, request: int | None) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cascadesim.analysis.composition import composition
 from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.values.units import duration_text
-from cascadesim.values.words import answered, in_words, listed, lower_bound, percent
+from cascadesim.values.words import answered, fitted, in_words, listed, lower_bound, percent
 from cascadesim.views.measures import limit_of
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ def _observed(comparison: Comparison, replay: Replay) -> str:
     seen = replay.observation(latencies.index(max(latencies)))
     own = seen["variants"][comparison.first]
     simulated = lower_bound(duration_text(own["simulated_s"]), own["at_least"])
+    text = fitted(seen["fitted_s"])
+    fit = f" {text}" if text else ""
     return (
         f"The reply of {seen['at']} took {duration_text(seen['observed_s'])} (simulated: "
-        f"{simulated}){_mostly(own['attribution_s'])}; "
+        f"{simulated}){fit}{_mostly(own['attribution_s'])}; "
     )
 
 

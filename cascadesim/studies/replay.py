@@ -40,6 +40,7 @@ class Replay(Shown):
         return {
             "at": seen.at if isinstance(seen.at, str) else self._clock(seen.at),
             "observed_s": seen.latency,
+            "fitted_s": dict(seen.work),
             **({} if seen.request_class is None else {"class": seen.request_class}),
             "variants": {
                 name: _replayed(result, i, seen.latency) for name, result in self.results.items()
@@ -54,7 +55,8 @@ class Replay(Shown):
         """Return the replay as plain data.
 
         Keys: scenario, summary, seed, cascadesim (version), percentile_definition; observations, a
-        list with `at`, `observed_s`, `class` (where there are any) and for every variant
+        list with `at`, `observed_s`, `fitted_s` (the request's work by stage that is fitted, not
+        drawn), `class` (where there are any) and for every variant
         `simulated_s`, `change` (a share of the observed), `at_least` (still unfinished when the run
         ended), `outcome`, `attribution_s` (seconds by cause) and `parts_s` (seconds by stage or
         policy and cause); variants, for each its `settings` (what it changes, by dotted path),

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from cascadesim.values.units import duration_text
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 UNITS = "latencies in seconds, goodput in replies per second"
 SECONDS = "latencies in seconds"
@@ -103,6 +105,17 @@ def in_words(name: str) -> str:
 def answered(limit: float | None) -> str:
     """Return how the share of ok replies within a limit in seconds is headed, None for no limit."""
     return "answered" if limit is None else f"answered within {limit:g} s"
+
+
+def fitted(work: Mapping[str, float], of: str = "this request") -> str:
+    """Return which work of a request was fitted, in brackets; "" where none was.
+
+    `work` is in seconds, by stage.
+    """
+    if not work:
+        return ""
+    stages = listed([f"{stage} work" for stage in work])
+    return f"({stages} of {of} fitted: {listed([*map(duration_text, work.values())])})"
 
 
 def listed(names: Sequence[str]) -> str:

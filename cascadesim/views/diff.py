@@ -113,7 +113,7 @@ def _setting(change: SettingChange) -> tuple[Cell, ...]:
 
 
 def _title(pair: Pair) -> Words:
-    """Return a variant, its answers, errors and p99, and how many objectives newly met or missed."""
+    """Return a variant, its answers, errors and p99, and how many objectives moved."""
     named = ("The scenario",) if pair.variant is None else ("Variant ", name(pair.variant))
     moves = ", ".join(_move(pair.moved[measure]) for measure in (ANSWERED, "error_rate", "p99"))
     verdicts = [moved.verdict for moved in pair.objectives if moved.verdict in _KINDS]

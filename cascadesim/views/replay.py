@@ -49,6 +49,8 @@ def brief(replay: Replay) -> Page:
         own = figures(measures.of_summary(result.summary), result.summary.verdicts)
         columns[label] = latencies | own
     title = f"{replay.scenario.name}, observed and simulated, seed {replay.seed}; {words.SECONDS}"
+    for row, each in seen.items():
+        title += _fitted(each["fitted_s"], f"request {row.partition(':')[0]}")
     return Page(title, blocks(in_columns(columns, replay.results)))
 
 
@@ -67,7 +69,8 @@ def observed(replay: Replay, i: int) -> Iterator[Block | None]:
     used = facts.used_causes(each["attribution_s"] for each in variants.values())
     of = f" of {seen['class']}" if "class" in seen else ""
     yield table(
-        f"Observed at {seen['at']}{of}: {seen['observed_s']:.{_DIGITS}f} s. Simulated, in seconds:",
+        f"Observed at {seen['at']}{of}: {seen['observed_s']:.{_DIGITS}f} s. "
+        f"Simulated, in seconds{_fitted(seen['fitted_s'])}:",
         ("variant", "simulated", *map(words.in_words, used), "change"),
         (
             (
@@ -82,6 +85,11 @@ def observed(replay: Replay, i: int) -> Iterator[Block | None]:
     yield _parts(variants)
     unused = [words.in_words(cause) for cause in CAUSES if cause not in used]
     yield Note(f"None in any variant: {', '.join(unused)}.")
+
+
+def _fitted(work: dict[str, float], of: str = "this request") -> str:
+    text = words.fitted(work, of)
+    return f" {text}" if text else ""
 
 
 def _simulated(variant: dict[str, Any], digits: int = _DIGITS) -> Cell:
@@ -140,6 +148,11 @@ def page_of_all(replays: Sequence[Replay]) -> Page:
                     )
                     for replay, each in seen
                 ),
+            ),
+            (
+                Note(f"{at.scenario.name} {text}")
+                for at, each in seen
+                if (text := words.fitted(each["fitted_s"]))
             ),
             _p99s(replays, common),
         ),

@@ -114,7 +114,7 @@ def test_what_the_table_cannot_promise_is_said(cli: Cli, tmp_path: Path) -> None
     assert "The lowest of 4 settings is the lowest partly by chance" in text
     assert "depends on is not known: the p99 of 2 of 4 settings is a lower bound" in text
     assert "best value" not in text
-    assert "p99 in seconds, lowest first, lower bounds (>) last" in text
+    assert "Most answered first, then lowest p99 in seconds; lower bounds (>) last" in text
     assert max(map(len, out.splitlines())) <= 80
     # A deadline that few requests meet makes for short latencies, and for errors.
     arguments = ["--set", "drain=10min", "--percentile", "p50"]

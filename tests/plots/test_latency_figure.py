@@ -54,7 +54,7 @@ def test_observed_and_simulated_stand_at_the_same_arrival(before: Result) -> Non
         ax, records = latency(result), result.records
         row = int(np.flatnonzero(records.observation == 0)[0])
         (seen,) = points(ax, "observed, by the report")
-        (simulated,) = points(ax, "the same request, simulated")
+        (simulated,) = points(ax, "the same request, simulated (agent work fitted)")
         assert seen == (records.arrival[row], 60.272154)
         assert simulated == (records.arrival[row], records.latency[row])
 

@@ -161,8 +161,14 @@ def test_the_worst_case_is_what_settings_allow() -> None:
 def test_the_verdict_of_an_incident() -> None:
     made = incident()
     p99 = {name: each.summary.percentiles["p99"] for name, each in made.comparison.results.items()}
+    share = {
+        name: f"{each.summary.rates['answered_rate']:.2%} ({each.summary.error_rate:.2%} errors)"
+        for name, each in made.comparison.results.items()
+    }
     assert made.verdict == (
-        "The reply of 23:31:00 took 60.27 s (simulated: 60.27 s), 99% of it breaker wait; the p99 "
+        "The reply of 23:31:00 took 60.27 s (simulated: 60.27 s) (agent work of this request "
+        "fitted: 578 ms), 99% of it breaker wait; answered within 5 s are "
+        f"{share['before']} in before and {share['agent-breaker']} in agent-breaker; the p99 "
         f"is {p99['before'].seconds:.2f} s in before and {p99['agent-breaker'].seconds:.2f} s in "
         "agent-breaker; none of the 2 variants meets p99 < 5s and error_rate < 1%."
     )
@@ -182,15 +188,16 @@ objectives: {objectives}
     ("horizon", "work", "objectives", "verdict"),
     [
         ("100ms", "1s", "[]", "No request arrives between warm-up and horizon, so there is"),
-        ("9s", "1s", "[]", "The p99 is 1.00 s, 100% of it service work."),
+        ("9s", "1s", "[]", "100.00% of the requests are answered; the p99 is 1.00 s, 100% of it "),
         (
             "9s",
             "1s",
             "[p99 < 2s]",
-            "The p99 is 1.00 s, 100% of it service work; it meets p99 < 2s.",
+            "100.00% of the requests are answered within 2 s; the p99 is 1.00 s, 100% of it "
+            "service work; it meets p99 < 2s.",
         ),
         ("9s", "1s", "[p99 < 1ms]", "100% of it service work; it misses p99 < 1ms."),
-        ("9s", "1h", "[]", "The p99 is at least 13.50 s, 100% of it service work."),
+        ("9s", "1h", "[]", "0.00% of the requests are answered; the p99 is at least 13.50 s"),
     ],
 )
 def test_the_verdict_of_one_run(horizon: str, work: str, objectives: str, verdict: str) -> None:
@@ -205,8 +212,8 @@ def test_the_verdict_on_many_variants_names_the_best() -> None:
     made = report_of(CONSTANT + more)
     # Half of the requests are no quicker than 200 ms in those.
     assert made.verdict == (
-        "The p99 is 105 ms in before, and lowest in both, 53 ms; of 9 variants only before, faster "
-        "and both meet p50 < 200ms."
+        "Answered within 0.2 s are 81.51% (18.49% errors) in before; the p99 is 105 ms in before, "
+        "and lowest in both, 53 ms; of 9 variants only before, faster and both meet p50 < 200ms."
     )
 
 

@@ -16,7 +16,14 @@ from cascadesim.studies.sweep import Sweep
 
 HERE = cascadesim.Execution(jobs=1)
 WORKERS = "a.concurrency=1,2"
-NO_UNIT = {"p_value", "error_rate", "first_order", "total_order", "along"}  # shares, or a chance
+NO_UNIT = {
+    "answered_rate",
+    "p_value",
+    "error_rate",
+    "first_order",
+    "total_order",
+    "along",
+}  # shares, or a chance
 
 
 @cache

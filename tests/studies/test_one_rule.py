@@ -183,7 +183,7 @@ def test_a_constraint_that_only_the_optimized_settings_keep_is_a_gain_all_the_sa
     assert verdict_says(case) is None
     assert optimized(case, "max < 10min").verdict == (
         "Today's settings miss max < 10min, and the optimized ones keep it: whether max differs is "
-        "not known."
+        "not known, but goodput falls from 7.940 replies/s to 7.852 replies/s."
     )
 
 

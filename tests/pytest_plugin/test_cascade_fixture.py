@@ -141,6 +141,17 @@ def test_a_worse_rate_says_what_ended_the_requests(pytester: pytest.Pytester) ->
     assert said(run(fill(pytester, body)))[0] == "goodput is worse in rejecting than in before"
 
 
+def test_a_latency_is_no_better_where_more_requests_fail(pytester: pytest.Pytester) -> None:
+    body = 'cascade.no_worse("before", "rejecting", scenario=Q, on="p99"{})'
+    lines = said(run(fill(pytester, body.format(""))))
+    assert lines[0] == "error_rate is worse in rejecting than in before"
+    assert "A p99 is no better where more requests fail" in " ".join(lines)
+    run(fill(pytester, body.format(", ignore_errors=True"))).assert_outcomes(passed=1)
+    # A latency that is worse is the news, whatever else is.
+    slower = body.replace('before", "rejecting', 'rejecting", "before')
+    assert said(run(fill(pytester, slower.format(""))))[0].startswith("p99 is worse")
+
+
 def test_what_is_inside_the_noise_or_better_passes(pytester: pytest.Pytester) -> None:
     body = """
 cascade.no_worse("slow", "before", scenario=Q, on="p99")

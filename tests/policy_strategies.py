@@ -142,6 +142,7 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         maybe("max_recoveries", st.integers(0, 3)),
         maybe("outcomes", errors),
     )
+    tokens = {"max_tokens": st.integers(1, 20), "token_ratio": st.floats(0.01, 2)}
     deadline = merged(
         enabled,
         st.fixed_dictionaries({"timeout": ms(20, 3000)}),
@@ -158,10 +159,15 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         maybe("multiplier", st.floats(1, 4)),
         maybe("cap", ms(1, 1500)),
         maybe("jitter", st.sampled_from(["none", "full", "equal", "decorrelated"])),
+        maybe("stop_after", ms(0, 2000)),
         maybe("budget", percent),
+        maybe("budget_reserve", st.sampled_from(["0/s", "1/s", "5/s"])),
+        maybe("budget_span", ms(100, 20000)),
+        maybe("throttle", st.fixed_dictionaries(tokens)),
+        maybe("quota", st.fixed_dictionaries({"tokens": st.integers(1, 30)})),
+        maybe("active_budget", st.fixed_dictionaries({"share": percent})),
         maybe("outcomes", errors),
     )
-    tokens = {"max_tokens": st.integers(1, 20), "token_ratio": st.floats(0.01, 2)}
     hedge = merged(
         enabled,
         st.fixed_dictionaries({"after": ms(0, 800)}),

@@ -42,7 +42,7 @@ class RetryCost:
 
     `waits` are the shortest and longest seconds before each further attempt. `load` is how many
     calls one request makes of the stage, retries and hedges around this one included; `sustained`
-    is the same once a budget's reserve is spent.
+    is the same in the long run, without what a budget's reserve adds per second.
     """
 
     path: str
@@ -144,18 +144,17 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
             continue
         setting, limit = _narrowest(stage)
         capacity = limit / work
-        if offered > capacity or offered * load.sustained <= capacity:
+        reserve = sum(each.reserve for _, each in again)
+        sustained = min(load.most, load.sustained + reserve / offered)
+        if offered > capacity or offered * sustained <= capacity:
             continue
         words = " and ".join(dict.fromkeys(each.word for _, each in again))
-        reserves = [each.reserve for _, each in again if each.reserve]
-        reserve = ""
-        if reserves:
-            reserve = f" (up to {load.most} times while the reserve of {max(reserves):g} lasts)"
+        added = f" (with the reserve of {reserve:g}/s)" if reserve else ""
         yield Contradiction(
             RETRIES_BEYOND_CAPACITY,
             (*(f"{path}.attempts" for path, _ in again), setting),
-            f"when calls fail, {words} make {load.sustained:g} calls of each request{reserve}: "
-            f"{offered * load.sustained:.3g}/s against a capacity of {capacity:.3g}/s",
+            f"when calls fail, {words} make {sustained:.3g} calls of each request{added}: "
+            f"{offered * sustained:.3g}/s against a capacity of {capacity:.3g}/s",
         )
 
 

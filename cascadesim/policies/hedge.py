@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from cascadesim.policies.plan import Load, PolicyPlan, tightest
+from cascadesim.policies.retry_limits import Throttle
 from cascadesim.policies.settings import ALL_ERRORS, ErrorName, Policy, outcomes_of
 from cascadesim.values import sources
 from cascadesim.values.bound import Bound
 from cascadesim.values.rules import Contradiction, Rule
 from cascadesim.values.sources import follows
-from cascadesim.values.strict import Strict
-from cascadesim.values.units import Duration, Number, duration_text
+from cascadesim.values.units import Duration, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
     from cascadesim.values.outcome import Outcome
 
 MOST_ATTEMPTS = 5  # that gRPC allows
-
-
-class HedgeThrottle(Strict):
-    """Sends no call again while too many fail, as gRPC's does."""
-
-    FOLLOWS = follows(sources.THROTTLE)
-
-    max_tokens: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
-        description="tokens there are at first and at most; an error takes one"
-    )
-    token_ratio: Annotated[Number, Field(gt=0, le=1000)] = Field(
-        description="tokens that an answer gives back; calls are sent again while more than half "
-        "of max_tokens are there"
-    )
 
 
 class Hedge(Policy):
@@ -60,7 +46,7 @@ class Hedge(Policy):
         ALL_ERRORS,
         description="errors after which the next call is sent at once; any other ends them all",
     )
-    throttle: HedgeThrottle | None = Field(
+    throttle: Throttle | None = Field(
         None, description="sends no call again while too many of all calls fail"
     )
 

@@ -37,14 +37,14 @@ class Room(NamedTuple):
 class Load(NamedTuple):
     """How many calls a policy makes of one call that fails.
 
-    `most` is the largest number, `sustained` the number in the long run, when a budget's reserve
-    is spent. `word` names the calls sent again, such as "retries".
+    `most` is the largest number, `sustained` the number in the long run, to which a budget's
+    reserve adds so many calls per second. `word` names the calls sent again, such as "retries".
     """
 
     most: int = 1
     sustained: float = 1.0
     word: str = ""
-    reserve: float = 0.0  # calls sent again at most before `sustained` holds
+    reserve: float = 0.0  # per second
 
 
 class Position(NamedTuple):

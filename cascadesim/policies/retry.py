@@ -1,37 +1,54 @@
 """Retry: how long to wait before another attempt, which outcomes lead to one, and how many.
 
-Kinds of jitter follow "Exponential Backoff And Jitter" (M. Brooker, AWS Architecture Blog, 2015);
-the budget follows Finagle's RetryBudget, without its expiry: tokens are earned by calls and spent
-by retries.
+Kinds of jitter follow "Exponential Backoff And Jitter" (M. Brooker, AWS Architecture Blog, 2015).
+What keeps retries to a share of calls is in retry_limits.py.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cascadesim.policies.plan import Load, PolicyPlan, Room
+from cascadesim.policies.retry_limits import (
+    ActiveBudget,
+    ActiveLimit,
+    Quota,
+    QuotaLimit,
+    ShareLimit,
+    Throttle,
+    TokenLimit,
+)
 from cascadesim.policies.settings import Errors, Policy, outcomes_of
 from cascadesim.values import sources
 from cascadesim.values.bound import Bound
 from cascadesim.values.sources import follows
-from cascadesim.values.strict import Strict
-from cascadesim.values.units import Duration, Number, PositiveDuration, Share, or_infinite
+from cascadesim.values.strict import Strict, problem
+from cascadesim.values.units import (
+    Duration,
+    Number,
+    PositiveDuration,
+    RateOrNone,
+    Share,
+    or_infinite,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.policies.retry_limits import RetryLimit
     from cascadesim.values.outcome import Outcome
 
 LONGEST = 1e250  # seconds, as good as for ever; small enough that times a base it stays finite
-BUDGET_RESERVE = 10.0  # retries that a full budget allows at once
 
 
 class Backoff(Strict):
     """How long the waits between attempts are."""
 
-    FOLLOWS = follows(sources.BACKOFF)
+    FOLLOWS = follows(sources.BACKOFF, randomization=sources.GRPC_BACKOFF)
 
     backoff: Literal["constant", "linear", "exponential"] = Field(
         "exponential", description="how waits grow from one attempt to the next"
@@ -44,6 +61,17 @@ class Backoff(Strict):
     jitter: Literal["none", "full", "equal", "decorrelated"] = Field(
         "none", description="what part of a wait is random"
     )
+    randomization: Share = Field(
+        0.0,
+        description="each wait is longer or shorter by up to this share of it, even beyond `cap`; "
+        "without jitter",
+    )
+
+    @model_validator(mode="after")
+    def _one_randomness(self) -> Self:
+        if self.randomization and self.jitter != "none":
+            raise problem("waits are random by jitter, too; leave one of the two out", "jitter")
+        return self
 
     @property
     def plan_fields(self) -> dict[str, Any]:
@@ -54,6 +82,7 @@ class Backoff(Strict):
             "multiplier": self.multiplier,
             "cap": or_infinite(self.cap),
             "jitter": self.jitter,
+            "randomization": self.randomization,
         }
 
 
@@ -63,14 +92,43 @@ class Retry(Policy, Backoff):
     KIND: ClassVar[str] = "retry"
     SUMMARY: ClassVar[str] = "sends a call that failed again"
     FOLLOWS = follows(
-        sources.BACKOFF, name=(), enabled=(), outcomes=(), budget=sources.RETRY_BUDGET
+        sources.BACKOFF,
+        name=(),
+        enabled=(),
+        outcomes=(),
+        randomization=sources.GRPC_BACKOFF,
+        stop_after=sources.TENACITY,
+        budget=sources.RETRY_BUDGET,
+        budget_reserve=sources.RETRY_BUDGET,
+        budget_span=sources.RETRY_BUDGET,
+        throttle=sources.THROTTLE,
+        quota=sources.AWS_RETRIES,
+        active_budget=sources.ENVOY_BUDGET,
     )
 
     attempts: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
         3, description="calls in all, the first one included"
     )
+    stop_after: Duration | None = Field(
+        None,
+        description="sends nothing again once the call has taken so long; the attempt under way "
+        "is not cut",
+    )
     budget: Share | None = Field(
-        None, description="share of calls that may be retried, beyond a reserve of 10"
+        None, description="share of the calls of a span that may be retried, beyond the reserve"
+    )
+    budget_reserve: RateOrNone = Field(
+        "10/s", validate_default=True, description="retries that a budget allows beyond its share"
+    )
+    budget_span: PositiveDuration = Field(
+        "10s", validate_default=True, description="time after which a budget forgets calls"
+    )
+    throttle: Throttle | None = Field(
+        None, description="sends no call again while too many of all calls fail"
+    )
+    quota: Quota | None = Field(None, description="tokens that retries take")
+    active_budget: ActiveBudget | None = Field(
+        None, description="retries at once, as a share of the calls under way"
     )
     outcomes: Errors = Field(
         ["timed_out", "failed"], description="outcomes that earn another attempt"
@@ -79,7 +137,24 @@ class Retry(Policy, Backoff):
     def plan(self, name: str) -> RetryPlan:
         """Return the plan of a retry of this name."""
         outcomes = outcomes_of(self.outcomes)
-        return RetryPlan(name, self.attempts, outcomes, budget=self.budget, **self.plan_fields)
+        return RetryPlan(
+            name,
+            self.attempts,
+            outcomes,
+            stop_after=or_infinite(self.stop_after),
+            limits=tuple(self._limits()),
+            **self.plan_fields,
+        )
+
+    def _limits(self) -> Iterator[RetryLimit]:
+        if self.budget is not None:
+            yield ShareLimit(self.budget, self.budget_reserve, self.budget_span)
+        if self.throttle is not None:
+            yield TokenLimit(self.throttle.max_tokens, self.throttle.token_ratio)
+        if (quota := self.quota) is not None:
+            yield QuotaLimit(quota.tokens, quota.cost, quota.timeout_cost, quota.refund)
+        if self.active_budget is not None:
+            yield ActiveLimit(self.active_budget.share, self.active_budget.minimum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +162,9 @@ class RetryPlan(PolicyPlan):
     """Settings of one retry, times in seconds.
 
     `backoff` is "constant", "linear" or "exponential" in the attempt; `jitter` is "none", "full",
-    "equal" or "decorrelated". `budget` is the share of first attempts that may be retried.
+    "equal" or "decorrelated"; `randomization` is the share by which a wait without jitter may be
+    longer or shorter. Nothing is sent again `stop_after` seconds after the call began. Every one of
+    the `limits` has to allow a retry.
     """
 
     kind: ClassVar[str] = "retry"
@@ -98,19 +175,22 @@ class RetryPlan(PolicyPlan):
     multiplier: float = 2.0  # exponential only
     cap: float = float("inf")  # longest single wait
     jitter: str = "none"
-    budget: float | None = None
+    randomization: float = 0.0
+    stop_after: float = float("inf")
+    limits: tuple[RetryLimit, ...] = ()
 
     def longest(self, attempt: int) -> float:
         """Return the longest wait after attempt number `attempt` (from 0), in seconds."""
         if self.jitter == "decorrelated":
             return min(self.cap, self.base * _power(3.0, attempt + 1))
-        return self._plain(attempt)
+        return self._plain(attempt) * (1 + self.randomization)
 
     def shortest(self, attempt: int) -> float:
         """Return the shortest wait after attempt number `attempt` (from 0), in seconds."""
         if self.jitter == "decorrelated":
             return min(self.cap, self.base)
-        return self._plain(attempt) * {"none": 1.0, "equal": 0.5, "full": 0.0}[self.jitter]
+        least = {"none": 1.0 - self.randomization, "equal": 0.5, "full": 0.0}
+        return self._plain(attempt) * least[self.jitter]
 
     def wait(self, attempt: int, draw: float, last: float) -> float:
         """Return the wait after attempt `attempt`, by a `draw` from 0 to 1 and the wait before."""
@@ -118,7 +198,7 @@ class RetryPlan(PolicyPlan):
             previous = last or self.base
             return min(self.cap, self.base + draw * (3 * previous - self.base))
         shortest = self.shortest(attempt)
-        return shortest + draw * (self._plain(attempt) - shortest)
+        return shortest + draw * (self.longest(attempt) - shortest)
 
     def _plain(self, attempt: int) -> float:
         if self.backoff == "constant":
@@ -128,11 +208,6 @@ class RetryPlan(PolicyPlan):
         else:
             wait = self.base * _power(self.multiplier, attempt)
         return min(self.cap, wait)
-
-    @property
-    def reserve(self) -> float:
-        """Return how many retries a full budget allows at once."""
-        return BUDGET_RESERVE
 
     @property
     def backoffs(self) -> tuple[tuple[float, float], ...]:
@@ -152,9 +227,13 @@ class RetryPlan(PolicyPlan):
     @property
     def load(self) -> Load:
         """Return how many calls it makes of one call that fails."""
-        budget = math.inf if self.budget is None else self.budget
-        reserve = 0.0 if self.budget is None else BUDGET_RESERVE
-        return Load(self.attempts, min(self.attempts, 1 + budget), "retries", reserve)
+        sustained, reserve = float(self.attempts), 0.0
+        for limit in self.limits:
+            if isinstance(limit, ShareLimit):
+                sustained, reserve = min(sustained, 1 + limit.share), limit.reserve
+            elif not isinstance(limit, ActiveLimit):
+                sustained, reserve = 1.0, 0.0  # once the tokens are gone
+        return Load(self.attempts, sustained, "retries", reserve)
 
     @property
     def sends_again(self) -> bool:

@@ -76,6 +76,21 @@ RETRY_BUDGET = Source(
     'Finagle, "Clients", Retries: RetryBudget',
     "https://twitter.github.io/finagle/guide/Clients.html#retries",
 )
+AWS_RETRIES = Source(
+    'AWS SDKs and Tools Reference Guide, "Retry behavior", standard mode',
+    "https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html",
+)
+ENVOY_BUDGET = Source(
+    "Envoy, config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget",
+    "https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/circuit_breaker.proto",
+)
+GRPC_BACKOFF = Source(
+    'gRPC, "Connection Backoff Protocol": a jitter of 0.2',
+    "https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md",
+)
+TENACITY = Source(
+    "tenacity, stop_after_delay", "https://tenacity.readthedocs.io/en/latest/api.html"
+)
 ADAPTIVE_LIMIT = Source(
     "Netflix, concurrency-limits: AIMDLimit, Gradient2Limit and VegasLimit",
     "https://github.com/Netflix/concurrency-limits",

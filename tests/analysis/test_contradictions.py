@@ -199,7 +199,16 @@ OUTER = {"name": "outer"}
         ({"a": stage(pool=POOL, session={"lifetime": "4s"})}, None, None),
         ({"a": stage(pool=POOL)}, None, None),
         ({"a": stage({"retry": {"attempts": 2}}, concurrency=1)}, None, None),
-        ({"a": stage({"retry": {"attempts": 4, "budget": "20%"}}, concurrency=1)}, None, None),
+        (
+            {
+                "a": stage(
+                    {"retry": {"attempts": 4, "budget": "20%", "budget_reserve": "0/s"}},
+                    concurrency=1,
+                )
+            },
+            None,
+            None,
+        ),
         ({"a": stage(bulkhead(concurrency=6), concurrency=2, queue_limit=5)}, None, None),
         (  # each call is inside the second one twice
             {
@@ -328,9 +337,11 @@ def test_a_budget_that_is_not_enough_is_reported_with_its_reserve() -> None:
     stages = {"a": stage({"retry": {"attempts": 4, "budget": "200%"}}, concurrency=1)}
     with pytest.raises(Exception, match="share"):
         plan_of(scenario(**stages))
-    stages = {"a": stage({"retry": {"attempts": 4, "budget": "100%"}}, concurrency=1)}
+    budget = {"budget": "50%", "budget_reserve": "3/s"}
+    stages = {"a": stage({"retry": {"attempts": 4} | budget}, concurrency=1)}
     (found,) = contradictions(plan_of(scenario("6/s", **stages)), limit=None)
-    assert "2 calls of each request (up to 4 times while the reserve of 10 lasts)" in found.problem
+    # 6/s, half as many, and 3/s more.
+    assert "make 2 calls of each request (with the reserve of 3/s): 12/s" in found.problem
 
 
 def test_what_a_retry_costs() -> None:

@@ -3,7 +3,20 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit import ALWAYS, FAILED, OK, Data, deadline, ends, fault, retry, simulated, spent, stage
+from kit import (
+    ALWAYS,
+    FAILED,
+    OK,
+    TIMED_OUT,
+    Data,
+    deadline,
+    ends,
+    fault,
+    retry,
+    simulated,
+    spent,
+    stage,
+)
 
 from cascadesim.policies.retry import RetryPlan
 from cascadesim.randomness import UNIFORM, Stream
@@ -55,6 +68,7 @@ plans = st.builds(
     plan,
     backoff=st.sampled_from(BACKOFFS),
     jitter=st.sampled_from(JITTERS),
+    randomization=st.floats(0, 1),
     base=st.floats(0, 100),
     multiplier=st.floats(1, 10),
     cap=st.one_of(st.just(math.inf), st.floats(0.001, 1000)),
@@ -68,7 +82,8 @@ def test_waits_are_between_shortest_and_longest(policy: RetryPlan, draws: list[f
         last = policy.wait(attempt, draw, last)
         rounding = 1e-12 * last
         assert policy.shortest(attempt) - rounding <= last <= policy.longest(attempt) + rounding
-        assert 0 <= last <= policy.cap + rounding
+        widest = 1 + policy.randomization * (policy.jitter == "none")
+        assert 0 <= last <= policy.cap * widest + rounding
 
 
 @given(plans)
@@ -141,11 +156,100 @@ def test_jitter_is_drawn_by_the_formulas_of_its_source(jitter: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "retries"),
     # A reserve of 10 from the start; the first call earns nothing on top of a full one.
-    [({"budget": "0%"}, 10), ({"budget": "50%"}, 29), ({}, 40)],
+    [
+        ({"budget": "0%", "budget_reserve": "0/s"}, 0),
+        ({"budget": "50%", "budget_reserve": "0/s"}, 20),
+        ({"budget": "0%"}, 40),  # 10/s are more than it takes
+        ({"budget": "0%", "budget_reserve": "0.2/s"}, 8),  # two of each ten seconds
+        ({"budget": "0%", "budget_reserve": "1/s", "budget_span": "2s"}, 40),
+        ({}, 40),
+    ],
 )
 def test_a_budget_limits_retries_to_a_share_of_calls(settings: Data, retries: int) -> None:
     policy = retry(attempts=2, base="0s", **settings)
     assert simulated(stage("1ms", policy, **ALWAYS), 40).retries.sum() == retries
+
+
+def test_a_budget_forgets_calls_after_its_span() -> None:
+    """Twenty good calls earn 20 retries of 100 %, of which those of the last 5 s are left."""
+    policy = retry(attempts=9, base="0s", budget="100%", budget_reserve="0/s", budget_span="5s")
+    outage = fault("20500ms", "100s", outage={})
+    records = simulated(stage("1ms", policy), 21, faults=[outage])
+    # The call at 21 s counts itself, and those at 17 to 20 s: slices of half a second.
+    assert records.retries.tolist() == [0] * 20 + [5]
+
+
+def test_a_throttle_sends_nothing_again_once_half_of_the_tokens_are_gone() -> None:
+    """As gRPC's example in proposal A6 has it: 10 tokens, 0.1 for a success."""
+    policy = retry(attempts=5, base="0s", throttle={"max_tokens": 10, "token_ratio": 0.1})
+    records = simulated(stage("1ms", policy, **ALWAYS), 3)
+    # Each error takes one: 9, 8, 7, 6 tokens are more than half, 5 are not.
+    assert records.retries.tolist() == [4, 0, 0]
+
+
+def test_a_throttle_gives_tokens_back_for_answers() -> None:
+    policy = retry(attempts=2, base="0s", throttle={"max_tokens": 2, "token_ratio": 0.5})
+    down = [fault("500ms", "1s", outage={}), fault("4500ms", "1s", outage={})]
+    records = simulated(stage("1ms", policy), 5, faults=down)
+    # The first error leaves 1 of 2, no more than half. Three answers bring them back.
+    assert records.retries.tolist() == [0, 0, 0, 0, 0]
+    more = retry(attempts=2, base="0s", throttle={"max_tokens": 3, "token_ratio": 1})
+    assert simulated(stage("1ms", more), 5, faults=down).retries.tolist() == [1, 0, 0, 0, 1]
+
+
+def test_a_quota_pays_for_retries_and_timeouts_cost_more() -> None:
+    """Of 500 tokens, 5 for a retry and 10 for one after a timeout, as the AWS SDKs have them."""
+    failing = stage("1ms", retry(attempts=3, base="0s", quota={}), **ALWAYS)
+    assert simulated(failing, 60).retries.sum() == 500 // 5
+    late = stage("1s", retry(attempts=3, base="0s", quota={"tokens": 100}), deadline("1ms"))
+    assert simulated(late, 60).retries.sum() == 100 // 10
+
+
+def test_a_quota_comes_back_with_answers() -> None:
+    policy = retry(attempts=2, base="1ms", quota={"tokens": 5, "refund": 1})
+    down = [fault(f"{at - 1}999ms", "1100us", outage={}) for at in (1, 2, 4, 9)]
+    records = simulated(stage("200us", policy), 9, faults=down)
+    # The retries at 1 and 2 s are answered and give back what they took.
+    assert records.retries.tolist() == [1, 1, 0, 1, 0, 0, 0, 0, 1]
+    gone = [fault("500ms", "1s", outage={}), fault("3500ms", "1s", outage={})]
+    assert simulated(stage("1ms", policy), 4, faults=gone).retries.tolist() == [1, 0, 0, 0]
+
+
+def test_an_active_budget_allows_a_share_of_the_calls_under_way() -> None:
+    """One call a second times out after 20 s, and no retry has ended when the last one does."""
+
+    def retries(**settings: object) -> int:
+        policy = retry(attempts=2, base="0s", active_budget=settings)
+        records = simulated(stage("99s", policy, deadline("20s")), 19)
+        return int(records.retries.sum())
+
+    # When the first of 19 calls times out, 18 are under way, and as many as long as all retry.
+    assert retries(share="50%", minimum=0) == 9
+    assert retries(share="0%") == 3
+    assert retries(share="0%", minimum=0) == 0
+
+
+def test_nothing_is_sent_again_after_so_long_and_nothing_is_cut() -> None:
+    policy = retry(attempts=9, base="0s", stop_after="2500ms")
+    records = simulated(stage("1s", policy, **ALWAYS))
+    assert ends(records) == [(3.0, FAILED)]  # the third attempt began at 2 s
+    exactly = retry(attempts=9, base="0s", stop_after="2s")
+    assert ends(simulated(stage("1s", exactly, **ALWAYS))) == [(2.0, FAILED)]
+
+
+def test_randomization_is_a_share_of_each_wait_both_ways() -> None:
+    waits = [plan(randomization=0.25).wait(1, draw, 0.0) for draw in (0.0, 0.5, 1.0)]
+    assert waits == [1.5, 2.0, 2.5]
+    capped = plan(randomization=0.25, cap=2.0)
+    assert (capped.shortest(3), capped.longest(3)) == (1.5, 2.5)
+
+
+def test_a_retry_whose_backoff_is_cut_was_not_sent() -> None:
+    policies = (deadline("1500ms"), retry(attempts=3, base="1s"))
+    records = simulated(stage("1s", *policies, **ALWAYS))
+    assert ends(records) == [(1.5, TIMED_OUT)]
+    assert records.retries.tolist() == [0]
+    assert records.calls == {"a": 1}
 
 
 def test_only_some_outcomes_earn_another_attempt() -> None:

@@ -36,7 +36,13 @@ stages:
               multiplier: 2
               cap: 5s
               jitter: full
+              stop_after: 20s
               budget: 10%
+              budget_reserve: 10/s
+              budget_span: 10s
+              throttle: {max_tokens: 10, token_ratio: 0.1}
+              quota: {tokens: 500, cost: 5, timeout_cost: 10, refund: 1}
+              active_budget: {share: 20%, minimum: 3}
               outcomes: [failed]
           - breaker:
               name: outer

@@ -1,10 +1,11 @@
-"""Retry: calls again after a backoff, as long as the outcome, attempts and budget allow it."""
+"""Retry: calls again after a backoff, as long as the outcome, attempts and limits allow it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.propagation import too_late
+from cascadesim.engine.simpy.retry_limits import build as build_limit
 from cascadesim.randomness import UNIFORM
 from cascadesim.values.outcome import Outcome
 
@@ -19,7 +20,10 @@ MAX_ATTEMPTS = 1000  # a fixed stride, so that other `attempts` move no draw of 
 
 
 class Retry:
-    """Calls again after a backoff, as long as the outcome, attempts and budget allow it."""
+    """Calls again after a backoff, as long as the outcome, attempts and limits allow it.
+
+    A retry counts when it is sent: one whose backoff is cut short was none.
+    """
 
     def __init__(
         self, inner: Layer, kernel: Kernel, plan: RetryPlan, part: int, draws: Stream
@@ -29,43 +33,80 @@ class Retry:
         self._plan = plan
         self._part = part
         self._draws = draws
-        self._tokens = plan.reserve
+        self._limits = [build_limit(limit, plan.outcomes) for limit in plan.limits]
 
     def call(self, request: Request) -> Call:
         """Carry the request through, as often as it takes or the settings allow."""
         plan = self._plan
-        if plan.budget is not None:
-            self._tokens = min(plan.reserve, self._tokens + plan.budget)
+        begun = self._kernel.now
+        for limit in self._limits:
+            limit.begin(begun)
         outer = request.attempt
         ended_by = request.ended_by
         waited = 0.0
+        taken: list[int] | None = None  # of each limit, by the retry under way
         try:
             for attempt in range(plan.attempts):
                 request.attempt = outer * MAX_ATTEMPTS + attempt
-                outcome = yield from self._inner.call(request)
+                request.retries += attempt > 0
+                outcome = yield from self._attempt(request, taken)
+                if taken is not None:
+                    self._give_back()
+                    taken = None
                 if outcome not in plan.outcomes or attempt == plan.attempts - 1:
                     break
                 draw = self._draws.at(request.number, request.attempt)
                 waited = plan.wait(attempt, draw, waited)
-                if too_late(request, self._kernel.now + waited):
+                now = self._kernel.now
+                if now - begun >= plan.stop_after or too_late(request, now + waited):
                     break  # as the attempt after it would be
-                if plan.budget is not None and not self._spend():
+                taken = self._take(outcome, now)
+                if taken is None:
                     break
-                request.retries += 1
-                request.enter(self._part, self._kernel.now)
+                request.enter(self._part, now)
                 if waited > 0:
                     yield waited
         finally:
             request.attempt = outer
+            if taken is not None:
+                self._give_back()
         if outcome is Outcome.OK:
             request.ended_by = ended_by  # what the earlier attempts met is mended
         return outcome
 
-    def _spend(self) -> bool:
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+    def _attempt(self, request: Request, taken: list[int] | None) -> Call:
+        limits = self._limits
+        if not limits:
+            return (yield from self._inner.call(request))
+        for limit in limits:
+            limit.attempt(1)
+        try:
+            outcome = yield from self._inner.call(request)
+        finally:
+            for limit in limits:
+                limit.attempt(-1)
+        for i, limit in enumerate(limits):
+            limit.settle(outcome, None if taken is None else taken[i])
+        return outcome
+
+    def _take(self, outcome: Outcome, now: float) -> list[int] | None:
+        """Return what a retry takes of each limit, None where one refuses it.
+
+        What limits before that one gave is lost: combined limits are not what libraries have.
+        """
+        taken: list[int] = []
+        for limit in self._limits:
+            cost = limit.take(outcome, now)
+            if cost is None:
+                for other in self._limits[: len(taken)]:
+                    other.give_back()
+                return None
+            taken.append(cost)
+        return taken
+
+    def _give_back(self) -> None:
+        for limit in self._limits:
+            limit.give_back()
 
 
 def build(site: Site, plan: RetryPlan, inner: Layer) -> Retry:

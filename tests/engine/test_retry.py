@@ -64,11 +64,12 @@ def test_decorrelated_jitter_grows_from_the_wait_before() -> None:
     assert policy.wait(2, 1.0, 12.0) == 20
 
 
+jittered = {"jitter": st.sampled_from(JITTERS)}
 plans = st.builds(
-    plan,
+    lambda randomness, **settings: plan(**randomness, **settings),
+    randomness=st.fixed_dictionaries(jittered)
+    | st.fixed_dictionaries({"randomization": st.floats(0, 1)}),
     backoff=st.sampled_from(BACKOFFS),
-    jitter=st.sampled_from(JITTERS),
-    randomization=st.floats(0, 1),
     base=st.floats(0, 100),
     multiplier=st.floats(1, 10),
     cap=st.one_of(st.just(math.inf), st.floats(0.001, 1000)),
@@ -82,8 +83,7 @@ def test_waits_are_between_shortest_and_longest(policy: RetryPlan, draws: list[f
         last = policy.wait(attempt, draw, last)
         rounding = 1e-12 * last
         assert policy.shortest(attempt) - rounding <= last <= policy.longest(attempt) + rounding
-        widest = 1 + policy.randomization * (policy.jitter == "none")
-        assert 0 <= last <= policy.cap * widest + rounding
+        assert 0 <= last <= policy.cap * (1 + policy.randomization) + rounding
 
 
 @given(plans)

@@ -36,13 +36,7 @@ stages:
               multiplier: 2
               cap: 5s
               jitter: full
-              stop_after: 20s
               budget: 10%
-              budget_reserve: 10/s
-              budget_span: 10s
-              throttle: {max_tokens: 10, token_ratio: 0.1}
-              quota: {tokens: 500, cost: 5, timeout_cost: 10, refund: 1}
-              active_budget: {share: 20%, minimum: 3}
               outcomes: [failed]
           - breaker:
               name: outer
@@ -168,6 +162,15 @@ stages:
       - adaptive_limit: {initial: 10, min: 5, smoothing: 0.3, queue_size: 2, long_window: 100}
       - adaptive_limit: {name: loss, algorithm: aimd, backoff_ratio: 0.8, timeout: 2s}
       - adaptive_limit: {name: delay, algorithm: vegas, max: 50, probe_multiplier: 10}
+      - retry:
+          randomization: 20%
+          stop_after: 20s
+          budget: 10%
+          budget_reserve: 10/s
+          budget_span: 10s
+          throttle: {max_tokens: 10, token_ratio: 0.1}
+          quota: {tokens: 500, cost: 5, timeout_cost: 10, refund: 1}
+          active_budget: {share: 20%, minimum: 3}
 """
 CURVE = """\
 name: curve

@@ -17,6 +17,7 @@ from cascadesim.scenario.schema.scenario import ScenarioModel
 from cascadesim.scenario.source import Document, Location, flow, parse, read
 from cascadesim.scenario.vary import varied
 from cascadesim.values.errors import Mark, ScenarioError, closest, show, suggest
+from cascadesim.values.strict import example
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -262,7 +263,7 @@ def located(
 # By pydantic's type of error; {got} is what the user wrote, {key} where it stands.
 _PROBLEMS = {
     "missing": '"{key}" is missing',
-    "model_type": "expected a mapping, got {got}",
+    "model_type": "expected {example}, got {got}",
     "dict_type": "expected a mapping, got {got}",
     "list_type": "expected a list, got {got}",
     "string_type": "expected text, got {got}",
@@ -288,9 +289,10 @@ def _problem(error: ErrorDetails, location: Location) -> str:
         return str(context["message"])
     words = re.findall("'([^']*)'", str(context.get("expected", "")))
     template = _PROBLEMS.get(kind, "cannot be used, got {got}")
-    problem = template.format_map(
-        context | {"got": show(got), "key": location[-1], "words": " or ".join(map(show, words))}
-    )
+    said = {"got": show(got), "key": location[-1], "words": " or ".join(map(show, words))}
+    if kind == "model_type":
+        said["example"] = example(context["class_name"])
+    problem = template.format_map(context | said)
     if got is None and location[:1] == ("variants",):
         return f"{problem}; write {{}} for a variant that changes nothing"
     return problem + _hint(kind, got, words)

@@ -91,6 +91,8 @@ def example(name: str) -> str:
             continue
         if written := re.search(r"`(?:- )?(\{.*?\})`", " ".join((model.__doc__ or "").split())):
             return f"a mapping such as {written[1]}"
+        if issubclass(model, Choice):
+            return f"a mapping with one of: {', '.join(model.kinds())}"
         fields = model.model_fields.items()
         needed = [field.alias or key for key, field in fields if field.is_required()]
         if needed:

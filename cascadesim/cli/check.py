@@ -23,6 +23,7 @@ from cascadesim.cli.app import (
     split,
 )
 from cascadesim.cli.where import HERE, Where, runs_somewhere
+from cascadesim.files import from_here
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _write(file: Path, text: str) -> None:
 
 def _command(paths: list[Path], set: list[str] | None, options: dict[str, Any]) -> str:
     """Return the command that repeats the run; files that it writes change no figure."""
-    words = ["cascadesim", "check", "--objectives", *map(str, paths)]
+    words = ["cascadesim", "check", "--objectives", *map(from_here, paths)]
     for setting in set or []:
         words += ["--set", setting]
     for name in ("--variants", "--replications", "--seed"):

@@ -19,6 +19,7 @@ from cascadesim.cli.app import (
 )
 from cascadesim.cli.check import print_markdown
 from cascadesim.cli.where import HERE, Where, runs_somewhere
+from cascadesim.files import from_here
 from cascadesim.values.errors import ScenarioError, show, suggest
 
 
@@ -146,4 +147,4 @@ def _command(paths: list[Path], options: dict[str, Any], replications: int) -> s
     for name, value in options.items():
         if value not in (None, ""):
             words += [name, str(value)]
-    return shlex.join([*words, "--replications", str(replications), *map(str, paths)])
+    return shlex.join([*words, "--replications", str(replications), *map(from_here, paths)])

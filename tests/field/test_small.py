@@ -4,6 +4,8 @@ import pytest
 
 from cascadesim.scenario.load import loads
 from cascadesim.values.errors import ScenarioError
+from cascadesim.views.page import Cell, Kind, Page, left, table
+from cascadesim.views.terminal import text
 
 PLAIN = """\
 name: small
@@ -50,3 +52,20 @@ def test_a_slip_is_told_with_what_would_be_right(old: str, new: str, right: str)
     with pytest.raises(ScenarioError) as caught:
         loads(PLAIN.replace(old, new))
     assert right in str(caught.value)
+
+
+@pytest.mark.parametrize("width", [80, 68, 60])
+@pytest.mark.parametrize("kind", ["", "setting"])
+def test_a_dotted_path_is_folded_at_its_dots(width: int, kind: Kind) -> None:
+    path = "workload.connections.reconnect.attempts"
+    columns = ("setting", left("what changed"), left("what that does"), "p99", "answered in time")
+    row = (Cell(path, kind=kind), f"{path}: 5 to 10", "one request in three waits", "1.5 s", "98 %")
+    shown = table("", columns, [row])
+    assert shown is not None
+    lines = text(Page("", (shown,)), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert "1.5" in " ".join(lines)
+    parts = [part for line in lines for word in line.split() for part in word.strip(":").split(".")]
+    counts = {parts.count(part) for part in path.split(".")}
+    assert len(counts) == 1  # in both columns, and where the first one is repeated below
+    assert counts.pop() >= 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -36,13 +37,17 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an interrupt says what is done, which Typer would not tell."""
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before):  # and not ignored; outside of here it ends the process at once
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            print(
-                f"cascadesim: {stop}" if str(stop) else "cascadesim: interrupted", file=sys.stderr
-            )
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one just ends it
+            print(f"cascadesim: {str(stop) or 'interrupted'}", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what stands behind the command in its usage line."""

@@ -40,8 +40,9 @@ def rule(
     """Print what a rule says, why it is bad, an example, and what to do instead.
 
     Rules have codes: T01 and others for settings that contradict each other, which `check` finds,
-    S01 and others for figures that say less than they seem to, and A01 and others for the causes
-    that a request's time goes to. In a pipe or a file it is Markdown.
+    S01 and others for figures that say less than they seem to, D01 and others for what
+    `lint-config` finds, and A01 and others for the causes that a request's time goes to. In a pipe
+    or a file it is Markdown.
 
     \b
     Examples:

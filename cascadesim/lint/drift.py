@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cascadesim.analysis.drift_rules import DEFAULT_DRIFTED, DRIFTED, MISSED_CHECK
 from cascadesim.lint.data import find_environment, find_json, find_toml, find_yaml
 from cascadesim.lint.expected import expected
 from cascadesim.lint.finds import Find, NotFound, NotReadable
@@ -63,6 +64,11 @@ class Reading:
     def where(self) -> str:
         """Return file and line."""
         return f"{self.file}:{self.find.mark.line}"
+
+    @property
+    def code(self) -> str:
+        """Return the code of the rule on such a reading, where it differs from the scenario."""
+        return (DEFAULT_DRIFTED if self.left_out else DRIFTED).code
 
     @property
     def text(self) -> str:
@@ -173,8 +179,9 @@ class Lint:
                     "setting": setting.path,
                     "scenario": setting.expected,
                     "places": [
-                        reading.to_dict() | {"drift": setting.drifts(reading)}
+                        reading.to_dict() | {"drift": drifts, "code": reading.code if drifts else None}
                         for reading in setting.readings
+                        for drifts in [setting.drifts(reading)]
                     ],
                 }
                 for setting in self.settings
@@ -183,6 +190,7 @@ class Lint:
                 {
                     "check": check.text,
                     "holds": check.holds,
+                    "code": None if check.holds else MISSED_CHECK.code,
                     "missed_by": [reading.to_dict() for reading in check.missed_by],
                 }
                 for check in self.checks

@@ -35,8 +35,8 @@ _NOT_ONE = "is not a single value; name one inside"
 _ENVIRONMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
 _QUOTED = re.compile(r"(['\"])(.*?)\1\s*(?:#.*)?")
 _TOML = re.compile(  # a text, a comment, or what begins and ends values and statements
-    r'''"{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\])*"|'[^']*'|'''
-    r'''\#[^\n]*|[\[\]{}\n]|[^\[\]{}\n"'#]+''',
+    r""""{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\])*"|'[^']*'|"""
+    r"""\#[^\n]*|[\[\]{}\n]|[^\[\]{}\n"'#]+""",
     re.DOTALL,
 )
 

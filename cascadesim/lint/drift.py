@@ -179,7 +179,8 @@ class Lint:
                     "setting": setting.path,
                     "scenario": setting.expected,
                     "places": [
-                        reading.to_dict() | {"drift": drifts, "code": reading.code if drifts else None}
+                        reading.to_dict()
+                        | {"drift": drifts, "code": reading.code if drifts else None}
                         for reading in setting.readings
                         for drifts in [setting.drifts(reading)]
                     ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,51 +24,6 @@ if TYPE_CHECKING:
 _COLLECTED = pytest.StashKey[list[pytest.Item]]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options and the ini settings."""
-    group = parser.getgroup("cascadesim", "simulated timeout cascades (cascadesim)")
-    group.addoption(
-        "--cascade-replications",
-        metavar="N",
-        type=_whole(1, 10**6),
-        help="replications of every scenario, whatever tests and marks say",
-    )
-    group.addoption(
-        "--cascade-seed",
-        metavar="N",
-        type=_whole(0, MOST_SEED),
-        help="seed of every scenario, whatever tests and marks say",
-    )
-    group.addoption(
-        "--cascade-jobs",
-        metavar="N",
-        type=_jobs,
-        default=-1,
-        help="processes for replications, -1 for one a core (the default); always 1 in a worker of "
-        "pytest-xdist",
-    )
-    group.addoption(
-        "--cascade-variants",
-        metavar="V,V",
-        help="variants of scenario files that must meet their objectives; all if none is named",
-    )
-    group.addoption(
-        "--cascade-update", action="store_true", help="write the baselines anew, and compare none"
-    )
-    parser.addini(
-        "cascade_scenarios",
-        "scenarios whose objectives are tests, files or folders, as globs from the root directory",
-        type="args",
-        default=[],
-    )
-    parser.addini(
-        "cascade_variants",
-        "their variants that must meet them; all if none is named",
-        type="args",
-        default=[],
-    )
-
-
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if text.isdecimal() and least <= int(text) <= most:
@@ -82,6 +37,46 @@ def _jobs(text: str) -> int:
     if text == "-1" or (text.isdecimal() and int(text) >= 1):
         return int(text)
     raise argparse.ArgumentTypeError(f"expected -1 or a whole number from 1, got {text!r}")
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "replications": {
+        "metavar": "N",
+        "type": _whole(1, 10**6),
+        "help": "replications of every scenario, whatever tests and marks say",
+    },
+    "seed": {
+        "metavar": "N",
+        "type": _whole(0, MOST_SEED),
+        "help": "seed of every scenario, whatever tests and marks say",
+    },
+    "jobs": {
+        "metavar": "N",
+        "type": _jobs,
+        "default": -1,
+        "help": "processes for replications, -1 for one a core (the default); always 1 in a worker "
+        "of pytest-xdist",
+    },
+    "variants": {
+        "metavar": "V,V",
+        "help": "variants of scenario files that must meet their objectives; all if none is named",
+    },
+    "update": {"action": "store_true", "help": "write the baselines anew, and compare none"},
+}
+_INI = {
+    "scenarios": "scenarios whose objectives are tests, files or folders, as globs from the root "
+    "directory",
+    "variants": "their variants that must meet them; all if none is named",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and the ini settings."""
+    group = parser.getgroup("cascadesim", "simulated timeout cascades (cascadesim)")
+    for name, attributes in _OPTIONS.items():
+        group.addoption(f"--cascade-{name}", **attributes)
+    for name, text in _INI.items():
+        parser.addini(f"cascade_{name}", text, type="args", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -87,7 +87,9 @@ def _nothing_run(diffs: Sequence[Diff]) -> str:
 
 
 def _scenario(diff: Diff) -> Iterator[Block | None]:
-    files = [name(from_here(one.document.source)) for one in (diff.old, diff.new) if one is not None]
+    files = [
+        name(from_here(one.document.source)) for one in (diff.old, diff.new) if one is not None
+    ]
     between: tuple[str | Cell, ...] = (" → ",) if len(files) > 1 else ()
     title = (name(diff.name), ": ", *files[:1], *between, *files[1:])
     ends = {"added": " is new.", "removed": " is removed.", "same": ": the settings are the same."}

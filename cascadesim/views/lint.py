@@ -34,7 +34,10 @@ def page(lint: Lint) -> Page:
                 "Checks",
                 (left("check"), left("verdict")),
                 (
-                    (name(each.text), _verdict(each.holds, "holds", f"missed [{MISSED_CHECK.code}]"))
+                    (
+                        name(each.text),
+                        _verdict(each.holds, "holds", f"missed [{MISSED_CHECK.code}]"),
+                    )
                     for each in lint.checks
                 ),
             ),

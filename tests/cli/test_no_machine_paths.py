@@ -33,7 +33,10 @@ def scenario(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        (["report", "{}", "-o", "{out}", "--replications", "2", "--jobs", "1"], "cascadesim report"),
+        (
+            ["report", "{}", "-o", "{out}", "--replications", "2", "--jobs", "1"],
+            "cascadesim report",
+        ),
         (["run", "{}", "--out", "{out}"], "cascadesim run"),
         (["check", "--objectives", "{}", "--junit", "{out}", "--jobs", "1"], "testsuite"),
         (["check", "--objectives", "{}", "--markdown", "{out}", "--jobs", "1"], "cascadesim check"),
@@ -56,9 +59,7 @@ def test_no_folder_of_the_machine(
     assert str(tmp_path) not in text
 
 
-def test_paths_from_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_paths_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert from_here(tmp_path / "a" / "b.yaml") == "a/b.yaml"
     assert from_here("a/b.yaml") == "a/b.yaml"

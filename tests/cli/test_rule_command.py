@@ -40,7 +40,9 @@ def test_every_cause_has_a_rule() -> None:
 
 
 def test_codes_and_names_are_unique(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"T01", "B01", "P01", "P02", "Q01", "H01", "L01", "W01", "A01", "S01", "D01"} <= set(RULES)
+    assert {"T01", "B01", "P01", "P02", "Q01", "H01", "L01", "W01", "A01", "S01", "D01"} <= set(
+        RULES
+    )
     other = Rule("B01", "another-name", "", "", "", "")
     monkeypatch.setattr(rules, "OTHER", other, raising=False)
     with pytest.raises(ValueError, match="not the word of one rule: B01"):

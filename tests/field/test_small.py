@@ -45,7 +45,11 @@ def test_a_fault_while_requests_drain_is_none() -> None:
         ("10ms}", "10ms}, pool: 20", "a mapping such as {connect_time: 20ms, size: 20}, got 20"),
         ("{constant: 10ms}", "10ms", "expected a mapping with one of: constant, "),
         ("10ms}", "10ms}, tracker: 30s", "a mapping such as {timeout: …}"),
-        ("10ms}", "10ms}, stages: {svc: {work: {constant: 1ms}}}", "at stages.svc; names of stages are global"),
+        (
+            "10ms}",
+            "10ms}, stages: {svc: {work: {constant: 1ms}}}",
+            "at stages.svc; names of stages are global",
+        ),
     ],
 )
 def test_a_slip_is_told_with_what_would_be_right(old: str, new: str, right: str) -> None:

@@ -34,6 +34,11 @@ def write_files(folder: Path, writers: dict[str, Callable[[Path], object]]) -> N
             (beside / name).replace((folder / name).resolve())
 
 
+def write_text(file: Path, text: str) -> None:
+    """Write a text file, as UTF-8 with plain line ends; see `write_files`."""
+    write_files(file.parent, {file.name: lambda path: path.write_text(text, "utf-8", newline="\n")})
+
+
 def from_here(source: str | Path) -> str:
     """Return a path as reports tell it: from the working directory, outside of it the name alone.
 

@@ -157,10 +157,10 @@ def without_variants(document: Document) -> Document:
     return replace(document, data=data)
 
 
-def parse_settings(texts: list[str]) -> dict[str, Any]:
+def parse_settings(texts: list[str] | None) -> dict[str, Any]:
     """Return dotted paths and values from texts such as "agent.deadline.timeout=15s"."""
     settings: dict[str, Any] = {}
-    for text in texts:
+    for text in texts or []:
         path, equals, value = (part.strip() for part in text.partition("="))
         if not (path and equals and value):
             message = f'expected PATH=VALUE such as "agent.deadline.timeout=15s", got {show(text)}'

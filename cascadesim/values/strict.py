@@ -83,7 +83,7 @@ class Strict(BaseModel):
 
 def example(name: str) -> str:
     """Return how the mapping of a class is written: as its docstring shows, or by what it needs."""
-    waiting = [Strict]
+    waiting: list[type[Strict]] = [Strict]
     while waiting:
         model = waiting.pop()
         waiting += model.__subclasses__()

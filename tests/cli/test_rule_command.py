@@ -22,7 +22,7 @@ from cascadesim.analysis.figure_rules import (
     PRECISION_MISSED,
     WARMUP_GUESSED,
 )
-from cascadesim.cli.rule import codes_that_begin
+from cascadesim.cli.pages import codes_that_begin
 from cascadesim.plan.cause_rules import CAUSE_RULES
 from cascadesim.plan.causes import CAUSES
 from cascadesim.scenario.load import loads

@@ -143,11 +143,11 @@ def _check_seen(paths: list[Path], closed: list[str]) -> None:
 def _ignored(path: Path, config: pytest.Config) -> bool:
     """Return whether options ignore a path or a folder around it: pytest asks only on its way."""
     folder = config.invocation_params.dir
-    paths = {folder / each for each in config.getoption("ignore") or ()}
-    globs = [str(folder / each) for each in config.getoption("ignore_glob") or ()]
+    ignored = {folder / name for name in config.getoption("ignore") or ()}
+    globs = [str(folder / glob) for glob in config.getoption("ignore_glob") or ()]
     return any(
-        each in paths or any(fnmatch(str(each), glob) for glob in globs)
-        for each in (path, *path.parents)
+        part in ignored or any(fnmatch(str(part), glob) for glob in globs)
+        for part in (path, *path.parents)
     )
 
 

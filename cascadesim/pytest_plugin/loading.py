@@ -22,12 +22,12 @@ def load_near(node: Node, path: str | Path) -> Scenario:
 
     Raises ScenarioError.
     """
-    found = _find(node, Path(path))
+    file = _find(node, Path(path))
     loaded = node.config.stash.setdefault(_LOADED, {})
-    key = (found, found.stat().st_mtime_ns)
+    key = (file, file.stat().st_mtime_ns)
     if key not in loaded:
         try:
-            loaded[key] = load(found)
+            loaded[key] = load(file)
         except ScenarioError as error:
             raise error_from_root(node, error) from None
     return loaded[key]
@@ -35,11 +35,11 @@ def load_near(node: Node, path: str | Path) -> Scenario:
 
 def _find(node: Node, path: Path) -> Path:
     folders = list(dict.fromkeys((node.path.parent, node.config.rootpath)))
-    for found in (folder / path for folder in folders):
-        if (found / "scenario.yaml").is_file():
-            return found / "scenario.yaml"
-        if found.is_file():
-            return found
+    for file in (folder / path for folder in folders):
+        if (file / "scenario.yaml").is_file():
+            return file / "scenario.yaml"
+        if file.is_file():
+            return file
     sought = " and ".join(from_root(node, folder) for folder in folders)
     raise ScenarioError(f"no such scenario, neither file nor folder; sought in {sought}", str(path))
 

@@ -27,11 +27,11 @@ def unused(items: Iterable[pytest.Item]) -> list[str]:
     for item in items:
         tests.setdefault(item.path, []).append(item)
     notes = []
-    for path, own in sorted(tests.items()):
-        names = {item.nodeid.partition("::")[2] for item in own}
+    for path, of_file in sorted(tests.items()):
+        names = {item.nodeid.partition("::")[2] for item in of_file}
         for file in sorted((path.parent / "baselines" / path.stem).glob("*.yaml")):
             if test := _lost(file, names):
-                shown = from_root(own[0], file)
+                shown = from_root(of_file[0], file)
                 text = f"{path.name} has no test {test} any more"
                 notes.append(f"unused: {shown} [{UNUSED.code}]\n  {text}")
     return notes

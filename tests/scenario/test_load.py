@@ -247,7 +247,8 @@ def test_a_setting_is_written_as_it_is_read(value: object) -> None:
          "name, summary, clock, horizon, drain, warmup, seed, workload, faults, observations, "
          "objectives"),
         (["stages.log.kind=agent"],
-         '--set: stages.log.kind: a stage goes by its name alone; write "log.kind"'),
+         "--set: stages.log.kind: a dotted path begins with the stage's name; "
+         'write "log.kind"'),
         (["horizon=20s"], "f.yaml:6:9: warmup: warmup must be shorter than the horizon"),
     ],
 )  # fmt: skip

@@ -133,7 +133,7 @@ class Stage(Strict):
                 if key in self.model_fields_set and getattr(self, key) is not None:
                     raise problem(f"{key} needs concurrency, else nothing queues", key)
         if self.codel is not None and self.queue == "lifo":
-            message = "codel needs queue: fifo, as it goes by the wait of the call at the head"
+            message = "codel needs queue: fifo, as it looks at the wait of the call at the head"
             raise problem(message, "codel")
         if "when_full" in self.model_fields_set and self.queue_limit is None:
             raise problem("when_full needs a queue_limit, else nothing is full", "when_full")
@@ -148,6 +148,6 @@ class Stage(Strict):
             if policy.name in type(self).known_keys():
                 raise problem(f'"{policy.name}" is a key of stages; name it otherwise', *at, "name")
             if policy.name in seen:
-                message = f'another policy of this stage goes by "{policy.name}"; give one a "name"'
+                message = f'another policy here has the name "{policy.name}"; give one a "name"'
                 raise problem(message, *at, key=True)
             seen.add(policy.name)

@@ -190,6 +190,6 @@ def _unused(terminalreporter: pytest.TerminalReporter) -> list[str]:
         return []
     if "error" in terminalreporter.stats:  # perhaps of a class that could not be collected
         return []
-    from cascadesim.pytest_plugin.unused import unused  # imports all of cascadesim
+    from cascadesim.pytest_plugin.files import unused  # imports all of cascadesim
 
     return unused(items)

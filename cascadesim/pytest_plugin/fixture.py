@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 from functools import wraps
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import pytest
 
 from cascadesim import MOST_SEED
-from cascadesim.pytest_plugin.loading import from_root, load_near
+from cascadesim.pytest_plugin.files import file_name, from_root, load_near
 from cascadesim.pytest_plugin.named import NOTE
 from cascadesim.scenario.load import Scenario
 from cascadesim.studies.baseline import (
@@ -267,12 +265,3 @@ def _expect(value: Any, kind: Any, name: str, right: str, call: str = "run") -> 
 def _expect_result(value: Any, source: str) -> None:
     if not isinstance(value, LazyRuns):
         raise ScenarioError(f"expected what cascade.run returns, got {show(value)}", source)
-
-
-def file_name(test: str) -> str:
-    """Return a name of a file for a test, which no other test has."""
-    plain = re.sub(r"\[(.*)\]$", r"-\1", test.replace("::", "-"))
-    safe = re.sub(r"[^\w.-]+", "-", plain)[:100]
-    if safe == plain:
-        return safe
-    return f"{safe}-{hashlib.blake2b(test.encode(), digest_size=3).hexdigest()}"

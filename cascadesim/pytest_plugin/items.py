@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import BeforeValidator, Field
 
+from cascadesim.pytest_plugin.files import error_from_root, from_root, load_near
 from cascadesim.pytest_plugin.fixture import Cascade
-from cascadesim.pytest_plugin.loading import error_from_root, from_root, load_near
 from cascadesim.pytest_plugin.named import listed, named
 from cascadesim.scenario.objectives import ObjectiveText, parse_objective
 from cascadesim.scenario.paths import dotted

@@ -14,7 +14,7 @@ import scipy.stats  # noqa: F401
 
 import cascadesim.engine.simpy.run
 import cascadesim.pytest_plugin.items
-import cascadesim.pytest_plugin.unused  # noqa: F401
+import cascadesim.pytest_plugin.files  # noqa: F401
 from cascadesim.scenario.source import Document, write
 
 SCENARIO: dict[str, Any] = {

@@ -34,6 +34,24 @@ def write_files(folder: Path, writers: dict[str, Callable[[Path], object]]) -> N
             (beside / name).replace((folder / name).resolve())
 
 
+def write_text(file: Path, text: str) -> None:
+    """Write a text file, as UTF-8 with plain line ends; see `write_files`."""
+    write_files(file.parent, {file.name: lambda path: path.write_text(text, "utf-8", newline="\n")})
+
+
+def from_here(source: str | Path) -> str:
+    """Return a path as reports tell it: from the working directory, outside of it the name alone.
+
+    So what is published says nothing about the folders of this machine.
+    """
+    path = Path(source)
+    if not path.is_absolute():
+        return str(source)
+    if path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd()).as_posix()
+    return path.parent.name if path.name == "scenario.yaml" else path.name
+
+
 def check_writable(folder: Path, names: Iterable[str]) -> None:
     """Raise the ScenarioError that writing files of these names would, and leave no trace."""
     with _beside(folder, names):

@@ -1,11 +1,11 @@
-"""All rules that there are: of policies, resources, plans, causes and figures."""
+"""All rules that there are: of policies, resources, plans, causes, figures and drift."""
 
 from __future__ import annotations
 
 from functools import cache
 
 from cascadesim import policies, resources
-from cascadesim.analysis import figure_rules, rules
+from cascadesim.analysis import drift_rules, figure_rules, rules
 from cascadesim.plan.cause_rules import CAUSE_RULES
 from cascadesim.values.rooms import modules_in
 from cascadesim.values.rules import Rule
@@ -17,7 +17,7 @@ def all_rules() -> dict[str, Rule]:
 
     Raises ValueError where two have the same code or the same name.
     """
-    modules = (rules, figure_rules, *modules_in(policies), *modules_in(resources))
+    modules = (rules, figure_rules, drift_rules, *modules_in(policies), *modules_in(resources))
     things = (thing for module in modules for thing in vars(module).values())
     # A module that imports a rule has it, too.
     known = dict.fromkeys([*CAUSE_RULES.values(), *(t for t in things if isinstance(t, Rule))])

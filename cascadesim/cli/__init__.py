@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # In the order in which --help lists them.
 for _module in (
-    *("runs", "plot", "experiments", "explain", "sweep", "optimize", "check", "diff"),
-    *("lint_config", "report", "scenarios", "store", "guide", "rule"),
+    *("runs", "plot", "experiments", "check", "diff", "lint_config", "report", "scenarios"),
+    *("where", "pages"),
 ):
     import_module(f"cascadesim.cli.{_module}")
 

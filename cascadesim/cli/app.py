@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import shlex
+import signal
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from cascadesim import MOST_SEED, __version__
+from cascadesim.files import from_here, json_text
 
 app = typer.Typer(
     name="cascadesim",
@@ -36,13 +40,17 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an interrupt says what is done, which Typer would not tell."""
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before):  # and not ignored; outside of here it ends the process at once
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            print(
-                f"cascadesim: {stop}" if str(stop) else "cascadesim: interrupted", file=sys.stderr
-            )
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one just ends it
+            print(f"cascadesim: {str(stop) or 'interrupted'}", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what stands behind the command in its usage line."""
@@ -52,20 +60,28 @@ class Command(TyperCommand):
 
 
 class Format(StrEnum):
-    """How results are printed."""
+    """How results are printed; those that are no table of numbers never as CSV."""
 
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
 
 
-class TableOrJson(StrEnum):
-    """How results that are no table of numbers are printed."""
-
+class TableOrJson(StrEnum):  # noqa: D101
     TABLE = "table"
     JSON = "json"
 
 
+def replications_option(text: str, least: int = 1) -> Any:
+    """Return the option of a number of replications."""
+    return typer.Option(min=least, max=10_000, metavar="N", help=text)
+
+
+Replications = Annotated[int | None, replications_option("How many replications; 1 if not given.")]
+ScenarioPaths = Annotated[
+    list[Path],
+    typer.Argument(metavar="SCENARIO", help="YAML files, or folders with scenario.yaml."),
+]
 ScenarioPath = Annotated[
     Path, typer.Argument(metavar="SCENARIO", help="A YAML file, or a folder with scenario.yaml.")
 ]
@@ -107,6 +123,11 @@ def split(variants: str) -> list[str]:
     return [name.strip() for name in variants.split(",") if name.strip()]
 
 
+def names(scenarios: list[Any]) -> str:
+    """Return the names of scenarios, for a progress bar."""
+    return ", ".join(scenario.name for scenario in scenarios)
+
+
 def load_scenario(path: Path, variant: str | None = None, settings: list[str] | None = None) -> Any:
     """Return the scenario at a path, at a variant and with settings as `--set` gives them."""
     from cascadesim.scenario.load import load, parse_settings
@@ -117,15 +138,50 @@ def load_scenario(path: Path, variant: str | None = None, settings: list[str] | 
     return scenario.override(parse_settings(settings), "--set") if settings else scenario
 
 
+def print_result(form: str, result: Any, page: Callable[..., Any], *options: Any) -> None:
+    """Print what a study returned as JSON, as CSV, or as the page that a view makes of it.
+
+    `options` go to its `to_dict` and to the view.
+    """
+    if form == Format.JSON:
+        print_json(result.to_dict(*options))
+    elif form == Format.CSV:
+        result.frame.to_csv(sys.stdout, index=False)
+    else:
+        from cascadesim.views.terminal import print_page
+
+        print_page(page(result, *options))
+
+
+def print_results(form: str, results: list[Any], page: Callable[[Any], Any]) -> None:
+    """Print what a study returned for each of several scenarios; of one as of one alone."""
+    if form == Format.JSON:
+        plain = [result.to_dict() for result in results]
+        print_json(plain[0] if len(plain) == 1 else plain)
+        return
+    for result in results:
+        print_result(form, result, page)
+
+
+def repeated(command: list[str], paths: list[Path], options: dict[str, Any]) -> str:
+    """Return the command that repeats a run: what is not given, and files it writes, are left out.
+
+    The value of an option may be a list, for one that was given several times.
+    """
+    words = [*command, *map(from_here, paths)]
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [] if one in (None, "") else [name, str(one)]
+    return shlex.join(words)
+
+
 def print_json(data: Any) -> None:
     """Print plain data as JSON."""
-    from cascadesim.files import json_text
-
     print_text(json_text(data))
 
 
 def print_text(text: str) -> None:
-    """Print text that is UTF-8 whatever the locale, as JSON is."""
+    """Print text that is UTF-8 whatever the locale, as JSON and Markdown are."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cascadesim.cli.app import (
     Command,
+    Replications,
+    ScenarioPaths,
     Seed,
     Settings,
     TableOrJson,
@@ -19,14 +19,15 @@ from cascadesim.cli.app import (
     Variants,
     app,
     load_scenario,
-    print_json,
+    names,
+    print_result,
+    print_results,
+    print_text,
+    repeated,
     split,
 )
 from cascadesim.cli.where import HERE, Where, runs_somewhere
 from cascadesim.values.errors import ScenarioError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _TO_OUTPUT = "-"  # in place of a file's name
 
@@ -34,10 +35,7 @@ _TO_OUTPUT = "-"  # in place of a file's name
 @app.command(cls=Command)
 @runs_somewhere
 def check(
-    scenarios: Annotated[
-        list[Path],
-        typer.Argument(metavar="SCENARIO", help="YAML files, or folders with scenario.yaml."),
-    ],
+    scenarios: ScenarioPaths,
     variant: Variant = None,
     set: Settings = None,
     quiet: Annotated[
@@ -47,12 +45,7 @@ def check(
         bool, typer.Option("--objectives", help="Simulate, and exit with 1 where one is missed.")
     ] = False,
     variants: Variants = "",
-    replications: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=10_000, metavar="N", help="How many worlds to meet; 1 if not given."
-        ),
-    ] = None,
+    replications: Replications = None,
     seed: Seed = None,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, for a build server.")
@@ -126,23 +119,11 @@ def _load(paths: list[Path], variant: str | None, settings: list[str] | None) ->
 
 
 def _print_settings(loaded: list[Any], format: TableOrJson) -> None:
-    from cascadesim.cli.progress import progress_bar
+    from cascadesim.cli.progress import for_each
     from cascadesim.studies.check import check as run_check
-    from cascadesim.studies.replay import part_of
     from cascadesim.views.check import page
-    from cascadesim.views.terminal import print_page
 
-    found = []
-    with progress_bar(f"checking {_names(loaded)}") as progress:
-        for i, each in enumerate(loaded):
-            part = None if progress is None else part_of(progress, i, len(loaded))
-            found.append(run_check(each, part))
-    if format is TableOrJson.JSON:
-        plain = [each.to_dict() for each in found]
-        print_json(plain[0] if len(plain) == 1 else plain)
-        return
-    for each in found:
-        print_page(page(each))
+    print_results(format, for_each(f"checking {names(loaded)}", loaded, run_check), page)
 
 
 def _judge(
@@ -155,52 +136,41 @@ def _judge(
     format: TableOrJson,
 ) -> None:
     from cascadesim.cli.progress import progress_bar
+    from cascadesim.files import write_text
     from cascadesim.scenario.load import parse_settings
     from cascadesim.studies.gate import gate
     from cascadesim.views.gate import page
     from cascadesim.views.junit import junit_xml
     from cascadesim.views.markdown import page_markdown
-    from cascadesim.views.terminal import print_page
 
     junit, markdown = options["--junit"], options["--markdown"]
     printed = markdown is not None and str(markdown) == _TO_OUTPUT
     if printed and format is TableOrJson.JSON:
         raise ScenarioError("prints Markdown, and --format json prints JSON", "--markdown -")
     _check_files([junit, None if printed else markdown])
-    with progress_bar(f"judging {_names(loaded)}") as progress:
-        found = gate(
+    with progress_bar(f"judging {names(loaded)}") as progress:
+        judged = gate(
             loaded,
             variants,
-            settings=parse_settings(set or []),
+            settings=parse_settings(set),
             seed=options["--seed"],
             replications=options["--replications"] or 1,
             execution=execution,
             progress=progress,
         )
-    summary = page_markdown(page(found, _command(paths, set, options)))
+    chosen = {name: options[name] for name in ("--variants", "--replications", "--seed")}
+    again = repeated(["cascadesim", "check", "--objectives"], paths, {"--set": set, **chosen})
+    summary = page_markdown(page(judged, again))
     if junit is not None:
-        _write(junit, junit_xml(found))
+        write_text(junit, junit_xml(judged))
     if printed:
-        print_markdown(summary)
+        print_text(summary)
     elif markdown is not None:
-        _write(markdown, summary)
-    if format is TableOrJson.JSON:
-        print_json(found.to_dict())
-    elif not printed:
-        print_page(page(found))
-    if not found.met:
+        write_text(markdown, summary)
+    if not printed:
+        print_result(format, judged, page)
+    if not judged.met:
         raise typer.Exit(1)
-
-
-def print_markdown(text: str) -> None:
-    """Print Markdown, which is UTF-8 to GitHub, whatever the locale."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
-    sys.stdout.write(text)
-
-
-def _names(loaded: list[Any]) -> str:
-    return ", ".join(scenario.name for scenario in loaded)
 
 
 def _check_files(files: list[Path | None]) -> None:
@@ -212,21 +182,3 @@ def _check_files(files: list[Path | None]) -> None:
         check_writable(file.parent, [file.name])
     if len({file.resolve() for file in given}) < len(given):
         raise ScenarioError("is the file of --junit too; give another", "--markdown")
-
-
-def _write(file: Path, text: str) -> None:
-    from cascadesim.files import write_files
-
-    write: Callable[[Path], object] = lambda path: path.write_text(text, "utf-8")  # noqa: E731
-    write_files(file.parent, {file.name: write})
-
-
-def _command(paths: list[Path], set: list[str] | None, options: dict[str, Any]) -> str:
-    """Return the command that repeats the run; files that it writes change no figure."""
-    words = ["cascadesim", "check", "--objectives", *map(str, paths)]
-    for setting in set or []:
-        words += ["--set", setting]
-    for name in ("--variants", "--replications", "--seed"):
-        if options[name] not in (None, ""):
-            words += [name, str(options[name])]
-    return shlex.join(words)

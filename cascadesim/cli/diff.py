@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +14,11 @@ from cascadesim.cli.app import (
     app,
     load_scenario,
     print_json,
+    print_text,
+    repeated,
+    replications_option,
     split,
 )
-from cascadesim.cli.check import print_markdown
 from cascadesim.cli.where import HERE, Where, runs_somewhere
 from cascadesim.values.errors import ScenarioError, show, suggest
 
@@ -66,17 +67,15 @@ def diff(
             "p99=2%; may be repeated.",
         ),
     ] = None,
-    replications: Annotated[
-        int, typer.Option(min=1, max=10_000, metavar="N", help="How many worlds to meet.")
-    ] = 8,
+    replications: Annotated[int, replications_option("How many replications.")] = 8,
     seed: Seed = None,
     where: Where = HERE,
     format: Annotated[CommentFormat, typer.Option(help="How to print.")] = CommentFormat.MARKDOWN,
 ) -> None:
     """Say which settings changed, and what that does.
 
-    Compares two versions of a scenario: runs each variant that changed in the same worlds, old
-    and new, and prints a comment for a pull request. Exits with 1 where an objective is missed
+    Compares two versions of a scenario: runs each variant that changed on the same requests,
+    old and new, and prints a comment for a pull request. Exits with 1 where an objective is missed
     that was not missed before.
 
     \b
@@ -86,10 +85,9 @@ def diff(
       cascadesim diff --git main...HEAD scenarios --variants after \\
         --fail-on-worse p99=2%
     """
-    from cascadesim.cli.progress import progress_bar
+    from cascadesim.cli.progress import for_each
     from cascadesim.studies.diff import diff as run_diff
     from cascadesim.studies.diff import to_dict
-    from cascadesim.studies.replay import part_of
     from cascadesim.studies.thresholds import parse_allowed_worse
     from cascadesim.views.diff import MARKER, page
     from cascadesim.views.markdown import page_markdown
@@ -99,22 +97,21 @@ def diff(
     allowed = parse_allowed_worse(fail_on_worse or [], replications)
     versions = _versions(paths, git, split(variants))
     execution = where.execution()
-    found = []
-    with progress_bar("comparing old and new") as progress:
-        for i, (old, new) in enumerate(versions):
-            part = None if progress is None else part_of(progress, i, len(versions))
-            found.append(
-                run_diff(old, new, split(variants), seed, replications, allowed, execution, part)
-            )
+
+    def run(pair: Any, progress: Any) -> Any:
+        old, new = pair
+        return run_diff(old, new, split(variants), seed, replications, allowed, execution, progress)
+
+    diffs = for_each("comparing old and new", versions, run)
     if format is CommentFormat.JSON:
-        print_json(to_dict(found))
+        print_json(to_dict(diffs))
     elif format is CommentFormat.TABLE:
-        print_page(page(found))
+        print_page(page(diffs))
     else:
         options = {"--git": git, "--variants": variants, "--seed": seed}
-        repeated = page(found, _command(paths, options, replications))
-        print_markdown(page_markdown(repeated, MARKER))
-    if not all(each.passed for each in found):
+        again = repeated(["cascadesim", "diff"], paths, {**options, "--replications": replications})
+        print_text(page_markdown(page(diffs, again), MARKER))
+    if not all(diff.passed for diff in diffs):
         raise typer.Exit(1)
 
 
@@ -124,7 +121,7 @@ def _versions(paths: list[Path], git: str | None, variants: list[str]) -> list[A
         from cascadesim.cli.git import changed_scenarios
 
         versions = list(changed_scenarios(git, paths))
-        known = [name for pair in versions for each in pair if each for name in each.variants]
+        known = [name for pair in versions for side in pair if side for name in side.variants]
         for name in variants:
             if versions and name not in known:  # some files may be without it, but not all
                 message = f"no variant {show(name)}; {suggest(name, list(dict.fromkeys(known)))}"
@@ -138,12 +135,3 @@ def _versions(paths: list[Path], git: str | None, variants: list[str]) -> list[A
     old, new = map(load_scenario, paths)
     check_variants(old, new, variants)
     return [(old, new)]
-
-
-def _command(paths: list[Path], options: dict[str, Any], replications: int) -> str:
-    """Return the command that repeats the run; limits change no figure."""
-    words = ["cascadesim", "diff"]
-    for name, value in options.items():
-        if value not in (None, ""):
-            words += [name, str(value)]
-    return shlex.join([*words, "--replications", str(replications), *map(str, paths)])

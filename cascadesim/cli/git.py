@@ -66,16 +66,16 @@ def changed_scenarios(
     git = _Git(folder)
     old, new = _revisions(git, revisions)
     for path in paths:
-        if not any(git.has(each, str(path)) for each in (old, new)):
+        if not any(git.has(revision, str(path)) for revision in (old, new)):
             message = f"is neither in {old.label} nor in {new.label}"
             raise ScenarioError(message, str(path))
-    found = []
+    pairs = []
     for before, after in git.changed(old, new, [str(path) for path in paths]):
         files = (git.read(old, before), git.read(new, after))
         if any(file is not None and file.is_scenario() for file in files):
             one, other = (None if file is None else file.scenario() for file in files)
-            found.append((one, other))
-    return found
+            pairs.append((one, other))
+    return pairs
 
 
 def _revisions(git: _Git, text: str) -> tuple[_Revision, _Revision]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cascadesim.analysis.drift_rules import MISSED_CHECK
 from cascadesim.cli.app import Command, app, print_json
 from cascadesim.values.errors import one_line
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cascadesim.lint import Lint
+    from cascadesim.values.errors import Mark
 
 
 class _Format(StrEnum):
@@ -86,16 +88,15 @@ def _annotations(lint: Lint) -> Iterator[str]:
     for setting in lint.settings:
         drifting = filter(setting.drifts, setting.readings)
         for reading, line in zip(drifting, setting.drift, strict=True):
-            yield _annotation(reading.find.mark.source, reading.find.mark.line, setting.path, line)
+            yield _annotation(reading.find.mark, f"{reading.code} {setting.path}", line)
     for check in lint.checks:
         for line in check.drift:
-            mark = check.missed_by[0].find.mark
-            yield _annotation(mark.source, mark.line, "check", line)
+            yield _annotation(check.missed_by[0].find.mark, f"{MISSED_CHECK.code} check", line)
 
 
-def _annotation(file: str, line: int | None, title: str, message: str) -> str:
-    path = os.path.relpath(file).replace(os.sep, "/")  # from the top of the checkout
-    properties = {"file": path, "line": str(line), "title": title}
+def _annotation(mark: Mark, title: str, message: str) -> str:
+    path = os.path.relpath(mark.source).replace(os.sep, "/")  # from the top of the checkout
+    properties = {"file": path, "line": str(mark.line), "title": title}
     given = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in properties.items())
     return f"::warning {given}::{_escaped(message)}"
 

@@ -16,6 +16,7 @@ from cascadesim.cli.app import (
     Variants,
     app,
     load_scenario,
+    replications_option,
     split,
 )
 from cascadesim.cli.where import Jobs
@@ -115,9 +116,7 @@ def plot(
     seed: Seed = None,
     replications: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=10_000, metavar="N", help=f"For {' and '.join(_REPLICATED)}: how many."
-        ),
+        replications_option(f"For {' and '.join(_REPLICATED)}: how many."),
     ] = None,
     jobs: Jobs = -1,
     **options: Any,
@@ -126,6 +125,10 @@ def plot(
     from cascadesim.cli.progress import progress_bar
     from cascadesim.plots.files import check_file, save_figure
     from cascadesim.plots.kinds import draw
+    from cascadesim.scenario.load import parse_settings
+    from cascadesim.studies.compare import compare
+    from cascadesim.studies.execution import Execution
+    from cascadesim.studies.run import run
 
     given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
     _check(kind, variants, variant, {"--replications": replications, **given})
@@ -135,10 +138,17 @@ def plot(
     loaded = load_scenario(result, None if side_by_side else variant, None if side_by_side else set)
     with progress_bar(f"simulating {loaded.name}", total=replications) as progress:
         if side_by_side:
-            names = split(variants) if variant is None else [variant]
-            drawn = _compare(loaded, names, set, seed, replications, jobs, progress)
+            drawn: Any = compare(
+                loaded,
+                variants=split(variants) if variant is None else [variant],
+                seed=seed,
+                progress=progress,
+                settings=parse_settings(set),
+                replications=replications,
+                execution=Execution(jobs),
+            )
         else:
-            drawn = _run(loaded, seed, progress)
+            drawn = run(loaded, seed, progress)
         chosen = {option.parameter: given[option.flag] for option in figure.options}
         save_figure(lambda: draw(kind, drawn, **chosen), out)
 
@@ -155,33 +165,3 @@ def _check(kind: str, variants: str, variant: str | None, options: dict[str, Any
         if value is not None and kind not in having[flag]:
             message = f"is for {' and '.join(having[flag])}; {kind} has no use for it"
             raise ScenarioError(message, flag)
-
-
-def _compare(
-    scenario: Any,
-    variants: list[str],
-    settings: list[str] | None,
-    seed: int | None,
-    replications: int | None,
-    jobs: int,
-    progress: Any,
-) -> Any:
-    from cascadesim.scenario.load import parse_settings
-    from cascadesim.studies.compare import compare
-    from cascadesim.studies.execution import Execution
-
-    return compare(
-        scenario,
-        variants=variants,
-        seed=seed,
-        progress=progress,
-        settings=parse_settings(settings or []),
-        replications=replications,
-        execution=Execution(jobs),
-    )
-
-
-def _run(scenario: Any, seed: int | None, progress: Any) -> Any:
-    from cascadesim.studies.run import run
-
-    return run(scenario, seed, progress)

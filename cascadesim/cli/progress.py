@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cascadesim.values.errors import cut, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+T = TypeVar("T")
 PATIENCE = 1.0  # seconds before a bar appears
 
 
@@ -69,3 +70,14 @@ def progress_bar(label: str, total: int | None = None) -> Iterator[Callable[[flo
         patience.join()  # so that it starts no bar after this
         if bar.live.is_started:
             bar.stop()
+
+
+def for_each(label: str, things: Sequence[Any], function: Callable[..., T]) -> list[T]:
+    """Return what a function returns for each thing and its part of the progress, under one bar."""
+    from cascadesim.studies.replay import part_of
+
+    with progress_bar(label) as progress:
+        return [
+            function(thing, None if progress is None else part_of(progress, i, len(things)))
+            for i, thing in enumerate(things)
+        ]

@@ -14,6 +14,7 @@ from cascadesim.cli.app import (
     Variants,
     app,
     load_scenario,
+    replications_option,
     split,
 )
 from cascadesim.cli.where import HERE, Where, runs_somewhere
@@ -33,9 +34,7 @@ def report(
     variants: Variants = "",
     set: Settings = None,
     seed: Seed = None,
-    replications: Annotated[
-        int, typer.Option(min=1, max=10_000, metavar="N", help="How many worlds to meet.")
-    ] = 10,
+    replications: Annotated[int, replications_option("How many replications.")] = 10,
     where: Where = HERE,
 ) -> None:
     """Write a report, one HTML file that needs no other and no network.
@@ -50,17 +49,17 @@ def report(
       cascadesim report out/before -o report.html
     """
     from cascadesim.cli.progress import progress_bar
-    from cascadesim.files import check_writable, write_files
+    from cascadesim.files import check_writable, write_text
     from cascadesim.report.data import report as make_report
     from cascadesim.scenario.load import parse_settings
     from cascadesim.values.errors import one_line
 
     loaded = load_scenario(scenario)
-    settings = parse_settings(set or [])
+    settings = parse_settings(set)
     check_writable(out.parent, [out.name])  # before a long run, and not only after it
     execution = where.execution()
     with progress_bar(f"reporting on {loaded.name}") as progress:
-        found = make_report(
+        made = make_report(
             loaded,
             split(variants),
             seed=seed,
@@ -69,8 +68,5 @@ def report(
             execution=execution,
             progress=progress,
         )
-        text = found.html
-        write_files(
-            out.parent, {out.name: lambda path: path.write_text(text, "utf-8", newline="\n")}
-        )
-    print(one_line(found.verdict))
+        write_text(out, made.html)
+    print(one_line(made.verdict))

@@ -1,10 +1,8 @@
-"""Commands that simulate a scenario: replay, run."""
+"""Commands on single runs: replay, run, explain."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +12,7 @@ from cascadesim.cli.app import (
     Command,
     Format,
     ScenarioPath,
+    ScenarioPaths,
     Seed,
     Settings,
     TableOrJson,
@@ -21,18 +20,18 @@ from cascadesim.cli.app import (
     Variants,
     app,
     load_scenario,
-    print_json,
+    names,
+    print_result,
+    print_results,
     split,
 )
+from cascadesim.cli.where import Jobs
 from cascadesim.values.errors import ScenarioError
 
 
 @app.command(cls=Command)
 def replay(
-    scenarios: Annotated[
-        list[Path],
-        typer.Argument(metavar="SCENARIO", help="YAML files, or folders with scenario.yaml."),
-    ],
+    scenarios: ScenarioPaths,
     variants: Variants = "",
     seed: Seed = None,
     format: Annotated[TableOrJson, typer.Option(help="How to print.")] = TableOrJson.TABLE,
@@ -49,25 +48,19 @@ def replay(
       cascadesim replay scenarios/incident-60s --variants before,after
       cascadesim replay scenarios/incident-60s --format json
     """
-    from cascadesim.cli.progress import progress_bar
-    from cascadesim.studies.replay import part_of
+    from cascadesim.cli.progress import for_each
     from cascadesim.studies.replay import replay as run_replay
     from cascadesim.views.replay import page, page_of_all
     from cascadesim.views.terminal import print_page
 
     loaded = [load_scenario(path) for path in scenarios]
-    replays = []
-    with progress_bar(f"replaying {', '.join(scenario.name for scenario in loaded)}") as progress:
-        for i, scenario in enumerate(loaded):
-            part = None if progress is None else part_of(progress, i, len(loaded))
-            replays.append(run_replay(scenario, split(variants), seed, part))
-    if format is TableOrJson.JSON:
-        plain = [each.to_dict() for each in replays]
-        print_json(plain[0] if len(plain) == 1 else plain)
-        return
-    for each in replays:
-        print_page(page(each))
-    if len(replays) > 1:
+    replays = for_each(
+        f"replaying {names(loaded)}",
+        loaded,
+        lambda scenario, progress: run_replay(scenario, split(variants), seed, progress),
+    )
+    print_results(format, replays, page)
+    if format is TableOrJson.TABLE and len(replays) > 1:
         print_page(page_of_all(replays))
 
 
@@ -120,38 +113,90 @@ def run(
       cascadesim run scenarios/incident-60s --export chrome-trace=trace.json
     """
     from cascadesim.cli.progress import progress_bar
+    from cascadesim.export import parse_exports
     from cascadesim.files import check_writable
     from cascadesim.studies.run import FILES
     from cascadesim.studies.run import run as run_scenario
     from cascadesim.views.run import page
-    from cascadesim.views.terminal import print_page
 
     loaded = load_scenario(scenario, variant, set)
     if out is not None:
         check_writable(out, FILES)  # before a long run, and not only after it
-    exports = _exports(export)
+    exports = parse_exports(export)
     watched = _watched(loaded, seed, watch, speed)
     with progress_bar(f"simulating {loaded.name}") as progress:
         result = watched or run_scenario(loaded, seed, progress)
         if out is not None:
             result.save(out)
-        for write in exports:
-            write(result)
-    if format is Format.JSON:
-        print_json(result.to_dict())
-    elif format is Format.CSV:
+        for path, kind in exports.items():
+            result.export(kind, path)
+    if format is Format.CSV:
         _print_measures(result)
     else:
-        print_page(page(result))
+        print_result(format, result, page)
 
 
-def _exports(texts: list[str] | None) -> list[Callable[[Any], None]]:
-    """Return what writes the files that `--export` names."""
-    if not texts:
-        return []
-    from cascadesim.export import export, parse_exports
+@app.command(cls=Command)
+def explain(
+    scenario: ScenarioPath,
+    variant: Variant = None,
+    set: Settings = None,
+    request: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The request, by its number in requests.csv, from 0."),
+    ] = None,
+    observation: Annotated[
+        int | None,
+        typer.Option(metavar="I", help="The request of an observation, from 0; 0 if there is one."),
+    ] = None,
+    percentile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P", help="The request at a percentile; p99 if there is no observation."
+        ),
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH=VALUES",
+            help="Try these values (5s,10s) or steps (5..20:5) alone; may be repeated.",
+        ),
+    ] = None,
+    seed: Seed = None,
+    jobs: Jobs = -1,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
+) -> None:
+    """Explain one request: where its time went, and what would have helped it.
 
-    return [partial(export, kind=kind, path=path) for path, kind in parse_exports(texts).items()]
+    Changes one setting at a time, with all other requests the same, and says
+    which change would have helped this request most, and what it does to all requests. Tries
+    what variants say, and else numbers halved and doubled, and policies switched on and off.
+
+    \b
+    Examples:
+      cascadesim explain scenarios/incident-60s --variant before
+      cascadesim explain scenarios/incident-60s --percentile p99
+      cascadesim explain scenarios/incident-60s --request 1200 \\
+        --change agent.deadline.timeout=1s,2s,5s
+    """
+    from cascadesim.cli.progress import progress_bar
+    from cascadesim.studies.execution import Execution
+    from cascadesim.studies.explain import explain as run_explanation
+    from cascadesim.views.explain import page
+
+    loaded = load_scenario(scenario, variant, set)
+    with progress_bar(f"explaining {loaded.name}") as progress:
+        explanation = run_explanation(
+            loaded,
+            request,
+            observation=observation,
+            percentile=percentile,
+            changes=change,
+            seed=seed,
+            progress=progress,
+            execution=Execution(jobs),
+        )
+    print_result(format, explanation, page)
 
 
 def _watched(loaded: Any, seed: int | None, watch: bool, speed: str | None) -> Any:

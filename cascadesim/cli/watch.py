@@ -141,7 +141,7 @@ class Pace:
 
 
 class Dashboard:
-    """What a run comes to so far. All figures are those of the last snapshot taken."""
+    """The figures of a run so far. All figures are those of the last snapshot taken."""
 
     def __init__(self, scenario: Scenario, seed: int, plan: Plan, speed: float) -> None:
         variant = "" if scenario.variant is None else f", variant {scenario.variant}"

@@ -1,4 +1,4 @@
-"""The options that say where replications run, which several commands have."""
+"""The options that say where replications run, and the command that looks after their store."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from cascadesim.cli.app import Command, app
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def runs_somewhere(command: Callable[..., None]) -> Callable[..., None]:
         command(**given, where=where)
 
     with_options.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # Typer reads it
-    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+    with_options.__annotations__ = {option.name: option.annotation for option in parameters}
     return with_options
 
 
@@ -128,3 +129,35 @@ def _writable(folder: Path) -> Path | None:
         print(f"{error}; results are not kept", file=sys.stderr)
         return None
     return folder
+
+
+@app.command(cls=Command)
+def store(
+    store: StoreOption = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all results.")] = False,
+) -> None:
+    """Tell where the results of compare, sweep and optimize are kept, and how many.
+
+    \b
+    Examples:
+      cascadesim store
+      cascadesim store --clear
+    """
+    from cascadesim.studies.store import Store, code_version
+    from cascadesim.views.page import Note, Page, blocks, table
+    from cascadesim.views.terminal import print_page
+
+    folder = store_folder(store) or default_store()
+    with Store(folder) as kept:
+        if clear:
+            kept.clear()
+        rows = [
+            (kind.version, f"{kind.replications:,}", f"{kind.bytes / 2**20:.2f}")
+            for kind in kept.describe()
+        ]
+    older = Note("Its folders version=* are an older store's; nothing reads them any more.")
+    parts = blocks(
+        table("", ("version", "replications", "MiB"), rows) or Note("There are none."),
+        older if any(folder.glob("version=*")) else None,
+    )
+    print_page(Page(f"Results are kept in {folder}; this is version {code_version()}.", parts))

@@ -27,13 +27,13 @@ def export(result: Result, kind: str, path: str | Path) -> None:
     KINDS[kind](result, path)
 
 
-def parse_exports(texts: list[str]) -> dict[Path, str]:
+def parse_exports(texts: list[str] | None) -> dict[Path, str]:
     """Return the kind of each file that texts such as "otlp-json=spans.jsonl" ask for.
 
     Raises ScenarioError for another text, and for a file that cannot be written.
     """
     wanted: dict[Path, str] = {}
-    for text in texts:
+    for text in texts or []:
         kind, _, file = text.partition("=")
         if not file:
             given = f"; kinds are {', '.join(KINDS)}"

@@ -10,10 +10,8 @@ import json
 import math
 import re
 import tomllib
-from bisect import bisect_left
-from contextlib import suppress
-from functools import lru_cache, reduce
-from operator import getitem
+from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -24,7 +22,7 @@ from cascadesim.scenario.source import new_yaml, yaml_errors
 from cascadesim.values.errors import Mark, ScenarioError, show, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Inside = dict[str, list[Any]] | list[Any] | None
 
@@ -36,7 +34,11 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _NOT_ONE = "is not a single value; name one inside"
 _ENVIRONMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
 _QUOTED = re.compile(r"(['\"])(.*?)\1\s*(?:#.*)?")
-_STATEMENT = re.compile(r"\s*(?:\[|[\w\"'-].*=)")  # of TOML: a table or a key
+_TOML = re.compile(  # a text, a comment, or what begins and ends values and statements
+    r""""{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\])*"|'[^']*'|"""
+    r"""\#[^\n]*|[\[\]{}\n]|[^\[\]{}\n"'#]+""",
+    re.DOTALL,
+)
 
 
 def _descend(
@@ -248,6 +250,17 @@ def _place(text: str, at: int) -> tuple[int, int]:
 
 def find_toml(source: str, text: str, pattern: str) -> list[Find]:
     """Return the value of a dotted key in a TOML file; see `find_yaml`."""
+    data, places = _toml(text)
+    # A key needs no place: TOML itself refuses one that stands twice.
+    keys, value = _descend(data, pattern, _toml_inside, lambda _: (1, 1))
+    if not isinstance(value, dict | list | bool | int | float | str):
+        value = str(value)  # a date or a time
+    return [_find(Mark(source, places[tuple(keys)], 1), pattern, value, show(value))]
+
+
+@lru_cache(maxsize=16)
+def _toml(text: str) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
+    """Return what a TOML file holds, and the line on which the statement of each key begins."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -257,45 +270,55 @@ def find_toml(source: str, text: str, pattern: str) -> list[Find]:
         raise NotReadable(f"is not TOML: {problem}", *place) from None
     except (ValueError, RecursionError) as error:
         raise NotReadable(_too_much(error)) from None
-    # A key needs no place: TOML itself refuses one that stands twice.
-    keys, value = _descend(data, pattern, _toml_inside, lambda _: (1, 1))
-    if not isinstance(value, dict | list | bool | int | float | str):
-        value = str(value)  # a date or a time
-    return [_find(Mark(source, _toml_line(text, keys), 1), pattern, value, show(value))]
+    places: dict[tuple[str | int, ...], int] = {}
+    header: tuple[str | int, ...] = ()
+    tables: Counter[tuple[str | int, ...]] = Counter()  # of each list of tables so far
+    for line, statement in _toml_statements(text):
+        keys = [*_toml_keys((), tomllib.loads(statement))]
+        paths = [header + path for path in keys]
+        if statement.startswith("["):
+            header, names = (), [key for key in keys[-1] if isinstance(key, str)]
+            for n, key in enumerate(names, 1):
+                header += (key,)
+                tables[header] += n == len(names) and statement.startswith("[[")
+                header += (tables[header] - 1,) if tables[header] else ()
+            paths = [header[:n] for n in range(1, len(header) + 1)]
+        for path in paths:
+            places.setdefault(path, line)
+    return data, places
+
+
+def _toml_statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the statements of a TOML file, each with the line on which it begins.
+
+    Python's tomllib has no positions. The file is known to be TOML.
+    """
+    line = begun = 1
+    depth, parts = 0, [""]
+    for token in _TOML.findall(f"{text}\n".replace("\r\n", "\n")):
+        line += token.count("\n")
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token, 0)
+        if token == "\n" and not depth:
+            if statement := "".join(parts).strip():
+                yield begun, statement
+            begun, parts = line, []
+        elif not token.startswith("#"):
+            parts.append(token)
+
+
+def _toml_keys(above: tuple[str | int, ...], value: Any) -> Iterator[tuple[str | int, ...]]:
+    """Yield the keys and indices that lead to a value, and to all that it holds."""
+    if above:
+        yield above
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _toml_keys((*above, key), inner)
 
 
 def _toml_inside(value: Any) -> Inside:
     if isinstance(value, dict):
         return {key: [inner] for key, inner in value.items()}
     return value if isinstance(value, list) else None
-
-
-def _toml_line(text: str, keys: list[str | int]) -> int:
-    """Return the line on which the statement begins that gives a key its value.
-
-    Python's tomllib has no positions, so beginnings of the file are parsed: the statement ends the
-    shortest that has the key. A line inside a text of several lines can look like a statement; the
-    file does not parse up to there.
-    """
-    written = lines(text)
-    starts = [i for i, line in enumerate(written) if _STATEMENT.match(line)] + [len(written)]
-
-    def parsed(n: int) -> Any:
-        """Return what the file holds before its statement n, None where that is none."""
-        with suppress(tomllib.TOMLDecodeError):
-            return tomllib.loads("\n".join(written[: starts[n]]))
-        return None
-
-    def has_key(n: int) -> bool:
-        while (held := parsed(n)) is None:
-            n -= 1
-        with suppress(LookupError):
-            reduce(getitem, keys, held)
-            return True
-        return False
-
-    after = bisect_left(range(len(starts)), True, key=has_key)
-    return 1 + next(starts[n] for n in range(after - 1, -1, -1) if parsed(n) is not None)
 
 
 def find_environment(source: str, text: str, pattern: str) -> list[Find]:

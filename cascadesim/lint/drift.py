@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cascadesim.analysis.drift_rules import DEFAULT_DRIFTED, DRIFTED, MISSED_CHECK
 from cascadesim.lint.data import find_environment, find_json, find_toml, find_yaml
 from cascadesim.lint.expected import expected
 from cascadesim.lint.finds import Find, NotFound, NotReadable
@@ -43,7 +44,7 @@ _FORMATS: dict[str, Callable[[str, str, str], list[Find]]] = {
     ".env": find_environment,
 }
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_Found = tuple[tuple[Place, Find], ...]
+_Finds = tuple[tuple[Place, Find], ...]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Reading:
     def where(self) -> str:
         """Return file and line."""
         return f"{self.file}:{self.find.mark.line}"
+
+    @property
+    def code(self) -> str:
+        """Return the code of the rule on such a reading, where it differs from the scenario."""
+        return (DEFAULT_DRIFTED if self.left_out else DRIFTED).code
 
     @property
     def text(self) -> str:
@@ -173,8 +179,10 @@ class Lint:
                     "setting": setting.path,
                     "scenario": setting.expected,
                     "places": [
-                        reading.to_dict() | {"drift": setting.drifts(reading)}
+                        reading.to_dict()
+                        | {"drift": drifts, "code": reading.code if drifts else None}
                         for reading in setting.readings
+                        for drifts in [setting.drifts(reading)]
                     ],
                 }
                 for setting in self.settings
@@ -183,6 +191,7 @@ class Lint:
                 {
                     "check": check.text,
                     "holds": check.holds,
+                    "code": None if check.holds else MISSED_CHECK.code,
                     "missed_by": [reading.to_dict() for reading in check.missed_by],
                 }
                 for check in self.checks
@@ -239,7 +248,7 @@ class _Side:
     """One side of a comparison: a place, or a value that the comparison writes."""
 
     kind: Kind | None  # None where only the other side tells
-    found: _Found = ()
+    finds: _Finds = ()
     literal: Value = None
 
 
@@ -262,11 +271,11 @@ class _Reader:
         kind: Kind | None = None
         if self._scenario is not None:
             value, kind = expected(self._scenario, path, self._mapping.mark(path))
-        found = self._find(places, path)
-        self._sides[path] = _Side(kind or _looks(found), found)
-        return Setting(path, value, kind, tuple(_reading(*at, kind, path) for at in found))
+        finds = self._find(places, path)
+        self._sides[path] = _Side(kind or _looks(finds), finds)
+        return Setting(path, value, kind, tuple(_reading(*at, kind, path) for at in finds))
 
-    def _find(self, places: tuple[Place, ...], path: str) -> _Found:
+    def _find(self, places: tuple[Place, ...], path: str) -> _Finds:
         """Return the values at places. Raises ScenarioError for a place that has none."""
         return tuple((place, find) for place in places for find in self._finds(place, path))
 
@@ -293,7 +302,7 @@ class _Reader:
             hint = "; a time has a unit, such as 5s" if Kind.TIME in (kind, right.kind) else ""
             problem = f"compares {kind.value} with {right.kind.value}{hint}"
             raise ScenarioError(problem, comparison.mark, comparison.text)
-        if not (left.found or right.found):
+        if not (left.finds or right.finds):
             problem = "compares no setting of the mapping, and no place"
             raise ScenarioError(problem, comparison.mark, comparison.text)
         sides = (_values(side, kind, comparison.text) for side in (left, right))
@@ -307,8 +316,8 @@ class _Reader:
             return self._sides[text]
         if ":" in text:
             place = parse_place(text, comparison.mark, comparison.text)
-            found = self._find((place,), comparison.text)
-            return _Side(_looks(found), found)
+            finds = self._find((place,), comparison.text)
+            return _Side(_looks(finds), finds)
         if text == "none":
             return _Side(None)
         try:
@@ -321,9 +330,9 @@ class _Reader:
         return _Side(kind, literal=literal)
 
 
-def _looks(found: _Found) -> Kind | None:
+def _looks(finds: _Finds) -> Kind | None:
     """Return the kind of values by their looks; None where they could be of any."""
-    kinds = (kind_of(find.value, find.name, place.unit) for place, find in found)
+    kinds = (kind_of(find.value, find.name, place.unit) for place, find in finds)
     return next((kind for kind in kinds if kind is not Kind.PLAIN), None)
 
 
@@ -356,7 +365,7 @@ def _reading(place: Place, find: Find, kind: Kind | None, path: str) -> Reading:
 
 def _values(side: _Side, kind: Kind, path: str) -> list[tuple[Value, tuple[Reading, ...]]]:
     """Return the values of a side, each with its reading where it stands in a file."""
-    readings = [_reading(place, find, kind, path) for place, find in side.found]
+    readings = [_reading(place, find, kind, path) for place, find in side.finds]
     return [(reading.value, (reading,)) for reading in readings] or [(side.literal, ())]
 
 

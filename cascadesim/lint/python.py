@@ -69,10 +69,10 @@ class _Place:
     around: Names = ()
     scope: Names = ()
 
-    def is_named(self, own: Names, name: Names) -> bool:
-        """Return whether `own` ends as `name` does, and the rest of `name` stands around it."""
-        words = iter(word.removesuffix(CALLED) for word in (*self.around, *own[:-1]))
-        return own[-1:] == name[-1:] and all(word in words for word in name[:-1])
+    def is_named(self, names: Names, name: Names) -> bool:
+        """Return whether `names` end as `name` does, and the rest of `name` stands around it."""
+        words = iter(word.removesuffix(CALLED) for word in (*self.around, *names[:-1]))
+        return names[-1:] == name[-1:] and all(word in words for word in name[:-1])
 
 
 class _Module:
@@ -132,9 +132,9 @@ class _Module:
             for place in self._places
             if isinstance(place.node, kind)
         }
-        matching = [place for place, own in names.items() if place.is_named(own, name)]
+        matching = [place for place, words in names.items() if place.is_named(words, name)]
         if not matching:
-            known = list(dict.fromkeys(own[-1] for own in names.values() if own))
+            known = list(dict.fromkeys(words[-1] for words in names.values() if words))
             raise NotFound(f"no {word} {show('.'.join(name))}; {suggest(name[-1], known)}")
         return matching
 
@@ -233,10 +233,10 @@ def _function_name(call: ast.Call) -> Names:
 
 def _walk(tree: ast.Module) -> Iterator[_Place]:
     """Yield all nodes in the order of the source, each with the names around it."""
-    own: dict[ast.AST, Names] = {}
+    given: dict[ast.AST, Names] = {}
     for node in ast.walk(tree):
         for name, value in _own_names(node):
-            own[value] = name + own.get(value, ())
+            given[value] = name + given.get(value, ())
     stack = [_Place(tree)]  # no recursion: generated source can be very deep
     while stack:
         place = stack.pop()
@@ -249,7 +249,7 @@ def _walk(tree: ast.Module) -> Iterator[_Place]:
             names, outside = (node.name + called,), node.decorator_list
         around, scope = place.around + names, place.scope + names
         below = [
-            _Place(child, around + own.get(child, ()), place.scope if child in outside else scope)
+            _Place(child, around + given.get(child, ()), place.scope if child in outside else scope)
             for child in ast.iter_child_nodes(node)
         ]
         stack += reversed(below)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,51 +24,6 @@ if TYPE_CHECKING:
 _COLLECTED = pytest.StashKey[list[pytest.Item]]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options and the ini settings."""
-    group = parser.getgroup("cascadesim", "simulated timeout cascades (cascadesim)")
-    group.addoption(
-        "--cascade-replications",
-        metavar="N",
-        type=_whole(1, 10**6),
-        help="replications of every scenario, whatever tests and marks say",
-    )
-    group.addoption(
-        "--cascade-seed",
-        metavar="N",
-        type=_whole(0, MOST_SEED),
-        help="seed of every scenario, whatever tests and marks say",
-    )
-    group.addoption(
-        "--cascade-jobs",
-        metavar="N",
-        type=_jobs,
-        default=-1,
-        help="processes for replications, -1 for one a core (the default); always 1 in a worker of "
-        "pytest-xdist",
-    )
-    group.addoption(
-        "--cascade-variants",
-        metavar="V,V",
-        help="variants of scenario files that must meet their objectives; all if none is named",
-    )
-    group.addoption(
-        "--cascade-update", action="store_true", help="write the baselines anew, and compare none"
-    )
-    parser.addini(
-        "cascade_scenarios",
-        "scenarios whose objectives are tests, files or folders, as globs from the root directory",
-        type="args",
-        default=[],
-    )
-    parser.addini(
-        "cascade_variants",
-        "their variants that must meet them; all if none is named",
-        type="args",
-        default=[],
-    )
-
-
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if text.isdecimal() and least <= int(text) <= most:
@@ -82,6 +37,46 @@ def _jobs(text: str) -> int:
     if text == "-1" or (text.isdecimal() and int(text) >= 1):
         return int(text)
     raise argparse.ArgumentTypeError(f"expected -1 or a whole number from 1, got {text!r}")
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "replications": {
+        "metavar": "N",
+        "type": _whole(1, 10**6),
+        "help": "replications of every scenario, whatever tests and marks say",
+    },
+    "seed": {
+        "metavar": "N",
+        "type": _whole(0, MOST_SEED),
+        "help": "seed of every scenario, whatever tests and marks say",
+    },
+    "jobs": {
+        "metavar": "N",
+        "type": _jobs,
+        "default": -1,
+        "help": "processes for replications, -1 for one a core (the default); always 1 in a worker "
+        "of pytest-xdist",
+    },
+    "variants": {
+        "metavar": "V,V",
+        "help": "variants of scenario files that must meet their objectives; all if none is named",
+    },
+    "update": {"action": "store_true", "help": "write the baselines anew, and compare none"},
+}
+_INI = {
+    "scenarios": "scenarios whose objectives are tests, files or folders, as globs from the root "
+    "directory",
+    "variants": "their variants that must meet them; all if none is named",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and the ini settings."""
+    group = parser.getgroup("cascadesim", "simulated timeout cascades (cascadesim)")
+    for name, attributes in _OPTIONS.items():
+        group.addoption(f"--cascade-{name}", **attributes)
+    for name, text in _INI.items():
+        parser.addini(f"cascade_{name}", text, type="args", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -148,11 +143,11 @@ def _check_seen(paths: list[Path], closed: list[str]) -> None:
 def _ignored(path: Path, config: pytest.Config) -> bool:
     """Return whether options ignore a path or a folder around it: pytest asks only on its way."""
     folder = config.invocation_params.dir
-    paths = {folder / each for each in config.getoption("ignore") or ()}
-    globs = [str(folder / each) for each in config.getoption("ignore_glob") or ()]
+    ignored = {folder / name for name in config.getoption("ignore") or ()}
+    globs = [str(folder / glob) for glob in config.getoption("ignore_glob") or ()]
     return any(
-        each in paths or any(fnmatch(str(each), glob) for glob in globs)
-        for each in (path, *path.parents)
+        part in ignored or any(fnmatch(str(part), glob) for glob in globs)
+        for part in (path, *path.parents)
     )
 
 
@@ -195,6 +190,6 @@ def _unused(terminalreporter: pytest.TerminalReporter) -> list[str]:
         return []
     if "error" in terminalreporter.stats:  # perhaps of a class that could not be collected
         return []
-    from cascadesim.pytest_plugin.unused import unused  # imports all of cascadesim
+    from cascadesim.pytest_plugin.files import unused  # imports all of cascadesim
 
     return unused(items)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 from functools import wraps
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import pytest
 
 from cascadesim import MOST_SEED
-from cascadesim.pytest_plugin.loading import from_root, load_near
+from cascadesim.pytest_plugin.files import file_name, from_root, load_near
 from cascadesim.pytest_plugin.named import NOTE
 from cascadesim.scenario.load import Scenario
 from cascadesim.studies.baseline import (
@@ -97,14 +95,14 @@ class Cascade:
         _expect(settings, Mapping | None, "settings", 'values by path such as {"a.work": "1s"}')
         for path in settings or {}:
             _expect(path, str, "settings", 'dotted paths such as "agent.deadline.timeout"')
-        found = scenario if isinstance(scenario, Scenario) else load_near(self._node, scenario)
+        chosen = scenario if isinstance(scenario, Scenario) else load_near(self._node, scenario)
         if variant is not None:
-            found = found.at(variant)
+            chosen = chosen.at(variant)
         if settings:
-            found = found.override(settings, "settings")
+            chosen = chosen.override(settings, "settings")
         number = self._asked("replications", replications, 1, 10**6)
         given = self._asked("seed", seed, 0, MOST_SEED)
-        return LazyRuns(found, found.model.seed if given is None else given, number, self._runs)
+        return LazyRuns(chosen, chosen.model.seed if given is None else given, number, self._runs)
 
     @_short
     def check(self, result: LazyRuns, *objectives: str, **thresholds: str) -> None:
@@ -121,9 +119,8 @@ class Cascade:
         if not chosen:
             message = 'states no objectives; give one such as p99="<5s"'
             raise ScenarioError(message, result.given.document.source)
-        judged = [result.judge(each) for each in chosen]
-        if not all(each.met for each in judged):
-            missing = [each for each in judged if not each.met]
+        judged = [result.judge(objective) for objective in chosen]
+        if missing := [objective for objective in judged if not objective.met]:
             raise _failure(missed.page(result, missing))
 
     @_short
@@ -139,11 +136,12 @@ class Cascade:
     ) -> None:
         """Fail where a measure is worse in `after` than in `before` by more than `by`.
 
-        Both are what `run` returned, or variants of the `scenario`. Their replications met the same
-        worlds, so the paired interval of the difference decides: all of it must lie beyond `by`,
-        which is a share of the former mean or an amount such as "50ms"; for rates it is percentage
-        points. So a change inside the noise passes. Where unfinished requests could move a measure,
-        what is worse at best fails, what is no worse at worst passes, and all else is an error.
+        Both are what `run` returned, or variants of the `scenario`. Their replications have the
+        same requests, so the paired interval of the difference decides: all of it must lie beyond
+        `by`, which is a share of the former mean or an amount such as "50ms"; for rates it is
+        percentage points. So a change inside the noise passes. Where unfinished requests could move
+        a measure, what is worse at best fails, what is no worse at worst passes, and all else is an
+        error.
 
         A latency that is low as requests fail is no better: it fails too where the error rate rises
         beyond doubt, unless `ignore_errors` says otherwise.
@@ -152,9 +150,9 @@ class Cascade:
         check_measure(on, "cascade.no_worse: on")  # before anything is simulated
         parse_tolerance(by, on)
         pair = side_by_side(self._taken(before, scenario), self._taken(after, scenario))
-        found = change(*pair, on, by)
-        if found.worse:
-            raise _failure(no_worse.page(*pair, found, by))
+        difference = change(*pair, on, by)
+        if difference.worse:
+            raise _failure(no_worse.page(*pair, difference, by))
         errors = None if ignore_errors else more_errors(*pair, on)
         if errors is not None:
             raise _failure(no_worse.page(*pair, errors, "0%", held=on))
@@ -195,11 +193,11 @@ class Cascade:
             )
         stored = read_baseline(path)
         check_same(stored, result, shown)
-        found = drift(stored, result, allowed)
-        if found.failing:
-            raise _failure(baseline.page(found, shown))
-        if found.outdated:
-            self._note(baseline.outdated(found, shown))
+        drifted = drift(stored, result, allowed)
+        if drifted.failing:
+            raise _failure(baseline.page(drifted, shown))
+        if drifted.outdated:
+            self._note(baseline.outdated(drifted, shown))
 
     def _taken(self, given: str | LazyRuns, scenario: str | Path | Scenario | None) -> LazyRuns:
         if isinstance(given, LazyRuns):
@@ -274,12 +272,3 @@ def _expect(value: Any, kind: Any, name: str, right: str, call: str = "run") -> 
 def _expect_result(value: Any, source: str) -> None:
     if not isinstance(value, LazyRuns):
         raise ScenarioError(f"expected what cascade.run returns, got {show(value)}", source)
-
-
-def file_name(test: str) -> str:
-    """Return a name of a file for a test, which no other test has."""
-    plain = re.sub(r"\[(.*)\]$", r"-\1", test.replace("::", "-"))
-    safe = re.sub(r"[^\w.-]+", "-", plain)[:100]
-    if safe == plain:
-        return safe
-    return f"{safe}-{hashlib.blake2b(test.encode(), digest_size=3).hexdigest()}"

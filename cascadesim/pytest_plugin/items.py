@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import BeforeValidator, Field
 
+from cascadesim.pytest_plugin.files import error_from_root, from_root, load_near
 from cascadesim.pytest_plugin.fixture import Cascade
-from cascadesim.pytest_plugin.loading import error_from_root, from_root, load_near
 from cascadesim.pytest_plugin.named import listed, named
 from cascadesim.scenario.objectives import ObjectiveText, parse_objective
 from cascadesim.scenario.paths import dotted
@@ -174,20 +174,20 @@ class TestsFile(_YamlFile):
     def _comparisons(
         self, tests: Tests, document: Document, scenario: Scenario, tested: Scenario, run: Run
     ) -> Iterator[CascadeItem]:
-        for i, each in enumerate(tests.no_worse):
+        for i, stated in enumerate(tests.no_worse):
             at: Location = ("no_worse", i)
             with _at(document, (*at, "on")):
-                check_measure(each.on, "on")
+                check_measure(stated.on, "on")
             with _at(document, (*at, "by")):
-                parse_tolerance(each.by, each.on)
-            than = tests.variant if each.than is None else each.than
-            other = _side(scenario, than, each.settings, document, (*at, "than"))
+                parse_tolerance(stated.by, stated.on)
+            than = tests.variant if stated.than is None else stated.than
+            other = _side(scenario, than, stated.settings, document, (*at, "than"))
             if other.model == tested.model:
                 message = "both sides are the same; `variant` and `set` say what is tested, "
                 message += "and `than` what it is held against"
                 raise ScenarioError(message, document.mark(at), dotted(None, at))
-            check = _comparison(run, other, tested, each)
-            yield self._item(_compared(each), check, document, at)
+            check = _comparison(run, other, tested, stated)
+            yield self._item(_compared(stated), check, document, at)
 
     def _baseline(
         self, given: Allowed, document: Document, run: Callable[[Cascade], LazyRuns]
@@ -202,21 +202,21 @@ class TestsFile(_YamlFile):
 
 
 class ScenarioFile(_YamlFile):
-    """A scenario file; each objective of each of its variants is a test."""
+    """A scenario file; each objective of each variant is a test."""
 
     def _items(self) -> Iterator[CascadeItem]:
         scenario = load_near(self, self.path)
         taken = [scenario.at(name) for name in self._variants(scenario)] or [scenario]
-        if not any(each.objectives for each in taken):
+        if not any(scenario.objectives for scenario in taken):
             message = "has no objectives to test; write some, such as `objectives: [p99 < 5s]`"
             if self.path in listed(self.config):
                 message += ", or leave it out of `cascade_scenarios`"
             raise ScenarioError(message, str(self.path))
-        for each in taken:
-            for at, text in each.model.all_objectives:
-                name = text if each.variant is None else f"{each.variant}: {text}"
-                check = _objective(Cascade.run, each, text)
-                yield self._item(name, check, each.document, at)
+        for tested in taken:
+            for at, text in tested.model.all_objectives:
+                name = text if tested.variant is None else f"{tested.variant}: {text}"
+                check = _objective(Cascade.run, tested, text)
+                yield self._item(name, check, tested.document, at)
 
     def _variants(self, scenario: Scenario) -> list[str]:
         """Return the names of the variants that are to be tested."""
@@ -260,19 +260,19 @@ def _side(
         return scenario.override(settings, "set")
 
 
-def _compared(each: NoWorse) -> str:
+def _compared(stated: NoWorse) -> str:
     """Return the name of a comparison, by all that is stated of it."""
-    settings = ", ".join(f"{path}={flow(value)}" for path, value in each.settings.items())
+    settings = ", ".join(f"{path}={flow(value)}" for path, value in stated.settings.items())
     words = ["no worse than"]
-    if each.than is not None:
-        words.append(each.than)
+    if stated.than is not None:
+        words.append(stated.than)
     if settings:
         words.append(f"with {settings}")
-    elif each.than is None:
+    elif stated.than is None:
         words.append("without set")
-    words.append(f"on {each.on}")
-    if each.by != _NONE:
-        words.append(f"by {each.by}")
+    words.append(f"on {stated.on}")
+    if stated.by != _NONE:
+        words.append(f"by {stated.by}")
     return " ".join(words)
 
 
@@ -280,14 +280,14 @@ def _objective(run: Run, tested: Scenario, text: str) -> Check:
     return lambda cascade: cascade.check(run(cascade, tested), text)
 
 
-def _comparison(run: Run, other: Scenario, tested: Scenario, each: NoWorse) -> Check:
+def _comparison(run: Run, other: Scenario, tested: Scenario, stated: NoWorse) -> Check:
     def check(cascade: Cascade) -> None:
         cascade.no_worse(
             run(cascade, other),
             run(cascade, tested),
-            on=each.on,
-            by=each.by,
-            ignore_errors=each.ignore_errors,
+            on=stated.on,
+            by=stated.by,
+            ignore_errors=stated.ignore_errors,
         )
 
     return check
@@ -296,7 +296,7 @@ def _comparison(run: Run, other: Scenario, tested: Scenario, each: NoWorse) -> C
 def _told(node: pytest.Item | pytest.Collector, error: ScenarioError) -> str:
     """Return an error for a terminal, with no break inside of code and quotes."""
     text = str(error_from_root(node, error))
-    whole = _TOGETHER.sub(lambda found: found[0].replace(" ", "\0"), text)
+    whole = _TOGETHER.sub(lambda text: text[0].replace(" ", "\0"), text)
     lines = textwrap.fill(whole, WIDTH, break_on_hyphens=False, break_long_words=False)
     return lines.replace("\0", " ")
 

@@ -19,8 +19,8 @@ _OURS = re.compile(rb"^(objectives|horizon|workload)\s*:", re.M)
 def listed(config: pytest.Config) -> frozenset[Path]:
     """Return the scenarios that the ini file names."""
     if _LISTED not in config.stash:
-        found = [_matched(glob, config.rootpath) for glob in config.getini("cascade_scenarios")]
-        config.stash[_LISTED] = frozenset().union(*found)
+        files = [_matched(glob, config.rootpath) for glob in config.getini("cascade_scenarios")]
+        config.stash[_LISTED] = frozenset().union(*files)
     return config.stash[_LISTED]
 
 

@@ -11,6 +11,7 @@ from cascadesim.analysis.composition import Composition, composition
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.analysis.summary import class_limits, latency_limit
+from cascadesim.files import from_here
 from cascadesim.report.marks import Marked, marked_values, scenario_text
 from cascadesim.report.settings import SettingEffect, setting_effects
 from cascadesim.report.timeline import Opened, Timeline, opened, timelines
@@ -127,7 +128,7 @@ def _command(
     settings: Mapping[str, Any],
     replications: int,
 ) -> str:
-    words = ["cascadesim", "report", scenario.document.source]
+    words = ["cascadesim", "report", from_here(scenario.document.source)]
     if variants:
         words += ["--variants", ",".join(variants)]
     for path, value in settings.items():

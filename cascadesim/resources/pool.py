@@ -70,7 +70,10 @@ Overflow = Annotated[int, Field(strict=True, ge=-1, le=10**9)]
 
 
 class Pool(Strict):
-    """Database connections, after SQLAlchemy's QueuePool, NullPool and StaticPool."""
+    """Database connections: `{connect_time: 20ms, size: 20}`.
+
+    They are kept as by SQLAlchemy's QueuePool, NullPool and StaticPool.
+    """
 
     FOLLOWS = follows(
         sources.SQLALCHEMY, max_connections=sources.POSTGRESQL, connect_time=(), ping_time=()

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from cascadesim.outputs import Shown
 from cascadesim.scenario.objectives import Objective, parse_objective
-from cascadesim.scenario.paths import UnknownPath, dotted, locate
+from cascadesim.scenario.paths import UnknownPath, locate
 from cascadesim.scenario.schema.scenario import ScenarioModel
 from cascadesim.scenario.source import Document, Location, flow, parse, read
+from cascadesim.scenario.validate import Setting, validated
 from cascadesim.scenario.vary import varied
-from cascadesim.values.errors import Mark, ScenarioError, closest, show, suggest
+from cascadesim.values.errors import Mark, ScenarioError, show, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from pydantic_core import ErrorDetails
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,10 +152,10 @@ def without_variants(document: Document) -> Document:
     return replace(document, data=data)
 
 
-def parse_settings(texts: list[str]) -> dict[str, Any]:
+def parse_settings(texts: list[str] | None) -> dict[str, Any]:
     """Return dotted paths and values from texts such as "agent.deadline.timeout=15s"."""
     settings: dict[str, Any] = {}
-    for text in texts:
+    for text in texts or []:
         path, equals, value = (part.strip() for part in text.partition("="))
         if not (path and equals and value):
             message = f'expected PATH=VALUE such as "agent.deadline.timeout=15s", got {show(text)}'
@@ -224,85 +220,9 @@ def _as_yaml(path: str, value: Any) -> str:
     return f"{path}: {flow(value)}"
 
 
-def _validate(
-    document: Document, setting: Callable[[str, Any], str] | None = None
-) -> ScenarioModel:
-    """Return the model of a document; `setting` is a setting that the user has changed."""
-    data = document.data
-    if data is None:
+def _validate(document: Document, setting: Setting | None = None) -> ScenarioModel:
+    if document.data is None:
         problem = "is empty; `cascadesim init NAME` writes one to start from"
         raise ScenarioError(problem, document.mark(()))
-    if not isinstance(data, dict):
-        problem = f"expected a mapping with name, horizon, stages, …, got {show(data)}"
-        raise ScenarioError(problem, document.mark(()))
-    try:
-        return ScenarioModel.model_validate(data, context=Path(document.source).parent)
-    except ValidationError as invalid:
-        errors = [located(document, error, setting) for error in invalid.errors(include_url=False)]
-    raise min(errors, key=lambda error: (error.mark.line or 0, error.mark.column or 0))
-
-
-def located(
-    document: Document, error: ErrorDetails, setting: Callable[[str, Any], str] | None
-) -> ScenarioError:
-    """Return pydantic's error with the place of it; `setting` says how a user would replace it."""
-    context = error.get("ctx", {})
-    location = (*error["loc"], *context.get("at", ()))
-    is_key = context.get("key", False)
-    if location and location[-1] == "[key]":  # so does pydantic say that a key is wrong
-        location, is_key = location[:-1], True
-    at = location[:-1] if error["type"] == "missing" else location
-    problem = _problem(error, location)
-    if setting and context.get("without"):
-        kept = {k: v for k, v in error["input"].items() if k not in context["without"]}
-        problem += f"; to replace it, write {setting(dotted(document.data, location[:-1]), kept)}"
-    return ScenarioError(problem, document.mark(at, key=is_key), dotted(document.data, location))
-
-
-# By pydantic's type of error; {got} is what the user wrote, {key} where it stands.
-_PROBLEMS = {
-    "missing": '"{key}" is missing',
-    "model_type": "expected a mapping, got {got}",
-    "dict_type": "expected a mapping, got {got}",
-    "list_type": "expected a list, got {got}",
-    "string_type": "expected text, got {got}",
-    "int_type": "expected a whole number, got {got}",
-    "float_type": "expected a number, got {got}",
-    "bool_type": "expected true or false, got {got}",
-    "finite_number": "expected a finite number, got {got}",
-    "greater_than": "must be more than {gt:.15g}, got {got}",
-    "greater_than_equal": "must be at least {ge:.15g}, got {got}",
-    "less_than": "must be less than {lt:.15g}, got {got}",
-    "less_than_equal": "must be at most {le:.15g}, got {got}",
-    "string_pattern_mismatch": 'expected a name without spaces, ".", "=" or ",", got {got}',
-    "string_too_short": "expected some text, got {got}",
-    "too_short": "expected at least one entry",
-    "literal_error": "expected {words}, got {got}",
-}
-
-
-def _problem(error: ErrorDetails, location: Location) -> str:
-    """Return what is wrong, in words that know YAML and not pydantic."""
-    got, kind, context = error["input"], error["type"], error.get("ctx", {})
-    if "message" in context:
-        return str(context["message"])
-    words = re.findall("'([^']*)'", str(context.get("expected", "")))
-    template = _PROBLEMS.get(kind, "cannot be used, got {got}")
-    problem = template.format_map(
-        context | {"got": show(got), "key": location[-1], "words": " or ".join(map(show, words))}
-    )
-    if got is None and location[:1] == ("variants",):
-        return f"{problem}; write {{}} for a variant that changes nothing"
-    return problem + _hint(kind, got, words)
-
-
-def _hint(kind: str, got: Any, words: list[str]) -> str:
-    if got is None and "null" in words:
-        return '; write "null" in quotes'
-    if kind == "string_type" and isinstance(got, bool | int | float):
-        return f'; write "{show(got)}" in quotes'
-    if kind == "list_type" and isinstance(got, str):
-        return "; write it in [ ]"
-    if isinstance(got, str) and (word := closest(got, words)):
-        return f'; did you mean "{word}"?'
-    return ""
+    folder = Path(document.source).parent
+    return validated(document, ScenarioModel, "name, horizon, stages", folder, setting)

@@ -45,7 +45,8 @@ def locate(data: Any, path: str) -> Location:
     if head in top:
         return _walk(data, (head,), rest)
     if head == "stages" and rest:
-        raise UnknownPath(f"a stage goes by its name alone; write {show('.'.join(rest))}")
+        right = show(".".join(rest))
+        raise UnknownPath(f"a dotted path begins with the stage's name; write {right}")
     raise UnknownPath(f"no stage or setting {show(head)}; {suggest(head, [*stages, *top])}")
 
 

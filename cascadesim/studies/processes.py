@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import warnings
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -27,7 +29,8 @@ def in_processes(
 
     kind = "generator" if ordered else "generator_unordered"
     parallel = Parallel(n_jobs=workers, return_as=kind, initializer=_ignore_interrupts)
-    results = parallel(delayed(function)(*call) for call in calls)
+    with _held_interrupts():
+        results = parallel(delayed(function)(*call) for call in calls)
     try:
         # `yield from` would close them itself, before the warning is silenced.
         for result in results:  # noqa: UP028
@@ -37,6 +40,20 @@ def in_processes(
             # Only after an interrupt or an error is anything cancelled, and that is meant.
             warnings.filterwarnings("ignore", message=".* have been cancelled")
             results.close()
+
+
+@contextmanager
+def _held_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start: they inherit that, and would print a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # before, as to start it lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_interrupts() -> None:

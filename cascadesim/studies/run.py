@@ -15,7 +15,7 @@ from cascadesim.analysis.percentiles import DEFINITION
 from cascadesim.analysis.summary import Summary, summarize
 from cascadesim.engine import simulate
 from cascadesim.engine import trace as run_traced
-from cascadesim.files import json_text, write_files
+from cascadesim.files import from_here, json_text, write_files
 from cascadesim.outputs import Shown, output
 from cascadesim.scenario.beside import with_data
 from cascadesim.scenario.compile import compile_plan
@@ -135,7 +135,7 @@ class Result(Shown):
         output("export")(self, kind, path)
 
     def _command(self) -> str:
-        words = ["cascadesim", "run", self.scenario.document.source]
+        words = ["cascadesim", "run", from_here(self.scenario.document.source)]
         if self.scenario.variant is not None:
             words += ["--variant", self.scenario.variant]
         for path, value in self.scenario.overrides.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
@@ -78,6 +79,25 @@ class Strict(BaseModel):
     def known_keys(cls) -> list[str]:
         """Return the keys as they are written."""
         return [field.alias or name for name, field in cls.model_fields.items()]
+
+
+def example(name: str) -> str:
+    """Return how the mapping of a class is written: as its docstring shows, or by what it needs."""
+    waiting: list[type[Strict]] = [Strict]
+    while waiting:
+        model = waiting.pop()
+        waiting += model.__subclasses__()
+        if model.__name__ != name:
+            continue
+        if written := re.search(r"`(?:- )?(\{.*?\})`", " ".join((model.__doc__ or "").split())):
+            return f"a mapping such as {written[1]}"
+        if issubclass(model, Choice):
+            return f"a mapping with one of: {', '.join(model.kinds())}"
+        fields = model.model_fields.items()
+        needed = [field.alias or key for key, field in fields if field.is_required()]
+        if needed:
+            return f"a mapping such as {{{', '.join(f'{key}: …' for key in needed)}}}"
+    return "a mapping"
 
 
 def held(value: Any) -> dict[str | int, Any] | None:

@@ -32,6 +32,7 @@ RATE_PATTERN = rf"^\s*{_NUMBER}\s*/\s*{_UNIT}\s*$"
 SHARE_PATTERN = rf"^\s*{_NUMBER}\s*%\s*$"
 CLOCK_PATTERN = r"^([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]+)?))?$"
 _KNOWN = ", ".join(SECONDS)
+_MEANT = {"m": "min", "mins": "min", "sec": "s", "secs": "s", "msec": "ms", "hr": "h", "hrs": "h"}
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -68,9 +69,18 @@ def parse_duration(value: Any) -> float:
         )
     if text.startswith("-"):
         raise wrong(f"a duration cannot be negative, got {show(value)}")
-    if unit := re.fullmatch(rf"{_NUMBER}\s*([^\W\d]+)", text):
-        raise wrong(f'{show(value)} has the unknown unit "{cut(unit[1])}"; known are {_KNOWN}')
+    if re.fullmatch(rf"(?:{_NUMBER}\s*[^\W\d]+\s*)+", text):
+        raise wrong(_unknown_unit(text, r"[^\W\d]+"))
     raise wrong(f'expected a duration such as "60s" or "250ms", got {show(value)}')
+
+
+def _unknown_unit(text: str, unit: str) -> str:
+    """Return which of the units of a text is unknown, and how the text may have been meant."""
+    unknown = next(word for word in re.findall(unit, text) if word not in SECONDS)
+    meant = re.sub(unit, lambda word: _MEANT.get(word[0], word[0]), text)
+    is_known = all(word in SECONDS for word in re.findall(unit, meant))
+    hint = f'write "{cut(meant)}"' if is_known else f"known are {_KNOWN}"
+    return f'{show(text)} has the unknown unit "{cut(unknown)}"; {hint}'
 
 
 def parse_rate(value: Any) -> float:
@@ -87,6 +97,8 @@ def parse_rate(value: Any) -> float:
         raise wrong(f'{show(value)} has no unit; write "{short}/s" or "{short}/min"')
     if text.startswith("-"):
         raise wrong(f"a rate must be more than 0, got {show(value)}")
+    if re.fullmatch(rf"{_NUMBER}\s*/\s*[^\W\d]+", text):
+        raise wrong(_unknown_unit(text, r"[^\W\d]+"))
     raise wrong(f'expected a rate such as "4/s" or "240/min", got {show(value)}')
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.analysis.figure_rules import FEW_REPLICATIONS, LOWER_BOUND
 from cascadesim.analysis.percentiles import DEFINITION
+from cascadesim.files import from_here
 from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.scenario.source import flow
 from cascadesim.values import words
@@ -87,7 +88,9 @@ def _nothing_run(diffs: Sequence[Diff]) -> str:
 
 
 def _scenario(diff: Diff) -> Iterator[Block | None]:
-    files = [name(one.document.source) for one in (diff.old, diff.new) if one is not None]
+    files = [
+        name(from_here(one.document.source)) for one in (diff.old, diff.new) if one is not None
+    ]
     between: tuple[str | Cell, ...] = (" → ",) if len(files) > 1 else ()
     title = (name(diff.name), ": ", *files[:1], *between, *files[1:])
     ends = {"added": " is new.", "removed": " is removed.", "same": ": the settings are the same."}

@@ -98,7 +98,11 @@ class _Part:
     def _folded(self, line: str, width: int) -> list[str]:
         if len(line) <= width:
             return [line]
-        pieces = _PATH.split(line) if self._are_paths else _SPACE.split(line)
+        pieces = [  # a word that is too long is folded at its dots, as a dotted path is
+            piece
+            for word in _SPACE.split(line)
+            for piece in (_PATH.split(word) if self._are_paths or len(word) > width else [word])
+        ]
         indent = line[: len(line) - len(line.lstrip())] or (_INDENT if self._are_paths else "")
         lines = [""]
         for piece in pieces:

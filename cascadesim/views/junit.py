@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from cascadesim import __version__
+from cascadesim.files import from_here
 from cascadesim.values.errors import one_line
 from cascadesim.views.objective import details, value
 from cascadesim.views.page import plain
@@ -37,7 +38,7 @@ def _counts(judged: list[tuple[JudgedScenario, JudgedVariant, Judged]]) -> dict[
 def _suite(gate: Gate, scenario: JudgedScenario) -> ET.Element:
     cases = [case for case in gate.judged if case[0] is scenario]
     # What does not print, such as a control character, may not be in XML at all.
-    name, source = one_line(scenario.name), one_line(scenario.source)
+    name, source = one_line(scenario.name), one_line(from_here(scenario.source))
     counts = {**_counts(cases), "skipped": "0"}
     suite = ET.Element("testsuite", {"name": name, **counts, "file": source})
     properties = ET.SubElement(suite, "properties")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.drift_rules import MISSED_CHECK
 from cascadesim.lint.values import shown
 from cascadesim.values.errors import cut
 from cascadesim.views.facts import at_variant
@@ -33,7 +34,10 @@ def page(lint: Lint) -> Page:
                 "Checks",
                 (left("check"), left("verdict")),
                 (
-                    (name(each.text), _verdict(each.holds, "holds", "missed"))
+                    (
+                        name(each.text),
+                        _verdict(each.holds, "holds", f"missed [{MISSED_CHECK.code}]"),
+                    )
                     for each in lint.checks
                 ),
             ),
@@ -47,7 +51,7 @@ def _rows(lint: Lint) -> Iterator[tuple[Cell, ...]]:
         yield setting(each.path), Cell(expected, kind="value"), Cell(""), Cell("")
         for reading in each.readings:
             found = Cell(cut(shown(reading.value, reading.kind), _VALUE), kind="value")
-            verdict = _verdict(not each.drifts(reading), "ok", "drift")
+            verdict = _verdict(not each.drifts(reading), "ok", f"drift [{reading.code}]")
             yield name(f"  {reading.where}"), Cell(""), found, verdict
 
 

@@ -53,7 +53,10 @@ def test_check_exits_with_1_where_an_objective_is_missed(cli: Cli, tmp_path: Pat
     assert code == 0
 
 
-def test_check_writes_what_a_build_shows(cli: Cli, tmp_path: Path) -> None:
+def test_check_writes_what_a_build_shows(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     scenarios = (queue(tmp_path), queue(tmp_path, "plain", variants={}, seed=7))
     junit, summary = tmp_path / "out" / "junit.xml", tmp_path / "summary.md"
     files = ("--junit", junit, "--markdown", summary, "--replications", "3")

@@ -66,6 +66,6 @@ def test_an_unknown_name_is_one_line_with_the_guides(cli: Cli, name: str, hint: 
 
 
 def test_names_are_completed() -> None:
-    from cascadesim.cli.guide import names_that_begin
+    from cascadesim.cli.pages import names_that_begin
 
     assert names_that_begin("s") == ["scenario", "sensitivity", "statistics"]

@@ -110,3 +110,54 @@ def test_two_sweeps_share_a_store(whole: str, tmp_path: Path) -> None:
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out, err) == (0, whole, "")
     assert kept(tmp_path) == RUNS
+
+
+SMALL = """\
+name: small
+horizon: 60s
+workload: {arrivals: {poisson: {rate: 40/s}}}
+stages:
+  svc: {work: {exponential: {mean: 100ms}}, concurrency: 5}
+variants:
+  more: {svc.concurrency: 6}
+"""
+BEGUN = "import cascadesim.__main__ as c; print('begun', flush=True); c.main()"
+
+
+def interrupted(scenario: Path, after: float) -> tuple[int, str]:
+    """Return exit code and errors of a comparison that Ctrl-C ends so many seconds after it began.
+
+    Python's own start is before: no code of ours can answer there.
+    """
+    command = ["compare", str(scenario), "--replications", "8", "--jobs", "2", "--no-store"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGUN, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(after)
+    with suppress(ProcessLookupError):  # it was quicker
+        os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_moment_prints_one_line(tmp_path: Path) -> None:
+    scenario = tmp_path / "small.yaml"
+    scenario.write_text(SMALL)
+    assert interrupted(scenario, after=0.05) == (130, "cascadesim: interrupted\n")
+    answers = [interrupted(scenario, after=0.2 * i) for i in range(1, 20)]
+    for code, errors in answers:
+        if code == 0:  # it was done
+            assert errors == ""
+            continue
+        # As a shell has it, 130; Python ends by the signal where it came inside of an `exec`.
+        assert code in (130, -signal.SIGINT)
+        assert re.fullmatch(r"cascadesim: interrupted( with \d+ runs? done)?\n", errors)
+    assert len({errors for _, errors in answers}) > 1  # while it began, and while it ran

@@ -130,11 +130,11 @@ def test_json_is_plain_data(cli: Cli, service: Path) -> None:
         {
             "setting": "a.deadline.timeout",
             "scenario": 10.0,
-            "places": [reading | {"drift": True}],
+            "places": [reading | {"drift": True, "code": "D01"}],
         }
     ]
     assert data["checks"] == [
-        {"check": "a.deadline.timeout < 5s", "holds": False, "missed_by": [reading]}
+        {"check": "a.deadline.timeout < 5s", "holds": False, "code": "D03", "missed_by": [reading]}
     ]
     assert len(data["drift"]) == 2
 
@@ -148,7 +148,7 @@ def test_annotations_are_at_the_line_from_the_working_directory(
     code, out, _ = cli("lint-config", path, "--format", "github")
     assert code == 1
     assert out == (
-        "::warning file=src/odd%2C100%25.py,line=2,title=a.deadline.timeout::"
+        "::warning file=src/odd%2C100%25.py,line=2,title=D01 a.deadline.timeout::"
         "odd,100%25.py:2 says T = '9s', the scenario 10 s\n"
     )
 
@@ -315,3 +315,25 @@ def test_the_mapping_in_the_guide_is_the_one_that_is_run() -> None:
     for line in text.splitlines():
         if line != "…":
             assert line in lines, f"{line!r} is not in {MAPPING.name}, or not in this order"
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ("settings: {a.deadline.timeout: agent.py:LIMIT}", "D01"),
+        ("settings: {a.deadline.timeout: {at: agent.py:wait(timeout), default: 3}}", "D02"),
+        ("checks: ['agent.py:TIMEOUT < 5s']", "D03"),
+    ],
+)
+def test_each_finding_has_the_code_of_its_rule(
+    cli: Cli, service: Path, what: str, code: str
+) -> None:
+    (service / "src" / "agent.py").write_text("TIMEOUT = 10\nLIMIT = 20\nwait(limit=3)\n")
+    path = mapping(service, what)
+    out = cli("lint-config", path)[1]
+    assert re.search(rf"(drift|missed) \[{code}\]$", out, re.MULTILINE)
+    data = json.loads(cli("lint-config", path, "--format", "json")[1])
+    findings = data["checks"] or data["settings"][0]["places"]
+    assert [finding["code"] for finding in findings] == [code]
+    assert f"title={code} " in cli("lint-config", path, "--format", "github")[1]
+    assert cli("rule", code)[1].startswith(f"# {code}: ")

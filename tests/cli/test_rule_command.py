@@ -22,7 +22,7 @@ from cascadesim.analysis.figure_rules import (
     PRECISION_MISSED,
     WARMUP_GUESSED,
 )
-from cascadesim.cli.rule import codes_that_begin
+from cascadesim.cli.pages import codes_that_begin
 from cascadesim.plan.cause_rules import CAUSE_RULES
 from cascadesim.plan.causes import CAUSES
 from cascadesim.scenario.load import loads
@@ -40,7 +40,9 @@ def test_every_cause_has_a_rule() -> None:
 
 
 def test_codes_and_names_are_unique(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"T01", "B01", "P01", "P02", "Q01", "H01", "L01", "W01", "A01", "S01"} <= set(RULES)
+    assert {"T01", "B01", "P01", "P02", "Q01", "H01", "L01", "W01", "A01", "S01", "D01"} <= set(
+        RULES
+    )
     other = Rule("B01", "another-name", "", "", "", "")
     monkeypatch.setattr(rules, "OTHER", other, raising=False)
     with pytest.raises(ValueError, match="not the word of one rule: B01"):
@@ -130,7 +132,7 @@ def _scenario(example: str, rate: str = "40/s") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "rule", [rule for code, rule in RULES.items() if code[0] not in "AS"], ids=lambda r: r.code
+    "rule", [rule for code, rule in RULES.items() if code[0] not in "ADS"], ids=lambda r: r.code
 )
 def test_check_reports_the_example(rule: Rule) -> None:
     found = check(loads(json.dumps(_scenario(rule.example)), "example")).contradictions

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Cli
 
+from cascadesim.files import from_here
+
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 
 
@@ -47,7 +49,7 @@ def test_run_out_records_the_command_that_made_it(cli: Cli, tmp_path: Path) -> N
     assert cli(*run, "--out", tmp_path / "o")[0] == 0
     line = (tmp_path / "o" / "scenario.yaml").read_text("utf-8").splitlines()[1]
     command = shlex.split(line.removeprefix("# "))
-    assert command == ["cascadesim", "run", f"{INCIDENT}/scenario.yaml", *run[2:]]
+    assert command == ["cascadesim", "run", from_here(INCIDENT / "scenario.yaml"), *run[2:]]
     summary = json.loads((tmp_path / "o" / "summary.json").read_text("utf-8"))
     assert summary["variant"] == "after"
     assert summary["overrides"] == {

@@ -230,7 +230,7 @@ def test_a_call_that_has_left_the_queue_is_not_shed() -> None:
         (stage(codel={}), "a.codel: codel needs concurrency, else nothing queues"),
         (
             stage(concurrency=1, queue="lifo", codel={}),
-            "a.codel: codel needs queue: fifo, as it goes by the wait of the call at the head",
+            "a.codel: codel needs queue: fifo, as it looks at the wait of the call at the head",
         ),
         (
             stage("1s", {"bulkhead": {"codel": {}}}),

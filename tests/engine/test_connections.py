@@ -150,7 +150,8 @@ def test_a_message_takes_no_longer_than_its_client_waits() -> None:
         ({}, {"stages": {"connections": {"work": {"constant": "1s"}}}},
          'connections: faults call the clients "connections"; name the stage otherwise'),
         ({"handshake": login("1s") | {"stages": {"a": {"work": {"constant": "1s"}}}}}, {},
-         'a: there is another stage "a"; names must differ'),
+         'a: there is another stage "a", at stages.a; names of stages are global, as a '
+         'dotted path begins with one'),
     ],
 )  # fmt: skip
 def test_connections_that_cannot_be(settings: Data, rest: Data, problem: str) -> None:

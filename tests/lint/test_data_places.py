@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cascadesim.lint import data
 from cascadesim.lint.data import find_environment, find_json, find_toml, find_yaml
 from cascadesim.lint.finds import Find, NotFound, NotReadable
 
@@ -303,3 +304,18 @@ def test_what_is_taken_is_what_pyyaml_takes(text: str) -> None:
         advice = re.search(r"^is (.+) in YAML 1.1, .*; write \1 or .+$", find.reason)
         assert advice is not None
         assert repr(yaml.safe_load(advice[1])) == repr(theirs)
+
+
+def test_a_long_toml_file_is_parsed_once_and_once_by_statement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that time is linear in its length, whatever the number of places."""
+    part = '[part{n}]\ntimeout = {n}\nlist = [1,\n 2]\n[[part{n}.each]]\ntext = """\na = 1\n"""\n'
+    text = "".join(part.format(n=n) for n in range(500))
+    parsed = []
+    loads = data.tomllib.loads
+    monkeypatch.setattr(data.tomllib, "loads", lambda part: parsed.append(len(part)) or loads(part))
+    keys = ["part0.timeout", "part250.list.1", "part499.each.0.text"]
+    marks = [find_toml("file", text, key)[0].mark.line for key in keys]
+    assert marks == [2, 250 * 8 + 3, 499 * 8 + 6]
+    assert sum(parsed) <= 2 * len(text)

@@ -1,13 +1,8 @@
-import ast
-import math
-import operator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from cascadesim.lint.finds import NotFound, NotReadable, Symbol
 from cascadesim.lint.python import find_python
@@ -399,36 +394,3 @@ def test_very_deep_source_is_no_crash() -> None:
             assert find.value == depth or find.reason == "is nested too deeply"
     (find,) = find_python("app.py", "A = " + "+".join(["1"] * 100), "A")
     assert find.value == 100
-
-
-SYMBOLS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
-NUMBERS = st.integers(0, 10**6) | st.floats(0, 1e6)
-EXPRESSIONS = st.recursive(
-    NUMBERS.map(lambda number: (repr(number), number)),
-    lambda inner: (
-        st.tuples(inner, st.sampled_from("+-*/"), inner)
-        .filter(lambda parts: parts[1] != "/" or parts[2][1] != 0)
-        .map(
-            lambda parts: (
-                f"({parts[0][0]} {parts[1]} {parts[2][0]})",
-                SYMBOLS[parts[1]](parts[0][1], parts[2][1]),
-            )
-        )
-    ),
-    max_leaves=8,
-)
-
-
-@given(EXPRESSIONS)
-@example(("(0 * (1 / 2.2e-309))", math.nan))
-def test_arithmetic_is_pythons(expression: tuple[str, float]) -> None:
-    source, value = expression
-    # As texts, in which a NaN is equal to itself and 1 is not 1.0.
-    assert repr(found("A", f"A = {source}")) == repr([(1, value)])
-
-
-@given(st.from_type(int | float | str | bool | None).filter(lambda value: value == value))  # noqa: PLR0124 - NaN
-def test_literals_are_what_ast_takes_them_for(value: object) -> None:
-    if isinstance(value, float) and abs(value) == float("inf"):
-        return
-    assert found("A", f"A = {value!r}") == [(1, ast.literal_eval(repr(value)))]

@@ -55,7 +55,7 @@ def run(name: str = "q", stage: str = "a", horizon: str = "40s", **more: Any) ->
                 "policies": [{"breaker": {"name": stage + "b"} | breaker}],
             }
         },
-        "faults": [{"on": stage, "from": f"{3 * i}s", "for": "5s", "outage": {}} for i in range(9)],
+        "faults": [{"on": stage, "from": f"{3 * i}s", "for": "5s", "outage": {}} for i in range(4)],
         "objectives": ["p99 < 5s"],
         "variants": {"$v_{1}^$": {}},
     }

@@ -12,9 +12,6 @@ import pandas as pd  # noqa: F401
 import pytest
 import scipy.stats  # noqa: F401
 
-import cascadesim.engine.simpy.run
-import cascadesim.pytest_plugin.items
-import cascadesim.pytest_plugin.unused  # noqa: F401
 from cascadesim.scenario.source import Document, write
 
 SCENARIO: dict[str, Any] = {

@@ -41,7 +41,7 @@ def test_what_a_scenario_tells(scenario: Scenario) -> None:
 
 
 def test_every_variant_compiles_and_runs(scenario: Scenario) -> None:
-    short = scenario.override({"horizon": "3min"})
+    short = scenario.override({"horizon": "7min"})
     for name in ("before", "after"):
         assert simulate(compile_plan(short.at(name).model), seed=1)
 
@@ -81,10 +81,10 @@ def test_extends_takes_the_settings_of_other_variants(scenario: Scenario) -> Non
 
 def test_a_variant_overrides_what_it_extends_and_names_may_stand_in_any_order() -> None:
     variants = (
-        "  a: {extends: b, horizon: 3min}\n  b: {extends: c, seed: 3}\n  c: {horizon: 9min}\n"
+        "  a: {extends: b, horizon: 7min}\n  b: {extends: c, seed: 3}\n  c: {horizon: 9min}\n"
     )
     chained = loads(swap("sweep:", variants + "sweep:")).at("a").model
-    assert (chained.horizon, chained.seed) == (180, 3)
+    assert (chained.horizon, chained.seed) == (420, 3)
 
 
 def test_a_variant_may_use_what_it_has_just_set() -> None:
@@ -241,13 +241,14 @@ def test_a_setting_is_written_as_it_is_read(value: object) -> None:
         (["agent.work.lognormal.sigma=.nan"],
          "--set: agent.work.lognormal.sigma: expected a finite number, got .nan"),
         (["log.pool.size=3"], '--set: log.pool.connect_time: "connect_time" is missing'),
-        (["agent=3"], "--set: agent: expected a mapping, got 3"),
+        (["agent=3"], "--set: agent: expected a mapping such as {work: {constant: 100ms}}, got 3"),
         (["stages=3"],
          '--set: stages: no stage or setting "stages"; known: auth, backend, agent, database, log, '
          "name, summary, clock, horizon, drain, warmup, seed, workload, faults, observations, "
          "objectives"),
         (["stages.log.kind=agent"],
-         '--set: stages.log.kind: a stage goes by its name alone; write "log.kind"'),
+         "--set: stages.log.kind: a dotted path begins with the stage's name; "
+         'write "log.kind"'),
         (["horizon=20s"], "f.yaml:6:9: warmup: warmup must be shorter than the horizon"),
     ],
 )  # fmt: skip

@@ -70,7 +70,7 @@ def test_pieces_may_begin_by_the_clock() -> None:
         ({"rates": []}, "piecewise.rates: expected at least one entry"),
         ({"rates": [RATES[1], RATES[0]]},
          "piecewise.rates.1.from: must begin after the piece before it, at 60.00 s"),
-        ({"rates": RATES[:2]}, "piecewise.rates.1.to: the last piece has no end to come to it by; "
+        ({"rates": RATES[:2]}, "piecewise.rates.1.to: the last piece has no end to reach it at; "
          "add a piece, or give a period"),
         ({"rates": RATES, "period": "90s"},
          "piecewise.rates.2.from: must begin within the period, 90.00 s"),

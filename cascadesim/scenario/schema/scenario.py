@@ -68,7 +68,10 @@ class Observation(Strict):
 
 
 class Variant(Strict):
-    """Settings of a variant, by dotted path; `extends` names a variant to start from."""
+    """Settings of a variant, by dotted path: `{agent.deadline.timeout: 5s}`.
+
+    `extends` names a variant to start from.
+    """
 
     model_config = ConfigDict(
         extra="allow",
@@ -261,7 +264,13 @@ class ScenarioModel(Strict):
             else:
                 self._check_has_work(stages, name, *place)
         if fault.start is not None:
-            self.seconds(fault.start, *at, "from")
+            start, end = self.seconds(fault.start, *at, "from"), self.horizon + self.drain
+            if start >= end:
+                message = (
+                    f"the fault would begin at t = {duration_text(start)}, when the run has ended; "
+                    f"expected below horizon and drain, {duration_text(end)}"
+                )
+                raise problem(message, *at, "from")
         if fault.random is None:
             return
         expected = (self.horizon + self.drain) / (fault.random.mtbf + fault.random.mttr)
@@ -312,13 +321,17 @@ class ScenarioModel(Strict):
 
     def _stages_by_name(self) -> dict[str, Stage]:
         names: dict[str, Stage] = {}
+        places: dict[str, str] = {}
         connections = self.workload.connections
 
         def visit(stages: dict[str, Stage], *at: str) -> None:
             for name, stage in stages.items():
                 here = (*at, "stages", name)
                 if name in names:
-                    message = f"there is another stage {show(name)}; names must differ"
+                    message = (
+                        f"there is another stage {show(name)}, at {places[name]}; names of stages "
+                        "are global, as a dotted path begins with one"
+                    )
                     raise problem(message, *here, key=True)
                 if name in type(self).known_keys():
                     message = f'"{name}" is a key of the scenario; name the stage otherwise'
@@ -326,7 +339,7 @@ class ScenarioModel(Strict):
                 if name == CONNECTIONS and connections is not None:
                     message = f'faults call the clients "{name}"; name the stage otherwise'
                     raise problem(message, *here, key=True)
-                names[name] = stage
+                names[name], places[name] = stage, ".".join(here)
                 visit(stage.stages, *here)
 
         visit(self.stages)

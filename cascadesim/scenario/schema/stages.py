@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,9 +21,19 @@ from cascadesim.values.units import (
     Whole,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+# What people take for keys of a stage, and how it is written as a policy.
+_POLICIES = {kind: f"{kind}: {{…}}" for kind in PolicyChoice.kinds()} | {
+    "timeout": "deadline: {timeout: …}",
+    "retries": "retry: {attempts: …}",
+}
+
 
 class Startup(Strict):
-    """What callers do while the stage starts up after a restart."""
+    """What callers do while the stage starts up after a restart: `{timeout: 30s}`."""
 
     timeout: PositiveDuration = Field(description="how long they wait for it")
 
@@ -35,7 +45,7 @@ class Tracker(Strict):
 
 
 class Stage(Strict):
-    """One thing that a request passes through."""
+    """One thing that a request passes through: `{work: {constant: 100ms}}`."""
 
     FOLLOWS = follows(
         concurrency=sources.QUEUES,
@@ -46,6 +56,14 @@ class Stage(Strict):
         parallel=sources.TASK_GROUP,
         pool=sources.SQLALCHEMY,
     )
+
+    @classmethod
+    def _check_keys(cls, data: Mapping[Any, Any]) -> None:
+        for key in data:
+            if key in _POLICIES:
+                message = f'unknown key "{key}"; it is a policy: policies: [{_POLICIES[key]}]'
+                raise problem(message, key, key=True)
+        super()._check_keys(data)
 
     kind: Literal["service", "agent"] = Field(
         "service", description="the work of an agent counts as agent execution"
@@ -115,7 +133,7 @@ class Stage(Strict):
                 if key in self.model_fields_set and getattr(self, key) is not None:
                     raise problem(f"{key} needs concurrency, else nothing queues", key)
         if self.codel is not None and self.queue == "lifo":
-            message = "codel needs queue: fifo, as it goes by the wait of the call at the head"
+            message = "codel needs queue: fifo, as it looks at the wait of the call at the head"
             raise problem(message, "codel")
         if "when_full" in self.model_fields_set and self.queue_limit is None:
             raise problem("when_full needs a queue_limit, else nothing is full", "when_full")
@@ -130,6 +148,6 @@ class Stage(Strict):
             if policy.name in type(self).known_keys():
                 raise problem(f'"{policy.name}" is a key of stages; name it otherwise', *at, "name")
             if policy.name in seen:
-                message = f'another policy of this stage goes by "{policy.name}"; give one a "name"'
+                message = f'another policy here has the name "{policy.name}"; give one a "name"'
                 raise problem(message, *at, key=True)
             seen.add(policy.name)

@@ -93,7 +93,7 @@ class Piecewise(Strict):
                 message = f"must begin within the period, {duration_text(end)}"
                 raise problem(message, *at, i, "from")
         if self.period is None and self.rates[-1].to is not None:
-            message = "the last piece has no end to come to it by; add a piece, or give a period"
+            message = "the last piece has no end to reach it at; add a piece, or give a period"
             raise problem(message, *at, len(starts) - 1, "to")
         ends = [*starts[1:], end]
         pieces = [rate.plan(*span) for rate, *span in zip(self.rates, starts, ends, strict=True)]

@@ -227,7 +227,7 @@ def test_outcomes_are_statuses(incident: tuple[cascadesim.Result, Spans]) -> Non
             ended_by = records.ends[records.ended_by[row]]
             assert span.status.message == f"{outcome.word} by {ended_by}"
             assert known["cascadesim.ended_by"] == ended_by
-    assert {Outcome.OK, Outcome.TIMED_OUT, Outcome.FAILED} <= set(records.outcome)
+    assert {Outcome.OK, Outcome.TIMED_OUT} <= set(records.outcome)
 
 
 def test_breakers_and_faults_are_spans_of_the_run(

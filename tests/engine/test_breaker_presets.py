@@ -213,6 +213,10 @@ def called(n: int, faults: list[Data], seconds: str = "0s", **settings: Any) -> 
     return simulated(stage(seconds, {"breaker": settings}), n, faults=faults)
 
 
+# An only host of Envoy that is ejected, and missed.
+ALONE: Data = {"preset": "envoy", "max_ejection": "100%", "panic_threshold": "0%"}
+
+
 def waited(records: Records) -> list[float]:
     return waits_for(records, "breaker_wait")
 
@@ -279,7 +283,7 @@ def test_polly_takes_a_call_that_its_caller_cancels_as_a_success(
 @pytest.mark.parametrize("when_open", ["wait", "reject"])
 def test_envoy_returns_the_host_at_a_sweep(when_open: str) -> None:
     settings = {"failure_threshold": 2, "recovery_timeout": "3s", "interval": "2s"}
-    settings |= {"preset": "envoy", "when_open": when_open}
+    settings |= ALONE | {"when_open": when_open}
     records = called(6, [outage("0s", "2500ms")], **settings)
     assert changes(records) == [(2, "open"), (6, "closed")]
     if when_open == "wait":
@@ -290,5 +294,5 @@ def test_envoy_returns_the_host_at_a_sweep(when_open: str) -> None:
 
 
 def test_envoy_returns_the_host_though_nobody_calls() -> None:
-    records = called(2, [outage("0s", "10s")], preset="envoy", failure_threshold=2)
+    records = called(2, [outage("0s", "10s")], **ALONE, failure_threshold=2)
     assert changes(records) == [(2, "open"), (40, "closed")]

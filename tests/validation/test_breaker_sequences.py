@@ -100,7 +100,9 @@ def test_resilience4j_lets_four_trials_through_and_one_for_each_that_is_released
 
 
 def test_envoy_ejects_for_longer_each_time_and_forgets_while_the_host_is_well() -> None:
-    it = breaker(preset="envoy", recovery_timeout="10s")
+    it = breaker(
+        preset="envoy", recovery_timeout="10s", max_ejection="100%", panic_threshold="0%"
+    )
     # When five errors come, and when the host is back: 1, 2 and 3 times 10 s; twice after two
     # sweeps without errors, and once after many.
     for ejected, back in [(0, 10), (10, 30), (30, 60), (80, 100), (610, 620)]:

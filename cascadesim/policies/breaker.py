@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 from pydantic_core import PydanticCustomError
 
 from cascadesim.policies.breaker_presets import LONGEST_EJECTION, PRESETS, PresetName, with_preset
+from cascadesim.policies.breaker_rules import hidden_hangs, never_ejected
 from cascadesim.policies.breaker_window import Window, WindowPlan, check_window
 from cascadesim.policies.plan import PolicyPlan, Room
 from cascadesim.policies.settings import ALL_ERRORS, Errors, Policy, outcomes_of
@@ -22,7 +23,10 @@ from cascadesim.values.strict import problem
 from cascadesim.values.units import Count, Number, PositiveDuration, Share, Whole, or_infinite
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from cascadesim.policies.plan import Position
+    from cascadesim.values.rules import Contradiction
 
 _MOST = 10**9
 
@@ -289,6 +293,13 @@ class BreakerPlan(PolicyPlan):
     def trips_after(self) -> int | None:
         """Return how many failures in a row open it, None where nothing does."""
         return self.failure_threshold if self.can_open else None
+
+    def contradictions(self, at: Position) -> Iterator[Contradiction]:
+        """Yield that it never opens, or not on calls that hang."""
+        if not self.can_open:
+            yield never_ejected(at.path)
+        elif self.cancelled != "failure" and (hidden := hidden_hangs(at, self.cancelled)):
+            yield hidden
 
     @property
     def spans(self) -> tuple[float, ...]:

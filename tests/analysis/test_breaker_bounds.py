@@ -1,5 +1,6 @@
 """How long callers can wait for breakers whose recoveries grow, or begin anew."""
 
+import math
 from typing import Any
 
 import pytest
@@ -9,7 +10,6 @@ from cascadesim.analysis.bounds import worst_case
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.engine import simulate
 from cascadesim.plan.plan import Plan
-
 
 # An only host of Envoy that is ejected, and missed.
 ALONE = {"preset": "envoy", "max_ejection": "100%", "panic_threshold": "0%"}
@@ -66,3 +66,23 @@ def test_a_recovery_beyond_the_objective_is_a_contradiction(
 ) -> None:
     (found,) = contradictions(plan(**settings), limit=5.0)
     assert problem in found.problem
+
+
+def test_recoveries_that_grow_wait_for_the_longest() -> None:
+    grows = {"failure_threshold": 1, "recovery_timeout": "5s", "recovery_growth": 3}
+    assert worst_case(plan(**grows))["a"].total == math.inf
+    outage = {"on": "a", "from": "0s", "for": "1h", "outage": {}}
+    capped = plan(
+        horizon="5min", faults=[outage], **grows, max_recovery_timeout="40s", max_recoveries=1
+    )
+    assert worst_case(capped)["a"].terms == {
+        "a.work": 2 + 2 + 2,
+        "a.breaker.max_recovery_timeout": 40,
+    }
+    longest = simulate(capped, seed=1).latency.max()
+    assert 30 <= longest <= worst_case(capped)["a"].total
+    assert worst_case(plan(**grows, max_recoveries=0))["a"].terms == {"a.work": 2 + 2}
+
+
+def test_an_only_host_that_is_never_ejected_keeps_nobody_waiting() -> None:
+    assert worst_case(plan(preset="envoy"))["a"].terms == {"a.work": 2}

@@ -96,6 +96,27 @@ def test_permits_and_successes_to_close() -> None:
     assert breaker.state is C
 
 
+def test_trials_in_total_are_not_given_again_while_it_is_half_open() -> None:
+    plan = BreakerPlan("breaker", 1, 10.0, half_open_permits=2, in_total=True, successes_to_close=2)
+    breaker = CircuitBreaker(plan)
+    breaker.settle(breaker.admit(0.0), ok=False, now=0.0)
+    first, second = breaker.admit(10.0), breaker.admit(10.0)
+    breaker.settle(first, ok=True, now=11.0)
+    assert breaker.admit(11.0) is None
+    breaker.settle(second, ok=True, now=12.0)
+    assert breaker.state is C
+
+
+def test_failures_are_forgotten_every_so_often_while_it_is_closed() -> None:
+    plan = BreakerPlan("breaker", failure_threshold=2, recovery_timeout=10.0, clear_every=5.0)
+    assert send(CircuitBreaker(plan), (4, 4, False), (5, 5, False)).state is O
+    assert send(CircuitBreaker(plan), (4, 4, False), (6, 6, False)).state is C
+    breaker = send(CircuitBreaker(plan), (4, 4, False), (6, 6, False), (11, 11, False))
+    assert breaker.state is O
+    # Closed again at 21 s, until 26 s.
+    assert send(breaker, (21, 21, True), (25, 25, False), (27, 27, False)).state is C
+
+
 def test_a_trial_that_was_never_made_leaves_its_permit_to_another() -> None:
     breaker, trial = breaker_in(H)
     assert breaker.admit(60.0) is None
@@ -135,6 +156,15 @@ def test_slow_calls_open_it_though_none_fails() -> None:
     assert send(breaker, (0, 2, True), (0, 2, True)).state is C  # 2 s are not slower than 2 s
     breaker = window_breaker(slow_call=2.0, slow_rate=1.0)
     assert send(breaker, (0, 2.1, True), (0, 2.1, True)).state is O
+
+
+@pytest.mark.parametrize(("strict", "state"), [(False, O), (True, C)])
+def test_a_strict_rate_must_be_exceeded(strict: bool, state: State) -> None:
+    half = window_breaker(failure_rate=0.5, strict=strict)
+    assert send(half, (0, 0, True), (0, 0, False)).state is state
+    slow = window_breaker(slow_call=2.0, slow_rate=0.5, strict=strict)
+    assert send(slow, (0, 0, True), (0, 3, True)).state is state
+    assert send(window_breaker(failure_rate=0.5, strict=strict), *[(0, 0, False)] * 2).state is O
 
 
 def test_rounding_makes_no_call_slow() -> None:
@@ -282,8 +312,6 @@ def test_a_cancelled_trial_lets_a_waiting_caller_in() -> None:
     policies = deadline("1200ms"), breaker(recovery_timeout="2500ms", when_open="wait")
     records = simulated(stage("100ms", *policies), 4, faults=faults)
     assert changes(records) == [(1.0, "open"), (3.5, "half-open"), (4.3, "closed")]
-
-
 
 
 def test_a_waiting_caller_may_give_up() -> None:

@@ -1,4 +1,10 @@
-"""Presets of a breaker: the defaults of known libraries, and which settings these have."""
+"""Presets of a breaker: the defaults of known libraries, and which settings these have.
+
+Others, as to a call that its caller cancels: Hystrix counts it nowhere while closed, but a trial
+that is cancelled keeps it open (`markNonSuccess` on unsubscribe). A breaker of one's own in asyncio
+that catches `Exception` does not see CancelledError, and where it counts its trials it loses the
+permit.
+"""
 
 from __future__ import annotations
 

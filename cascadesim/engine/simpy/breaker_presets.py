@@ -43,7 +43,8 @@ class PybreakerBreaker(CircuitBreaker):
     opens the breaker raises CircuitBreakerError in place of its own error, so it is rejected.
 
     Not modelled: the lock that `call()` holds, so that only one call is under way at all (limit
-    the stage to `concurrency: 1` for that), and `throw_new_error_on_trip=False`.
+    the stage to `concurrency: 1` for that), `throw_new_error_on_trip=False`, and that a cancelled
+    call that opens it raises CircuitBreakerError, too, in place of CancelledError.
     """
 
     tripped = False  # by the last outcome

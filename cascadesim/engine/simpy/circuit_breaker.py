@@ -55,7 +55,8 @@ class CircuitBreaker:
     def admit(self, now: float) -> Ticket | None:
         """Return a ticket for the call, or None if it may not pass at `now`."""
         if self.state is State.CLOSED:
-            self._clear_if_due(now)
+            if now > self._clears_at:
+                self._clear(now)
             return self._epoch
         if self.state is State.OPEN:
             if now < self.reopens_at:
@@ -68,7 +69,8 @@ class CircuitBreaker:
 
     def settle(self, ticket: Ticket, *, ok: bool, now: float) -> None:
         """Take the outcome of the call that `admit` gave this ticket."""
-        self._clear_if_due(now)
+        if now > self._clears_at and self.state is State.CLOSED:
+            self._clear(now)
         if ticket != self._epoch:
             return
         if self.state is State.HALF_OPEN:
@@ -85,11 +87,10 @@ class CircuitBreaker:
         if ticket == self._epoch and self.state is State.HALF_OPEN:
             self._trials -= 1
 
-    def _clear_if_due(self, now: float) -> None:
-        if now > self._clears_at and self.state is State.CLOSED:
-            self._failures = 0
-            self._epoch += 1
-            self._clears_at = now + self.plan.clear_every
+    def _clear(self, now: float) -> None:
+        self._failures = 0
+        self._epoch += 1
+        self._clears_at = now + self.plan.clear_every
 
     def _settle_trial(self, ok: bool, now: float) -> None:
         if not self.plan.in_total:

@@ -91,14 +91,33 @@ def slow_windows() -> st.SearchStrategy[Data]:
 
 
 def own_breakers() -> st.SearchStrategy[Data]:
-    threshold = st.fixed_dictionaries({"failure_threshold": st.integers(1, 4)})
-    window = st.one_of(windows("calls", "time"), slow_windows())
-    return merged(
-        st.one_of(threshold, threshold, st.fixed_dictionaries({"window": window})),
-        st.fixed_dictionaries({"recovery_timeout": ms(50, 8000)}),
+    threshold = merged(
+        st.fixed_dictionaries({"failure_threshold": st.integers(1, 4)}),
+        maybe("clear_every", ms(100, 5000)),
+    )
+    window = merged(
+        st.one_of(windows("calls", "time"), slow_windows()), maybe("strict", st.booleans())
+    )
+    at_once = merged(
         maybe("half_open_permits", st.sampled_from([1, 2, 3, "all"])),
         maybe("successes_to_close", st.integers(1, 3)),
     )
+    in_total = {"half_open_limit": "in_total", "half_open_permits": 3}
+    return merged(
+        st.one_of(threshold, threshold, st.fixed_dictionaries({"window": window})),
+        st.fixed_dictionaries({"recovery_timeout": ms(50, 8000)}),
+        st.one_of(at_once, at_once, st.just(in_total)),
+        growths(),
+        CANCELLED,
+    )
+
+
+def growths() -> st.SearchStrategy[Data]:
+    grows = {"recovery_growth": st.floats(1.5, 4), "max_recovery_timeout": ms(8000, 20_000)}
+    return st.one_of(st.just({}), st.fixed_dictionaries(grows))
+
+
+CANCELLED = maybe("cancelled", st.sampled_from(["failure", "success", "ignored"]))
 
 
 def library_breakers() -> st.SearchStrategy[Data]:
@@ -112,12 +131,21 @@ def library_breakers() -> st.SearchStrategy[Data]:
             "failure_threshold": count,
             "interval": ms(100, 3000),
             "max_recovery_timeout": ms(8000, 20_000),
+            "max_ejection": st.sampled_from(["10%", "100%", "100%", "100%"]),
+            "panic_threshold": st.sampled_from(["0%", "0%", "0%", "50%"]),
         },
+        "gobreaker": {"failure_threshold": count, "half_open_permits": count},
+        "opossum": {"window": windows("time")},
     }
     return st.one_of(
         *(
-            st.fixed_dictionaries(
-                {"preset": st.just(name), "recovery_timeout": recovery} | settings
+            merged(
+                st.fixed_dictionaries(
+                    {"preset": st.just(name), "recovery_timeout": recovery} | settings
+                ),
+                growths() if name in ("resilience4j", "polly") else st.just({}),
+                maybe("clear_every", ms(100, 5000)) if name == "gobreaker" else st.just({}),
+                CANCELLED,
             )
             for name, settings in own.items()
         )

@@ -20,16 +20,23 @@ if TYPE_CHECKING:
 class Window(Strict):
     """The calls whose failures and slowness open a breaker."""
 
-    FOLLOWS = follows(sources.RESILIENCE4J)
+    FOLLOWS = follows(sources.RESILIENCE4J, strict=sources.OPOSSUM)
 
     calls: Count | None = Field(None, description="the last so many calls")
     time: PositiveDuration | None = Field(None, description="the calls that ended so recently")
     minimum: Count | None = Field(
-        None, description="calls in it before a rate counts; by default all of calls"
+        None,
+        description="calls in it before a rate counts; by default all of calls, and with preset "
+        "resilience4j never more than calls",
     )
     failure_rate: Share | None = Field(None, description="share of failures that opens the breaker")
     slow_call: PositiveDuration | None = Field(None, description="a call that takes longer is slow")
     slow_rate: Share | None = Field(None, description="share of slow calls that opens the breaker")
+    strict: bool = Field(
+        False,
+        strict=True,
+        description="only a rate above its share opens the breaker, not one that is equal to it",
+    )
 
     @classmethod
     def _check_keys(cls, data: Mapping[Any, Any]) -> None:
@@ -49,6 +56,7 @@ class Window(Strict):
             failure_rate=or_infinite(self.failure_rate),
             slow_call=or_infinite(self.slow_call),
             slow_rate=or_infinite(self.slow_rate),
+            strict=self.strict,
         )
 
 
@@ -92,3 +100,4 @@ class WindowPlan:
     failure_rate: float = math.inf  # share of failures that opens the breaker
     slow_call: float = math.inf  # what takes longer is slow
     slow_rate: float = math.inf  # share of slow calls that opens the breaker
+    strict: bool = False  # only above these shares

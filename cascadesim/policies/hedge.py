@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from cascadesim.policies.plan import Load, PolicyPlan, tightest
-from cascadesim.policies.retry_limits import Throttle
+from cascadesim.policies.retry_limits import RetryThrottle
 from cascadesim.policies.settings import ALL_ERRORS, ErrorName, Policy, outcomes_of
 from cascadesim.values import sources
 from cascadesim.values.bound import Bound
@@ -46,7 +46,7 @@ class Hedge(Policy):
         ALL_ERRORS,
         description="errors after which the next call is sent at once; any other ends them all",
     )
-    throttle: Throttle | None = Field(
+    throttle: RetryThrottle | None = Field(
         None, description="sends no call again while too many of all calls fail"
     )
 

@@ -18,8 +18,8 @@ from cascadesim.policies.retry_limits import (
     ActiveLimit,
     Quota,
     QuotaLimit,
+    RetryThrottle,
     ShareLimit,
-    Throttle,
     TokenLimit,
 )
 from cascadesim.policies.settings import Errors, Policy, outcomes_of
@@ -123,7 +123,7 @@ class Retry(Policy, Backoff):
     budget_span: PositiveDuration = Field(
         "10s", validate_default=True, description="time after which a budget forgets calls"
     )
-    throttle: Throttle | None = Field(
+    throttle: RetryThrottle | None = Field(
         None, description="sends no call again while too many of all calls fail"
     )
     quota: Quota | None = Field(None, description="tokens that retries take")

@@ -17,7 +17,7 @@ from cascadesim.values.strict import Strict
 from cascadesim.values.units import Number, Share, Whole
 
 
-class Throttle(Strict):
+class RetryThrottle(Strict):
     """Sends no call again while too many fail, as gRPC's does."""
 
     FOLLOWS = follows(sources.THROTTLE)

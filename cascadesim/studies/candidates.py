@@ -43,7 +43,7 @@ _WORLD = ("work", "leak", "connect_time", "ping_time", "outcomes", "name")
 # What says nothing of a breaker that stays closed.
 _WHEN_OPEN = (
     *("recovery_timeout", "half_open_permits", "successes_to_close", "when_open"),
-    *("max_recoveries", "max_recovery_timeout", "interval"),
+    *("max_recoveries", "max_recovery_timeout", "interval", "recovery_growth", "half_open_limit"),
 )
 
 

@@ -66,6 +66,21 @@ ENVOY = Source(
     'Envoy, "Outlier detection"',
     "https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier",
 )
+PANIC = Source(
+    'Envoy, "Panic threshold"',
+    "https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/"
+    "panic_threshold",
+)
+GOBREAKER = Source("gobreaker 2, Settings", "https://github.com/sony/gobreaker")
+OPOSSUM = Source("opossum 9, CircuitBreaker", "https://github.com/nodeshift/opossum")
+CANCELLED = Source(
+    "resilience4j 2, CircuitBreaker.CircuitBreakerFuture.get",
+    "https://github.com/resilience4j/resilience4j",
+)
+BREAK_DURATION = Source(
+    "Polly 8, BreakDurationGeneratorArguments",
+    "https://www.pollydocs.org/api/Polly.CircuitBreaker.BreakDurationGeneratorArguments.html",
+)
 # Other policies
 BULKHEAD = Source('resilience4j 2, "Bulkhead"', "https://resilience4j.readme.io/docs/bulkhead")
 BACKOFF = Source(

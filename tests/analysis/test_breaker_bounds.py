@@ -1,5 +1,6 @@
 """How long callers can wait for breakers whose recoveries grow, or begin anew."""
 
+import math
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from cascadesim.analysis.bounds import worst_case
 from cascadesim.analysis.contradictions import contradictions
 from cascadesim.engine import simulate
 from cascadesim.plan.plan import Plan
+
+# An only host of Envoy that is ejected, and missed.
+ALONE = {"preset": "envoy", "max_ejection": "100%", "panic_threshold": "0%"}
 
 
 def plan(horizon: str = "60s", faults: Any = (), **breaker: Any) -> Plan:
@@ -28,14 +32,14 @@ def plan(horizon: str = "60s", faults: Any = (), **breaker: Any) -> Plan:
 
 
 def test_a_host_of_envoy_is_away_for_the_longest_ejection_up_to_the_next_sweep() -> None:
-    envoy = plan(preset="envoy", max_recovery_timeout="70s", interval="20s")
+    envoy = plan(**ALONE, max_recovery_timeout="70s", interval="20s")
     assert worst_case(envoy)["a"].terms == {
         "a.work": 2 + 2 + 2,
         "a.breaker.max_recovery_timeout": 70,
         "a.breaker.interval": 20,
     }
     outage = {"on": "a", "from": "0s", "for": "1h", "outage": {}}
-    always = plan(horizon="20min", faults=[outage], preset="envoy", max_recovery_timeout="70s")
+    always = plan(horizon="20min", faults=[outage], **ALONE, max_recovery_timeout="70s")
     # Ejected at 4 s (until 40 s) and at 40 s (until 100 s), and later for 70 s each time; all
     # callers that wait fail at once, as they are back, and the host is ejected at that instant.
     longest = simulate(always, seed=1).latency.max()
@@ -54,7 +58,7 @@ def test_recoveries_that_begin_anew_stay_within_the_bound() -> None:
     ("settings", "problem"),
     [
         ({"recovery_timeout": "60s"}, "a recovery takes 60.00 s"),
-        ({"preset": "envoy"}, "a recovery takes 310.00 s"),
+        (ALONE, "a recovery takes 310.00 s"),
     ],
 )
 def test_a_recovery_beyond_the_objective_is_a_contradiction(
@@ -62,3 +66,23 @@ def test_a_recovery_beyond_the_objective_is_a_contradiction(
 ) -> None:
     (found,) = contradictions(plan(**settings), limit=5.0)
     assert problem in found.problem
+
+
+def test_recoveries_that_grow_wait_for_the_longest() -> None:
+    grows = {"failure_threshold": 1, "recovery_timeout": "5s", "recovery_growth": 3}
+    assert worst_case(plan(**grows))["a"].total == math.inf
+    outage = {"on": "a", "from": "0s", "for": "1h", "outage": {}}
+    capped = plan(
+        horizon="5min", faults=[outage], **grows, max_recovery_timeout="40s", max_recoveries=1
+    )
+    assert worst_case(capped)["a"].terms == {
+        "a.work": 2 + 2 + 2,
+        "a.breaker.max_recovery_timeout": 40,
+    }
+    longest = simulate(capped, seed=1).latency.max()
+    assert 30 <= longest <= worst_case(capped)["a"].total
+    assert worst_case(plan(**grows, max_recoveries=0))["a"].terms == {"a.work": 2 + 2}
+
+
+def test_an_only_host_that_is_never_ejected_keeps_nobody_waiting() -> None:
+    assert worst_case(plan(preset="envoy"))["a"].terms == {"a.work": 2}

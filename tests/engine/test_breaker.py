@@ -26,6 +26,7 @@ from kit import (
     waits_for,
 )
 
+from cascadesim.engine.simpy.breaker import breaker_of
 from cascadesim.engine.simpy.circuit_breaker import CircuitBreaker, State, WindowBreaker
 from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.policies.breaker_window import WindowPlan
@@ -95,6 +96,27 @@ def test_permits_and_successes_to_close() -> None:
     assert breaker.state is C
 
 
+def test_trials_in_total_are_not_given_again_while_it_is_half_open() -> None:
+    plan = BreakerPlan("breaker", 1, 10.0, half_open_permits=2, in_total=True, successes_to_close=2)
+    breaker = CircuitBreaker(plan)
+    breaker.settle(breaker.admit(0.0), ok=False, now=0.0)
+    first, second = breaker.admit(10.0), breaker.admit(10.0)
+    breaker.settle(first, ok=True, now=11.0)
+    assert breaker.admit(11.0) is None
+    breaker.settle(second, ok=True, now=12.0)
+    assert breaker.state is C
+
+
+def test_failures_are_forgotten_every_so_often_while_it_is_closed() -> None:
+    plan = BreakerPlan("breaker", failure_threshold=2, recovery_timeout=10.0, clear_every=5.0)
+    assert send(CircuitBreaker(plan), (4, 4, False), (5, 5, False)).state is O
+    assert send(CircuitBreaker(plan), (4, 4, False), (6, 6, False)).state is C
+    breaker = send(CircuitBreaker(plan), (4, 4, False), (6, 6, False), (11, 11, False))
+    assert breaker.state is O
+    # Closed again at 21 s, until 26 s.
+    assert send(breaker, (21, 21, True), (25, 25, False), (27, 27, False)).state is C
+
+
 def test_a_trial_that_was_never_made_leaves_its_permit_to_another() -> None:
     breaker, trial = breaker_in(H)
     assert breaker.admit(60.0) is None
@@ -134,6 +156,15 @@ def test_slow_calls_open_it_though_none_fails() -> None:
     assert send(breaker, (0, 2, True), (0, 2, True)).state is C  # 2 s are not slower than 2 s
     breaker = window_breaker(slow_call=2.0, slow_rate=1.0)
     assert send(breaker, (0, 2.1, True), (0, 2.1, True)).state is O
+
+
+@pytest.mark.parametrize(("strict", "state"), [(False, O), (True, C)])
+def test_a_strict_rate_must_be_exceeded(strict: bool, state: State) -> None:
+    half = window_breaker(failure_rate=0.5, strict=strict)
+    assert send(half, (0, 0, True), (0, 0, False)).state is state
+    slow = window_breaker(slow_call=2.0, slow_rate=0.5, strict=strict)
+    assert send(slow, (0, 0, True), (0, 3, True)).state is state
+    assert send(window_breaker(failure_rate=0.5, strict=strict), *[(0, 0, False)] * 2).state is O
 
 
 def test_rounding_makes_no_call_slow() -> None:
@@ -230,9 +261,57 @@ def test_a_success_starts_the_count_anew() -> None:
     assert not records.transitions
 
 
-def test_a_call_that_its_caller_gave_up_counts_as_a_failure() -> None:
-    records = simulated(stage("9s", deadline("1s"), breaker()), 2)
-    assert changes(records) == [(2.0, "open")]
+@pytest.mark.parametrize(
+    ("cancelled", "opened"), [("failure", [(2.0, "open")]), ("success", []), ("ignored", [])]
+)
+def test_a_call_that_its_caller_gave_up_counts_as_told(
+    cancelled: str, opened: list[tuple[float, str]]
+) -> None:
+    records = simulated(stage("9s", deadline("1s"), breaker(cancelled=cancelled)), 2)
+    assert changes(records) == opened
+
+
+def test_a_cancelled_call_counts_nowhere_by_default() -> None:
+    assert breaker_of(BreakerPlan("it", 1, 9.0)).plan.cancelled == "ignored"
+    assert changes(simulated(stage("9s", deadline("1s"), breaker()), 2)) == []
+
+
+@pytest.mark.parametrize(("cancelled", "opened"), [("success", []), ("ignored", [(3.0, "open")])])
+def test_a_cancelled_call_ends_a_row_of_failures_if_it_is_a_success(
+    cancelled: str, opened: list[tuple[float, str]]
+) -> None:
+    # The first and the third call fail at once; the second is cancelled before the third.
+    faults = [outage("0s", "1500ms"), fault("1500ms", "1s", partition={}), outage("2500ms", "9s")]
+    policy = breaker(failure_threshold=2, cancelled=cancelled)
+    records = simulated(stage("0s", deadline("500ms"), policy), 3, faults=faults)
+    assert changes(records) == opened
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "after"),
+    [
+        ("ignored", [(3.0, "half-open"), (4.0, "closed")]),  # the permit goes to the next call
+        ("success", [(3.0, "half-open"), (3.5, "closed")]),
+        ("failure", [(3.0, "half-open"), (3.5, "open"), (6.0, "half-open"), (6.0, "closed")]),
+    ],
+)
+def test_a_trial_that_is_cancelled_leaves_its_permit(
+    cancelled: str, after: list[tuple[float, str]]
+) -> None:
+    # Open from 1 s to 3 s; the trial of 3 s is silent, and its caller leaves after 0.5 s.
+    faults = [outage("0s", "1500ms"), fault("2500ms", "1s", partition={})]
+    policy = breaker(recovery_timeout="2s", cancelled=cancelled)
+    records = simulated(stage("0s", deadline("500ms"), policy), 7, faults=faults)
+    assert changes(records) == [(1.0, "open"), *after]
+
+
+def test_a_cancelled_trial_lets_a_waiting_caller_in() -> None:
+    # Open from 1 s to 3.5 s; the trial is the call of 3 s, which leaves at 4.2 s, and then that of
+    # 4 s goes in.
+    faults = [outage("0s", "1500ms"), fault("3400ms", "300ms", partition={})]
+    policies = deadline("1200ms"), breaker(recovery_timeout="2500ms", when_open="wait")
+    records = simulated(stage("100ms", *policies), 4, faults=faults)
+    assert changes(records) == [(1.0, "open"), (3.5, "half-open"), (4.3, "closed")]
 
 
 def test_a_waiting_caller_may_give_up() -> None:
@@ -256,11 +335,21 @@ def test_rounding_does_not_make_callers_wait_for_ever(recovery: float, rate: flo
         assert UNFINISHED not in [word for _, word in ends(run(data, seed))]
 
 
-def test_a_cancelled_call_counts_as_timed_out_for_the_breaker_inside() -> None:
+def test_a_cancelled_call_counts_as_a_failure_whatever_the_outcomes() -> None:
     def opened(outcomes: list[str]) -> bool:
-        breaker = {"failure_threshold": 2, "recovery_timeout": "60s", "outcomes": outcomes}
-        policies = ({"deadline": {"timeout": "500ms"}}, {"breaker": breaker})
-        return bool(changes(simulated(stage("1s", *policies), n=3)))
+        policy = breaker(failure_threshold=2, outcomes=outcomes, cancelled="failure")
+        return bool(changes(simulated(stage("1s", deadline("500ms"), policy), n=3)))
+
+    assert opened(["timed_out"])
+    assert opened(["failed", "rejected"])
+
+
+def test_a_call_that_knows_its_deadline_times_out_for_the_breaker_inside() -> None:
+    def opened(outcomes: list[str]) -> bool:
+        known = {"deadline": {"timeout": "500ms", "on_timeout": "abandon", "propagate": True}}
+        silent = fault("0s", "1h", partition={})
+        stages = stage("1s", known, breaker(failure_threshold=2, outcomes=outcomes))
+        return bool(changes(simulated(stages, n=3, faults=[silent])))
 
     assert opened(["timed_out"])
     assert not opened(["failed", "rejected"])

@@ -7,7 +7,20 @@ from math import inf, nextafter
 from typing import Any
 
 import pytest
-from kit import Data, changes, deadline, ends, fault, outage, simulated, slow, stage, waits_for
+from kit import (
+    Data,
+    changes,
+    deadline,
+    ends,
+    fault,
+    outage,
+    plan_of,
+    scenario,
+    simulated,
+    slow,
+    stage,
+    waits_for,
+)
 
 from cascadesim.engine.simpy.breaker import breaker_of
 from cascadesim.engine.simpy.circuit_breaker import CircuitBreaker, State
@@ -149,6 +162,31 @@ def test_polly_forgets_calls_by_buckets_of_a_tenth() -> None:
     assert not opened(30.0)  # all are gone with the bucket that began at 0, even that of 2.9 s
 
 
+@pytest.mark.parametrize(
+    ("preset", "settings"),
+    [
+        (None, {"failure_threshold": 1}),
+        ("resilience4j", {"window": {"calls": 1}, "half_open_permits": 1}),
+        ("polly", {"window": {"minimum": 1}}),
+    ],
+)
+def test_a_recovery_grows_with_each_failed_trial_until_it_closes(
+    preset: str | None, settings: Data
+) -> None:
+    # IntervalFunction.ofExponentialBackoff(10 s, 2.0, 35 s): 10, 20, 35 and 35 s.
+    settings = settings | {"recovery_timeout": "10s", "recovery_growth": 2}
+    settings |= {"max_recovery_timeout": "35s"} | ({"preset": preset} if preset else {})
+    (plan,) = plan_of(scenario(stage("0s", {"breaker": settings}))).stages[0].policies
+    assert isinstance(plan, BreakerPlan)
+    breaker, now, spans = breaker_of(plan), 0.0, []
+    for ok in (False, False, False, False, True, False):
+        breaker.settle(breaker.admit(now), ok=ok, now=now)
+        spans.append(round(breaker.reopens_at - now, 6))
+        now = max(now, breaker.reopens_at) + 0.001
+    assert spans[:4] == [10, 20, 35, 35]
+    assert spans[5] == 10
+
+
 def envoy(**settings: float) -> CircuitBreaker:
     """Return a host of Envoy with its defaults, that 2 failures in a row eject."""
     plan = {"recovery_timeout": 30.0, "max_recovery_timeout": 300.0, "interval": 10.0} | settings
@@ -160,6 +198,17 @@ def test_envoy_returns_a_host_at_the_first_sweep_after_the_ejection() -> None:
     assert breaker.admit(39.9) is None
     assert breaker.admit(47.0) is not None
     assert breaker.history == [(3.0, O), (40.0, C)]
+
+
+def test_resilience4j_takes_a_permit_back_in_half_open_even_of_a_call_from_before() -> None:
+    breaker = resilience4j(permits=1)
+    late = breaker.admit(0.0)
+    after(breaker, "----")
+    assert breaker.admit(61.0) is not None
+    assert breaker.admit(61.0) is None
+    breaker.take_back(late)  # releasePermission() asks the state of the moment
+    assert breaker.admit(61.0) is not None
+    assert breaker.admit(61.0) is None
 
 
 def test_envoy_returns_a_host_at_a_sweep_that_comes_just_then() -> None:
@@ -213,6 +262,10 @@ def called(n: int, faults: list[Data], seconds: str = "0s", **settings: Any) -> 
     return simulated(stage(seconds, {"breaker": settings}), n, faults=faults)
 
 
+# An only host of Envoy that is ejected, and missed.
+ALONE: Data = {"preset": "envoy", "max_ejection": "100%", "panic_threshold": "0%"}
+
+
 def waited(records: Records) -> list[float]:
     return waits_for(records, "breaker_wait")
 
@@ -264,6 +317,32 @@ def test_resilience4j_closes_after_its_permitted_calls() -> None:
     assert waited(records) == [0, 0, 3, 2, 2, 1]
 
 
+@pytest.mark.parametrize(
+    ("preset", "opened"),
+    [
+        ("pybreaker", [(3, "open")]),
+        ("purgatory", [(3, "open")]),
+        ("resilience4j", []),
+        ("polly", []),
+        ("envoy", []),
+        ("gobreaker", [(3, "open")]),
+        ("opossum", [(3, "open")]),
+    ],
+)
+def test_a_cancelled_call_counts_as_the_library_does(
+    preset: str, opened: list[tuple[float, str]]
+) -> None:
+    windows = {"resilience4j": {"calls": 2}, "polly": {"minimum": 2}, "opossum": {"minimum": 2}}
+    settings = {"window": windows[preset]} if preset in windows else {"failure_threshold": 2}
+    settings |= ALONE if preset == "envoy" else {"preset": preset}
+    silent = fault("0s", "100s", partition={})
+    stages = stage("0s", deadline("1s"), {"breaker": settings})
+    assert changes(simulated(stages, 3, faults=[silent]))[:1] == opened
+    if not opened:  # it is the option that spares it
+        settings["cancelled"] = "failure"
+        assert changes(simulated(stages, 3, faults=[silent]))[:1] == [(3, "open")]
+
+
 @pytest.mark.parametrize(("order", "opened"), [((0, 1), []), ((1, 0), [(3, "open")])])
 def test_polly_takes_a_call_that_its_caller_cancels_as_a_success(
     order: tuple[int, int], opened: list[tuple[float, str]]
@@ -279,7 +358,7 @@ def test_polly_takes_a_call_that_its_caller_cancels_as_a_success(
 @pytest.mark.parametrize("when_open", ["wait", "reject"])
 def test_envoy_returns_the_host_at_a_sweep(when_open: str) -> None:
     settings = {"failure_threshold": 2, "recovery_timeout": "3s", "interval": "2s"}
-    settings |= {"preset": "envoy", "when_open": when_open}
+    settings |= ALONE | {"when_open": when_open}
     records = called(6, [outage("0s", "2500ms")], **settings)
     assert changes(records) == [(2, "open"), (6, "closed")]
     if when_open == "wait":
@@ -289,6 +368,29 @@ def test_envoy_returns_the_host_at_a_sweep(when_open: str) -> None:
         assert words == ["failed", "failed", "rejected", "rejected", "rejected", "ok"]
 
 
+@pytest.mark.parametrize(
+    ("max_ejection", "panic_threshold", "words"),
+    [
+        (None, None, ["failed"] * 4),  # Envoy's defaults: 10% and 50%
+        ("100%", None, ["failed"] * 4),  # a panic: all calls go to the ejected host
+        ("99%", "0%", ["failed"] * 4),
+        ("100%", "0%", ["failed"] * 2 + ["rejected"] * 2),
+    ],
+)
+def test_an_only_host_of_envoy_is_missed_only_if_it_may_be_ejected_and_there_is_no_panic(
+    max_ejection: str | None, panic_threshold: str | None, words: list[str]
+) -> None:
+    settings = {"max_ejection": max_ejection, "panic_threshold": panic_threshold}
+    records = called(4, [outage("0s", "9s")], preset="envoy", failure_threshold=2, **settings)
+    assert [word for _, word in ends(records)] == words
+
+
+def test_opossum_lets_a_trial_through_on_time() -> None:
+    settings = {"preset": "opossum", "window": {"minimum": 2}, "recovery_timeout": "2s"}
+    records = called(2, [outage("0s", "10s")], **settings)
+    assert changes(records) == [(2, "open"), (4, "half-open")]
+
+
 def test_envoy_returns_the_host_though_nobody_calls() -> None:
-    records = called(2, [outage("0s", "10s")], preset="envoy", failure_threshold=2)
+    records = called(2, [outage("0s", "10s")], **ALONE, failure_threshold=2)
     assert changes(records) == [(2, "open"), (40, "closed")]

@@ -175,8 +175,10 @@ def test_zombies_of_attempts_that_lost_are_not_cancelled() -> None:
 
 def test_a_breaker_inside_sees_every_attempt_and_one_outside_the_call() -> None:
     breaker = {"breaker": {"failure_threshold": 1, "recovery_timeout": "60s"}}
-    inside = simulated(stage("1s", hedge(), breaker), faults=[SLOW])
+    counting = {"breaker": breaker["breaker"] | {"cancelled": "failure"}}
+    inside = simulated(stage("1s", hedge(), counting), faults=[SLOW])
     assert changes(inside) == [(2.5, "open")]  # by the one that is cancelled
+    assert changes(simulated(stage("1s", hedge(), breaker), faults=[SLOW])) == []
     assert changes(simulated(stage("1s", breaker, hedge()), faults=[SLOW])) == []
     failing = simulated(stage("1s", breaker, hedge(), **ALWAYS))
     assert changes(failing) == [(2.5, "open")]

@@ -194,10 +194,13 @@ def test_an_unfinished_request_is_where_its_first_branch_under_way_is() -> None:
     assert spent(records) == {"left.service_work": 3.5}
 
 
-def test_a_cancelled_branch_counts_as_timed_out_for_the_breaker_in_it() -> None:
-    breaker = {"breaker": {"failure_threshold": 1, "recovery_timeout": "60s"}}
-    stages = fan(failing=work("1s", **ALWAYS), guarded=work("9s", breaker))
-    assert changes(simulated(stages)) == [(2.0, "open")]
+@pytest.mark.parametrize(("cancelled", "opened"), [("failure", [(2.0, "open")]), ("ignored", [])])
+def test_a_cancelled_branch_counts_as_told_for_the_breaker_in_it(
+    cancelled: str, opened: list[tuple[float, str]]
+) -> None:
+    breaker = {"failure_threshold": 1, "recovery_timeout": "60s", "cancelled": cancelled}
+    stages = fan(failing=work("1s", **ALWAYS), guarded=work("9s", {"breaker": breaker}))
+    assert changes(simulated(stages)) == opened
 
 
 def test_spans_are_those_of_the_critical_path() -> None:
@@ -267,7 +270,8 @@ def test_a_dotted_path_puts_stages_in_order() -> None:
 
 
 def test_what_runs_beside_a_silent_call_may_end_it() -> None:
-    breaker = {"breaker": {"failure_threshold": 2, "recovery_timeout": "60s"}}
+    settings = {"failure_threshold": 2, "recovery_timeout": "60s", "cancelled": "failure"}
+    breaker = {"breaker": settings}
     stages = fan(guarded=work("1s", breaker), failing=work("500ms", **ALWAYS))
     data = scenario(stages, 9)
     _, silent = check(loads(json.dumps(data))).openings

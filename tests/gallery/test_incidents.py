@@ -9,6 +9,9 @@ import pytest
 from conftest import ROOT
 
 import cascadesim
+from cascadesim.analysis.breakers import breaker_paths
+from cascadesim.engine import simulate
+from cascadesim.scenario.compile import compile_plan
 from cascadesim.studies.replay import Replay
 
 SCENARIOS = ROOT / "scenarios"
@@ -151,6 +154,20 @@ def test_after_misses_the_objective_and_recommended_meets_it(name: str) -> None:
         assert p99.blame.share > 0.5
     cost = replay.results["recommended"].summary.outcomes
     assert cost["degraded"] + cost["rejected"] > 0
+
+
+@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("variant", ["before", "after", "recommended"])
+def test_nothing_depends_on_how_a_cancelled_call_counts(name: str, variant: str) -> None:
+    # The report does not say which library the breakers are, and need not: their deadlines stand
+    # inside them, so no call through them is cancelled.
+    scenario = load(name).at(variant)
+    breakers = breaker_paths(compile_plan(scenario.model))
+    latency = simulate(compile_plan(scenario.model), seed=1).latency
+    for cancelled in ("failure", "success"):
+        told = scenario.override({f"{path}.cancelled": cancelled for path in breakers})
+        assert simulate(compile_plan(told.model), seed=1).latency.tolist() == latency.tolist()
+    assert breakers or name.startswith("incident-179s")
 
 
 @pytest.mark.parametrize("name", GIVEN)

@@ -104,14 +104,26 @@ stages:
     policies:
       - breaker:
           name: failing
-          window: {calls: 100, minimum: 20, failure_rate: 50%}
+          window: {calls: 100, minimum: 20, failure_rate: 50%, strict: true}
           recovery_timeout: 10s
           half_open_permits: all
+          cancelled: failure
       - breaker:
           name: slow
           window: {time: 60s, minimum: 20, slow_call: 2s, slow_rate: 80%}
           recovery_timeout: 10s
-      - breaker: {preset: envoy, max_recovery_timeout: 1min, interval: 5s}
+      - breaker:
+          preset: envoy
+          max_recovery_timeout: 1min
+          interval: 5s
+          max_ejection: 100%
+          panic_threshold: 0%
+      - breaker:
+          name: growing
+          clear_every: 1min
+          recovery_timeout: 10s
+          recovery_growth: 2
+          half_open_limit: in_total
 """
 POOLS = """\
 name: pools

@@ -1,12 +1,14 @@
 """Settings of circuit breakers: windows, presets, and what contradicts what."""
 
 import json
+from math import inf
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from kit import Data, plan_of
 
+from cascadesim.analysis.contradictions import contradictions
 from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.policies.breaker_presets import PRESETS
 from cascadesim.scenario.compile import compile_plan
@@ -73,23 +75,51 @@ def window(**settings: Any) -> Data:
          'half_open_permits: expected a whole number from 1 up, or "all", got "some"'),
         ({"recovery_timeout": "9s", "interval": "9s"},
          "interval: is a setting of preset: envoy"),
+        ({"preset": "polly", "interval": "9s"},
+         "interval: polly has no such setting; beside this preset are known: window, "
+         "recovery_timeout, recovery_growth, max_recovery_timeout, cancelled, when_open, "
+         "max_recoveries, outcomes"),
         ({"preset": "polly", "max_recovery_timeout": "9s"},
-         "max_recovery_timeout: polly has no such setting; beside this preset are known: window, "
-         "recovery_timeout, when_open, max_recoveries, outcomes"),
+         "max_recovery_timeout: has no effect without a recovery_growth above 1"),
+        ({"recovery_timeout": "9s", "recovery_growth": 2, "max_recovery_timeout": "8s"},
+         "max_recovery_timeout: must not be less than recovery_timeout, which it limits"),
+        ({"recovery_timeout": "9s", "recovery_growth": 0.5},
+         "recovery_growth: must be at least 1, got 0.5"),
+        ({"recovery_timeout": "9s", "max_ejection": "9%"},
+         "max_ejection: is a setting of preset: envoy"),
+        ({"recovery_timeout": "9s", "panic_threshold": "9%"},
+         "panic_threshold: is a setting of preset: envoy"),
+        ({"clear_every": "9s"} | window(calls=9, failure_rate="9%"),
+         "clear_every: a window forgets by itself"),
+        ({"recovery_timeout": "9s", "half_open_limit": "in_total", "half_open_permits": "all"},
+         "half_open_limit: has no effect with half_open_permits: all"),
+        ({"preset": "gobreaker", "half_open_permits": "all"},
+         "half_open_permits: gobreaker takes a number"),
+        ({"preset": "resilience4j", "half_open_permits": "all"},
+         "half_open_permits: resilience4j takes a number"),
+        ({"recovery_timeout": "9s", "half_open_limit": "in_total", "successes_to_close": 2},
+         "half_open_limit: fewer trials in all than successes_to_close: it never closes"),
+        ({"recovery_timeout": "9s", "cancelled": "no"},
+         'cancelled: expected "failure" or "success" or "ignored", got "no"'),
+        ({"preset": "opossum", "window": {"strict": False}},
+         "window.strict: opossum has no such setting; its window has: time, minimum, failure_rate"),
+        (window(calls=9, failure_rate="9%", strict="yes"),
+         'window.strict: expected true or false, got "yes"'),
         ({"preset": "purgatry"},
-         'preset: expected "pybreaker" or "purgatory" or "resilience4j" or "polly" or "envoy", '
-         'got "purgatry"; did you mean "purgatory"?'),
+         'preset: expected "pybreaker" or "purgatory" or "resilience4j" or "polly" or "envoy" or '
+         '"gobreaker" or "opossum", got "purgatry"; did you mean "purgatory"?'),
         ({"preset": ["polly"]},
-         'preset: expected "pybreaker" or "purgatory" or "resilience4j" or "polly" or "envoy", '
-         "got a list"),
+         'preset: expected "pybreaker" or "purgatory" or "resilience4j" or "polly" or "envoy" or '
+         '"gobreaker" or "opossum", got a list'),
         ({"preset": "purgatory", "half_open_permits": 3},
          "half_open_permits: purgatory has no such setting; beside this preset are known: "
-         "failure_threshold, recovery_timeout, when_open, max_recoveries, outcomes"),
+         "failure_threshold, recovery_timeout, cancelled, when_open, max_recoveries, outcomes"),
         ({"preset": "purgatory", "when_opn": "wait"},
          'when_opn: unknown key "when_opn"; did you mean "when_open"?'),
         ({"preset": "resilience4j", "failure_threshold": 3},
          "failure_threshold: resilience4j has no such setting; beside this preset are known: "
-         "window, recovery_timeout, half_open_permits, when_open, max_recoveries, outcomes"),
+         "window, recovery_timeout, recovery_growth, max_recovery_timeout, half_open_permits, "
+         "cancelled, when_open, max_recoveries, outcomes"),
         ({"preset": "polly", "window": {"calls": 9}},
          "window.calls: polly has no such setting; its window has: time, minimum, failure_rate"),
         ({"preset": "resilience4j", "window": 9}, "window: expected a mapping, got 9"),
@@ -134,6 +164,23 @@ def test_envoy_has_its_defaults() -> None:
     assert (ours.failure_threshold, ours.recovery_timeout, ours.interval) == (5, 30, 10)
     assert ours.longest_recovery == 300
     assert plan(preset="envoy", recovery_timeout="400s").longest_recovery == 400
+    assert not ours.can_open
+    assert ours.trips_after is None
+
+
+def test_gobreaker_has_its_defaults() -> None:
+    ours = plan(preset="gobreaker")
+    assert (ours.failure_threshold, ours.recovery_timeout, ours.clear_every) == (6, 60, inf)
+    assert (ours.half_open_permits, ours.in_total, ours.successes_to_close) == (1, True, 1)
+    assert plan(preset="gobreaker", half_open_permits=3).successes_to_close == 3
+
+
+def test_opossum_has_its_defaults() -> None:
+    ours = plan(preset="opossum")
+    assert (ours.recovery_timeout, ours.half_open_permits) == (30, 1)
+    assert ours.window is not None
+    window = ours.window
+    assert (window.time, window.minimum, window.failure_rate, window.strict) == (10, 1, 0.5, True)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +189,7 @@ def test_envoy_has_its_defaults() -> None:
         ({"calls": 10}, (10, 10)),  # the minimum is never more than the window
         ({"calls": 200}, (200, 100)),
         ({"calls": 10, "minimum": 5}, (10, 5)),
+        ({"calls": 5, "minimum": 10}, (5, 5)),
         ({"time": "10s"}, (0, 100)),
         ({"minimum": 20}, (100, 20)),
         ({"calls": None}, (100, 100)),
@@ -186,3 +234,36 @@ def test_one_rule_is_replaced_by_another_as_the_error_says(
     with pytest.raises(ScenarioError) as caught:
         loaded(**settings).override(change, "--set")
     assert str(caught.value).endswith(f"to replace it, {end}")
+
+
+@pytest.mark.parametrize(
+    ("policies", "warned"),
+    [
+        (["deadline", "breaker"], True),
+        (["breaker", "deadline"], False),
+        (["deadline", "breaker", "deadline"], False),
+        (["abandon", "breaker"], False),
+        (["deadline", "counting"], False),
+        (["deadline", "polly"], True),
+    ],
+)
+def test_a_deadline_outside_that_hides_calls_that_hang_is_warned_of(
+    policies: list[str], warned: bool
+) -> None:
+    known: dict[str, Data] = {
+        "deadline": {"deadline": {"timeout": "2s"}},
+        "abandon": {"deadline": {"timeout": "2s", "on_timeout": "abandon"}},
+        "breaker": {"breaker": {"recovery_timeout": "9s"}},
+        "counting": {"breaker": {"recovery_timeout": "9s", "cancelled": "failure"}},
+        "polly": {"breaker": {"preset": "polly"}},
+    }
+    data = scenario()
+    chain = [known[name] for name in policies]
+    if policies.count("deadline") == 2:
+        chain[-1] = {"deadline": {"name": "inner", "timeout": "1s"}}
+    data["stages"]["a"]["policies"] = chain
+    found = [c for c in contradictions(plan_of(data), None) if c.code == "C02"]
+    assert bool(found) is warned
+    for contradiction in found:
+        assert contradiction.settings == ("a.breaker.cancelled", "a.deadline.timeout")
+        assert "2.00 s" in contradiction.problem

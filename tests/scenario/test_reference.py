@@ -89,9 +89,12 @@ def test_the_presets_are_those_of_the_schema() -> None:
 
     recovery = {name: f"`{each.settings['recovery_timeout']}`" for name, each in PRESETS.items()}
     assert brought("recovery_timeout") == recovery
-    minimum = {"resilience4j": "`100`", "polly": "`100`"}
+    minimum = {"resilience4j": "`100`", "polly": "`100`", "opossum": "`1`"}
     assert brought("window.minimum") == dict.fromkeys(PRESETS, "-") | minimum
     assert brought("half_open_permits")["pybreaker"] == "`all`, fixed"
+    assert brought("window.strict") == dict.fromkeys(PRESETS, "-") | {"opossum": "`true`, fixed"}
+    cancelled = {name: f"`{each.settings['cancelled']}`" for name, each in PRESETS.items()}
+    assert brought("cancelled") == cancelled
 
 
 def test_every_link_leads_somewhere() -> None:

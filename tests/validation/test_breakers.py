@@ -5,6 +5,7 @@ ours, on one made-up clock; after every step both are in the same state.
 """
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -48,16 +49,15 @@ class Library(Protocol):
     def begin(self) -> Any:
         """Return the call that is let through, else None."""
 
-    def end(self, call: Any, ok: bool) -> bool:
+    def end(self, call: Any, error: type[BaseException] | None) -> bool:
         """Return whether the library raises its own error in place of the call's."""
 
 
-def left(exit_: Callable[..., Any], ok: bool) -> bool:
+def left(exit_: Callable[..., Any], error: type[BaseException] | None) -> bool:
     """Leave a context; return whether another error comes out than went in."""
-    failure = None if ok else CallError()
     try:
-        exit_(type(failure) if failure else None, failure, None)
-    except CallError:
+        exit_(error, error and error(), None)
+    except (CallError, CancelledError):
         return False
     except pybreaker.CircuitBreakerError:
         return True
@@ -82,8 +82,8 @@ class RealPybreaker:
             return None
         return call
 
-    def end(self, call: Any, ok: bool) -> bool:
-        return left(call.__exit__, ok)
+    def end(self, call: Any, error: type[BaseException] | None) -> bool:
+        return left(call.__exit__, error)
 
 
 class RealPurgatory:
@@ -104,8 +104,8 @@ class RealPurgatory:
         except purgatory_model.OpenedState:
             return None
 
-    def end(self, call: Any, ok: bool) -> bool:
-        return left(call.__exit__, ok)
+    def end(self, call: Any, error: type[BaseException] | None) -> bool:
+        return left(call.__exit__, error)
 
 
 class RealAsyncPurgatory:
@@ -125,8 +125,8 @@ class RealAsyncPurgatory:
         except purgatory_model.OpenedState:
             return None
 
-    def end(self, call: Any, ok: bool) -> bool:
-        return left(lambda *error: done(call.__aexit__(*error)), ok)
+    def end(self, call: Any, error: type[BaseException] | None) -> bool:
+        return left(lambda *raised: done(call.__aexit__(*raised)), error)
 
 
 def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -182,29 +182,35 @@ class Pair:
         for code in codes:
             self.step(code)
         for call, ticket in self.calls:
-            self.end(call, ticket, ok=True)
+            self.end(call, ticket, None)
 
     def step(self, code: int) -> None:
-        """Let time pass, and a call begin, end or do both, by the bits of a byte."""
+        """Let time pass, and a call begin, end or do both, by the bits of a byte.
+
+        Of the calls that end with an error, half are cancelled.
+        """
         self.clock.now += GAPS[code & 3]
         what, which = code >> 2 & 7, code >> 5
+        error = CancelledError if which & 1 else CallError
         if what < 6 or not self.calls:
             call, ticket = self.library.begin(), self.ours.admit(self.clock.now)
             assert (call is None) == (ticket is None)
             if call is not None and what < 4:
-                self.end(call, ticket, ok=what == 0)
+                self.end(call, ticket, None if what == 0 else error)
             elif call is not None:
                 self.calls.append((call, ticket))
         else:
             call, ticket = self.calls.pop(which % len(self.calls))
-            self.end(call, ticket, ok=what == 7)
+            self.end(call, ticket, None if what == 7 else error)
         self.compare()
 
     def compare(self) -> None:
         assert self.ours.state.value == self.library.state
 
-    def end(self, call: Any, ticket: Any, ok: bool) -> None:
-        raised = self.library.end(call, ok)
+    def end(self, call: Any, ticket: Any, error: type[BaseException] | None) -> None:
+        raised = self.library.end(call, error)
+        cancelled = error is CancelledError
+        ok = self.plan.cancelled == "success" if cancelled else error is None
         self.ours.settle(ticket, ok=ok, now=self.clock.now)
         if isinstance(self.ours, PybreakerBreaker):
             assert self.ours.tripped == raised

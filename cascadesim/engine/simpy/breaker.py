@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.breaker_presets import (
     EnvoyBreaker,
-    EnvoyLayer,
+    GobreakerBreaker,
+    OpossumBreaker,
     PollyBreaker,
-    PollyLayer,
     PurgatoryBreaker,
     PybreakerBreaker,
     PybreakerLayer,
     Resilience4jBreaker,
+    SweptLayer,
 )
 from cascadesim.engine.simpy.circuit_breaker import BreakerLayer, CircuitBreaker, WindowBreaker
 
@@ -27,11 +28,13 @@ _BREAKERS: dict[str, type[CircuitBreaker]] = {
     "resilience4j": Resilience4jBreaker,
     "polly": PollyBreaker,
     "envoy": EnvoyBreaker,
+    "gobreaker": GobreakerBreaker,
+    "opossum": OpossumBreaker,
 }
 _LAYERS: dict[str, type[BreakerLayer]] = {
     "pybreaker": PybreakerLayer,
-    "polly": PollyLayer,
-    "envoy": EnvoyLayer,
+    "envoy": SweptLayer,
+    "opossum": SweptLayer,
 }
 
 

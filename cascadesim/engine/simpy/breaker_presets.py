@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cascadesim.engine.simpy.request import Request
     from cascadesim.policies.breaker import BreakerPlan
 
-_POLLY_BUCKETS = 10  # HealthMetrics.NumberOfWindows
+_BUCKETS = 10  # HealthMetrics.NumberOfWindows of Polly, rollingCountBuckets of opossum
 
 
 def _just_after(instant: float) -> float:
@@ -43,7 +43,8 @@ class PybreakerBreaker(CircuitBreaker):
     opens the breaker raises CircuitBreakerError in place of its own error, so it is rejected.
 
     Not modelled: the lock that `call()` holds, so that only one call is under way at all (limit
-    the stage to `concurrency: 1` for that), and `throw_new_error_on_trip=False`.
+    the stage to `concurrency: 1` for that), `throw_new_error_on_trip=False`, and that a cancelled
+    call that opens it raises CircuitBreakerError, too, in place of CancelledError.
     """
 
     tripped = False  # by the last outcome
@@ -122,9 +123,9 @@ class Resilience4jBreaker(WindowBreaker):
     An outcome is taken by the state of the moment; in open all are ignored. Half-open lets
     `permittedNumberOfCallsInHalfOpenState` calls through in all, and at the last of them (or after
     `minimumNumberOfCalls`, if that is less) their rates decide: open again if one is reached, or
-    else closed. A window of time has buckets of whole seconds; t = 0 is taken to be one. The open
-    state ends with the first call after more than `waitDurationInOpenState`. A call that its
-    caller cancels counts as a failure, as an exception does.
+    else closed. A call that counts nowhere leaves half-open a permit more, even one from before. A
+    window of time has buckets of whole seconds; t = 0 is taken to be one. The open state ends with
+    the first call after more than `waitDurationInOpenState`, or what its `IntervalFunction` says.
 
     Not modelled: `maxWaitDurationInHalfOpenState`, the automatic transition to half-open, ignored
     exceptions, and the forced, disabled and metrics-only states.
@@ -149,6 +150,11 @@ class Resilience4jBreaker(WindowBreaker):
         elif self.state is State.HALF_OPEN and window.has_minimum:
             self._enter(State.CLOSED, now)
 
+    def take_back(self, ticket: Ticket) -> None:
+        """Let another call have the ticket of one that counts nowhere."""
+        if self.state is State.HALF_OPEN:
+            self._trials -= 1
+
     def _open(self, now: float) -> None:
         super()._open(now)
         self.reopens_at = _just_after(self.reopens_at)
@@ -166,13 +172,14 @@ class PollyBreaker(WindowBreaker):
     even that of a call from before; in open all are ignored. The window is ten buckets, each begun
     by a call.
 
-    Not modelled: `BreakDurationGenerator`, manual isolation.
+    Of what a `BreakDurationGenerator` can be there is growth with `HalfOpenAttempts`. Not modelled:
+    manual isolation.
     """
 
     def __init__(self, plan: BreakerPlan) -> None:
         super().__init__(plan)
         assert plan.window is not None
-        self._window = TimeWindow(plan.window, plan.window.time / _POLLY_BUCKETS)
+        self._window = TimeWindow(plan.window, plan.window.time / _BUCKETS)
 
     def settle(self, ticket: Ticket, *, ok: bool, now: float) -> None:
         """Take the outcome of the call that `admit` gave this ticket."""
@@ -184,17 +191,6 @@ class PollyBreaker(WindowBreaker):
                 self._open(now)
 
 
-class PollyLayer(BreakerLayer):
-    """Takes a call that its caller cancels as a success.
-
-    By default `ShouldHandle` leaves out OperationCanceledException, and what is not handled counts
-    as a success (App-vNext/Polly, pull request 1991).
-    """
-
-    def _settle_cancelled(self, ticket: Ticket) -> None:
-        self._settle(ticket, ok=True)
-
-
 class EnvoyBreaker(CircuitBreaker):
     """Outlier detection of Envoy, by consecutive_5xx (envoyproxy/envoy, outlier_detection_impl.cc).
 
@@ -202,10 +198,14 @@ class EnvoyBreaker(CircuitBreaker):
     the first sweep, one every `interval`, after the ejection. The n-th ejection lasts n times
     `base_ejection_time` but at most `max_ejection_time`; n falls by one with each sweep that finds
     the host back for an interval or longer. An outcome is taken by the state of the moment; in open
-    all are ignored. A call that a deadline around it cancels counts, as a route's timeout does.
+    all are ignored. A route's timeout is a deadline inside the breaker.
 
-    Not modelled: the other hosts (`max_ejection_percent`, panic routing), success rate and failure
-    percentage, active health checks, and jitter.
+    As an only host it is ejected where `max_ejection_percent` is 100 (or `always_eject_one_host` is
+    true; before Envoy 1.31 always), and then spared in a panic, which its absence alone is unless
+    `healthy_panic_threshold` is 0: all calls go to it nevertheless, so it counts as closed.
+
+    Not modelled: other hosts, which would take over, `fail_traffic_on_panic`, success rate and
+    failure percentage, active health checks, and jitter.
     """
 
     def __init__(self, plan: BreakerPlan) -> None:
@@ -229,6 +229,9 @@ class EnvoyBreaker(CircuitBreaker):
             self._enter(State.CLOSED, self.reopens_at)
 
     def _open(self, now: float) -> None:
+        if not self.plan.can_open:
+            self._failures = 0
+            return
         base, longest, interval = (
             self.plan.recovery_timeout,
             self.plan.longest_recovery,
@@ -245,10 +248,10 @@ class EnvoyBreaker(CircuitBreaker):
         self._enter(State.OPEN, now)
 
 
-class EnvoyLayer(BreakerLayer):
-    """Returns the host at a sweep, whether or not a call comes then."""
+class SweptLayer(BreakerLayer):
+    """Ends the open state on time, whether or not a call comes then."""
 
-    _breaker: EnvoyBreaker
+    _breaker: EnvoyBreaker | OpossumBreaker
 
     def _settle(self, ticket: Ticket, *, ok: bool) -> None:
         self._sweep()  # which may be due at this very instant
@@ -263,3 +266,64 @@ class EnvoyLayer(BreakerLayer):
 
     def _recover_later(self) -> None:
         """Do nothing, as the sweep is due already."""
+
+
+class GobreakerBreaker(CircuitBreaker):
+    """gobreaker 2 (sony/gobreaker, v2/gobreaker.go).
+
+    Half-open lets `MaxRequests` calls through in all, and as many successes close it. The open
+    state ends after more than `Timeout`. An outcome is taken only in the state that its call left
+    in, and in the same `Interval`.
+
+    Not modelled: other `ReadyToTrip` than of failures in a row, and `BucketPeriod`.
+    """
+
+    def _open(self, now: float) -> None:
+        super()._open(now)
+        self.reopens_at = _just_after(self.reopens_at)
+
+
+class OpossumBreaker(WindowBreaker):
+    """opossum 9 (nodeshift/opossum, lib/circuit.js and lib/status.js).
+
+    A failure opens it where those in the window are more than their share of the calls in it. Calls
+    count when they begin, even those that are refused, and failures when they end; the window, ten
+    buckets from t = 0 on, outlives all transitions. The open state ends on time, whether or not a
+    call comes. Half-open lets one call through, and takes whatever comes back first.
+
+    Not modelled: its `timeout` of 10 s (a deadline inside the breaker is one), `capacity`,
+    `allowWarmUp`, caches and health checks.
+    """
+
+    _window: TimeWindow
+
+    def __init__(self, plan: BreakerPlan) -> None:
+        super().__init__(plan)
+        assert plan.window is not None
+        self._window = TimeWindow(plan.window, plan.window.time / _BUCKETS, aligned=True)
+        self._opens_alone = plan.window.minimum == 1  # as good as a volumeThreshold of 0
+
+    def admit(self, now: float) -> Ticket | None:
+        """Return a ticket for the call, or None if it may not pass at `now`."""
+        self.sweep(now)
+        self._window.add(now, 1, 0, 0)
+        return super().admit(now)
+
+    def settle(self, ticket: Ticket, *, ok: bool, now: float) -> None:
+        """Take the outcome of the call that `admit` gave this ticket."""
+        self.sweep(now)
+        reached = self._window.add(now, 0, int(not ok), 0)
+        # The share of a failure among no calls is above any.
+        reached |= self._opens_alone and not self._window.has_minimum
+        if self.state is State.HALF_OPEN:
+            self._settle_trial(ok, now)
+        elif self.state is State.CLOSED and reached and not ok:
+            self._open(now)
+
+    def sweep(self, now: float) -> None:
+        """Enter the half-open state if that is due by `now`."""
+        if self.state is State.OPEN and now >= self.reopens_at:
+            self._enter(State.HALF_OPEN, self.reopens_at)
+
+    def _enter(self, state: State, now: float) -> None:
+        CircuitBreaker._enter(self, state, now)

@@ -33,7 +33,10 @@ class CircuitBreaker:
     open -> half-open at the first call `recovery_timeout` after opening;
     half-open -> closed after `successes_to_close` trial successes, -> open on any
     trial failure. An outcome that comes back in another state than its call left in
-    is ignored, as a late answer says nothing about the trial under way.
+    is ignored, as a late answer says nothing about the trial under way. After a
+    failed trial the open state lasts `recovery_growth` times as long as the last
+    one. With `clear_every` a closed breaker forgets its failures at the first call
+    or outcome beyond that time, and with them the calls under way (as gobreaker).
     `history` lists the instants of the transitions with the state entered.
     """
 
@@ -46,10 +49,14 @@ class CircuitBreaker:
         self._successes = 0
         self._trials = 0
         self._epoch = 0  # counts transitions, so that late outcomes are told apart
+        self._recovery = plan.recovery_timeout  # of the last open state
+        self._clears_at = plan.clear_every
 
     def admit(self, now: float) -> Ticket | None:
         """Return a ticket for the call, or None if it may not pass at `now`."""
         if self.state is State.CLOSED:
+            if now > self._clears_at:
+                self._clear(now)
             return self._epoch
         if self.state is State.OPEN:
             if now < self.reopens_at:
@@ -62,6 +69,8 @@ class CircuitBreaker:
 
     def settle(self, ticket: Ticket, *, ok: bool, now: float) -> None:
         """Take the outcome of the call that `admit` gave this ticket."""
+        if now > self._clears_at and self.state is State.CLOSED:
+            self._clear(now)
         if ticket != self._epoch:
             return
         if self.state is State.HALF_OPEN:
@@ -74,12 +83,18 @@ class CircuitBreaker:
                 self._open(now)
 
     def take_back(self, ticket: Ticket) -> None:
-        """Let another call have the ticket of one that was never made."""
+        """Let another call have the ticket of one that counts nowhere."""
         if ticket == self._epoch and self.state is State.HALF_OPEN:
             self._trials -= 1
 
+    def _clear(self, now: float) -> None:
+        self._failures = 0
+        self._epoch += 1
+        self._clears_at = now + self.plan.clear_every
+
     def _settle_trial(self, ok: bool, now: float) -> None:
-        self._trials -= 1
+        if not self.plan.in_total:
+            self._trials -= 1
         if not ok:
             self._open(now)
             return
@@ -88,7 +103,12 @@ class CircuitBreaker:
             self._enter(State.CLOSED, now)
 
     def _open(self, now: float) -> None:
-        self.reopens_at = now + self.plan.recovery_timeout
+        plan = self.plan
+        if self.state is State.HALF_OPEN:
+            self._recovery = min(self._recovery * plan.recovery_growth, plan.longest_recovery)
+        else:
+            self._recovery = plan.recovery_timeout
+        self.reopens_at = now + self._recovery
         self._enter(State.OPEN, now)
 
     def _enter(self, state: State, now: float) -> None:
@@ -96,6 +116,7 @@ class CircuitBreaker:
         self.history.append((now, state))
         self._failures = self._successes = self._trials = 0
         self._epoch += 1
+        self._clears_at = now + self.plan.clear_every
 
 
 class WindowBreaker(CircuitBreaker):
@@ -128,7 +149,7 @@ class WindowBreaker(CircuitBreaker):
             self._open(now)
 
     def take_back(self, ticket: Ticket) -> None:
-        """Let another call have the ticket of one that was never made."""
+        """Let another call have the ticket of one that counts nowhere."""
         super().take_back(ticket[0])
 
     def _is_slow(self, ticket: Ticket, now: float) -> bool:
@@ -144,9 +165,8 @@ class BreakerLayer:
     """Lets calls through while the breaker admits them, and rejects or parks the others.
 
     Waiting calls go first come first served: as trials when the recovery is over, all at once when
-    the breaker closes. A call that is cancelled by its caller counts as timed out, as it was too
-    slow for the one who waited for it (in asyncio libraries such as purgatory the cancellation
-    reaches the breaker as an exception like any other).
+    the breaker closes. A call whose caller cancels it counts as the plan says; one that ends itself
+    at a deadline that it knows of has timed out.
     """
 
     def __init__(
@@ -174,8 +194,8 @@ class BreakerLayer:
                 return request.end(Outcome.REJECTED, self._end)
         try:
             outcome = yield from self._inner.call(request)
-        except Cancelled:
-            self._settle_cancelled(ticket)
+        except Cancelled as cancelled:
+            self._settle_cancelled(ticket, cancelled)
             raise
         self._settle(ticket, ok=outcome not in breaker.plan.outcomes)
         return outcome
@@ -206,8 +226,14 @@ class BreakerLayer:
                 return
             self._queue.grant(ticket)
 
-    def _settle_cancelled(self, ticket: Ticket) -> None:
-        self._settle(ticket, ok=Outcome.TIMED_OUT not in self._breaker.plan.outcomes)
+    def _settle_cancelled(self, ticket: Ticket, cancelled: Cancelled) -> None:
+        plan = self._breaker.plan
+        if cancelled.known:
+            self._settle(ticket, ok=Outcome.TIMED_OUT not in plan.outcomes)
+        elif plan.cancelled == "ignored":
+            self._give_back(ticket)
+        else:
+            self._settle(ticket, ok=plan.cancelled == "success")
 
     def _settle(self, ticket: Ticket, *, ok: bool) -> None:
         state = self._breaker.state

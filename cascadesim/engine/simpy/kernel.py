@@ -33,10 +33,12 @@ ENDS, EXPIRES, ARRIVES = 1, 1 << 30, 1 << 31
 class Cancelled(Exception):  # noqa: N818 - a signal, not an error
     """Thrown into a call that its caller no longer waits for.
 
-    `within` is the index of the stage whose own work it interrupts, -1 for none.
+    `within` is the index of the stage whose own work it interrupts, -1 for none. `known` says that
+    the call knew of the deadline that ends it, and so ends by itself.
     """
 
     within = -1
+    known = False
 
 
 class Alarm(simpy.Event):

@@ -17,8 +17,8 @@ package (pkg.go.dev/context), whose errors go up the stack:
   equivalent to parent"). One that cancels then cancels its work.
 
 Calls inside know only the deadline: they do not notice a caller that is cancelled before it. When
-one ends, it frees what it holds. Breakers on the way see it cancelled, and parallel branches
-beside it end as by any error.
+one ends, it frees what it holds. Breakers on the way see a call that timed out (DEADLINE_EXCEEDED
+is an error like any other there), and parallel branches beside it end as by any error.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from cascadesim.engine.simpy.request import Layer, Request
+
+
+class KnownDeadlineExpired(Expired):
+    """A deadline has passed that the call inside knew of."""
+
+    known = True
 
 
 class Context(Timer):
@@ -50,7 +56,7 @@ class Context(Timer):
     def enter(self, waiter: Waiter) -> None:
         """Let a call wait until the deadline; raises Expired where that has passed."""
         if self._over:
-            raise Expired(self)
+            raise KnownDeadlineExpired(self)
         self._waiting[waiter] = None
 
     def leave(self, waiter: Waiter) -> None:
@@ -62,7 +68,7 @@ class Context(Timer):
         self._over = True
         for waiter in tuple(self._waiting):
             if waiter in self._waiting:
-                waiter.task.cancel(Expired(self))
+                waiter.task.cancel(KnownDeadlineExpired(self))
         if self._awaited:
             super().expire()
 

@@ -32,9 +32,12 @@ class _Window:
 
     def _reached(self) -> bool:
         plan, calls = self._plan, self._calls
-        return calls >= plan.minimum and (
-            self._failures / calls >= plan.failure_rate or self._slow / calls >= plan.slow_rate
-        )
+        if calls < plan.minimum:
+            return False
+        failed, slow = self._failures / calls, self._slow / calls
+        if plan.strict:
+            return failed > plan.failure_rate or slow > plan.slow_rate
+        return failed >= plan.failure_rate or slow >= plan.slow_rate
 
 
 class CountWindow(_Window):
@@ -76,6 +79,10 @@ class TimeWindow(_Window):
 
     def record(self, now: float, *, failed: bool, slow: bool) -> bool:
         """Take a call that ended; return whether a rate is reached."""
+        return self.add(now, 1, failed, slow)
+
+    def add(self, now: float, new_calls: int, failed: int, slow: int) -> bool:
+        """Take calls that began or ended now; return whether a rate is reached."""
         buckets = self._buckets
         while buckets and now - buckets[0][0] >= self._plan.time:
             calls, failures, slows = buckets.popleft()[1]
@@ -83,10 +90,10 @@ class TimeWindow(_Window):
         if not buckets or now - buckets[-1][0] >= self._width:
             buckets.append((now - now % self._width if self._aligned else now, [0, 0, 0]))
         sums = buckets[-1][1]
-        sums[0] += 1
+        sums[0] += new_calls
         sums[1] += failed
         sums[2] += slow
-        self._add(1, failed, slow)
+        self._add(new_calls, failed, slow)
         return self._reached()
 
 

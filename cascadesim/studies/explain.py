@@ -59,9 +59,8 @@ class Explanation(Shown):
 
     `chosen` says why this one; `arrival` is in seconds from t = 0; `observed` is the latency in
     seconds of the observation that it replays, None where it replays none; the seconds of `steps`
-    add up to its own latency. `changes` are single changes, best first: what ends within the first
-    latency objective by its outcome (an answer is better than a degraded one, and that is better
-    than an error), then by latency, then by what they do to all requests. `together` are changes,
+    add up to its own latency. `changes` are single changes, best first: by how the request ends
+    (`World.rank`), then by latency, then by what they do to all requests. `together` are changes,
     each on top of those before, that help more than any single one, or than any that hurts no
     others.
     """
@@ -89,8 +88,13 @@ class Explanation(Shown):
 
     @property
     def helping(self) -> tuple[Counterfactual, ...]:
-        """Return the changes that would have helped the request, best first."""
-        return tuple(change for change in self.changes if change.helps)
+        """Return the changes of what can be chosen that would have helped it, best first."""
+        return tuple(change for change in self.changes if change.helps and change.chosen)
+
+    @property
+    def circumstance(self) -> Counterfactual | None:
+        """Return what else would have helped it most: without a fault, or with quicker work."""
+        return next((c for c in self.changes if c.helps and not c.chosen), None)
 
     @property
     def best(self) -> Counterfactual | None:
@@ -105,7 +109,7 @@ class Explanation(Shown):
     @property
     def sentences(self) -> list[str]:
         """Return which single change would have helped it most, at what price, and what more."""
-        return [*self._singly(), *self._together()]
+        return [*self._singly(), *self._together(), *self._beside()]
 
     def _singly(self) -> Iterator[str]:
         if not self.helping:
@@ -155,6 +159,13 @@ class Explanation(Shown):
                 more += f", the degraded rate {self.moved_degraded(last)}"
             yield f"Together, {settings} would have helped more: {more}."
 
+    def _beside(self) -> Iterator[str]:
+        change = self.circumstance
+        if change is not None:
+            without = f"without {change.path}" if change.value is None else f"{change.path} "
+            what = without if change.value is None else f"{without}{change.change}"
+            yield f"Beside what can be set, {what} would have helped it: {self.moved(change)}."
+
     def moved(self, change: Counterfactual) -> str:
         """Return what becomes of the request, such as "60.3 s → 10.4 s"."""
         ends = [self.today, change.world]
@@ -187,8 +198,8 @@ class Explanation(Shown):
     def frame(self) -> pd.DataFrame:
         """Return one row a change, best first.
 
-        Columns: setting (dotted path), today and changed_to (values as they are written),
-        difference_s (in the request's latency, from today's), helps (the request ends better, or as
+        Columns: setting (dotted path), today and changed_to (values as they are written), chosen
+        (who runs the service could choose it: it is no fault, and no work), difference_s (in the request's latency, from today's), helps (the request ends better, or as
         well and in less time; see `World.rank`), hurts (the p99 of all grows by more than 1 %, or
         their error rate or degraded rate by more than 0.1 %, however unfinished requests end;
         degraded replies in place of errors are no harm); latency_s of the request and at_least (it
@@ -287,6 +298,7 @@ def explain(
     progress(1 / steps)
     single = worlds(tried, lambda share: progress((1 + share * (steps - 1)) / steps))
     single.sort(key=order)
+    chosen_ones = [change for change in single if change.chosen]
     return Explanation(
         scenario,
         seed,
@@ -297,7 +309,7 @@ def explain(
         timeline(traced, row),
         today,
         tuple(single),
-        tuple(together(scenario, single, worlds)),
+        tuple(together(scenario, chosen_ones, worlds)),
         request_class,
     )
 

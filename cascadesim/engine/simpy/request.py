@@ -28,6 +28,8 @@ class Request:
     """
 
     __slots__ = (
+        "_left",
+        "_of",
         "_part",
         "_since",
         "_twin",
@@ -60,6 +62,8 @@ class Request:
         self._part = 0
         self._since = arrival
         self._twin: Request | None = None  # keeps the ledger while it goes on in its place
+        self._of: Request | None = None  # the request that this is a twin of
+        self._left: tuple[float, str] | None = None  # when it was given up, and by what it went on
 
     def enter(self, part: int, now: float) -> None:
         """Charge the time since the last call to the part under way; `part` is next."""
@@ -79,8 +83,26 @@ class Request:
         twin.context = self.context
         twin.places = self.places
         twin.adopt(self)
+        twin._of = self
         self._twin = twin
         return twin
+
+    def leave(self, now: float, setting: str) -> None:
+        """Take note that its caller has given it up; `setting` is what lets it go on."""
+        self._left = (now, setting)
+
+    def left(self, now: float) -> tuple[float, str]:
+        """Return the seconds for which it goes on though given up, and the setting that lets it."""
+        since, setting = self._left or (now, "")
+        if self._of is None:
+            return now - since, setting
+        return max((now - since, setting), self._of.left(now))
+
+    def ledger(self, now: float) -> list[float]:
+        """Return the seconds by part until now."""
+        parts = self.parts.copy()
+        parts[self._part] += now - self._since
+        return parts
 
     def follow(self, twin: Request | None) -> None:
         """Take the ledger from this twin if the request ends now; from none with None."""

@@ -197,6 +197,7 @@ class _Replication:
             request_class=self._classes_of_rows(),
             number=self._numbers_of_rows(),
             connections=self._connection_counts(),
+            held={where: each.held() for where, each in builder.shared.holders.items()},
         )
 
     def _observation(self) -> NDArray[np.int32]:

@@ -68,7 +68,8 @@ class Records:
     there are none. number: the request's number, the same in all variants of one seed, shape (n,);
     shape (0,) where it is the row. Only clients send more or fewer requests in other variants.
     held: for each pool by its dotted path, the seconds for which its places were held while calls
-    waited for one, by the dotted path of the setting that they were held for.
+    waited for one, by the dotted path of the setting that they were held for. behind: for each end
+    that is a breaker's, the indices of the ends behind the breaker.
     """
 
     parts: tuple[Part, ...]
@@ -90,6 +91,7 @@ class Records:
     request_class: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
     number: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     held: dict[str, dict[str, float]] = field(default_factory=dict)
+    behind: dict[int, range] = field(default_factory=dict)
 
     @property
     def measured(self) -> NDArray[np.bool_]:

@@ -29,13 +29,15 @@ class Part:
 
     `where` is the dotted path of the stage, policy or pool, `cause` the name of one of CAUSES,
     `setting` the dotted path of the setting that governs it, and `cut_by` those of the timeouts
-    that govern it where they end the call.
+    that govern it where they end the call. `inside` is how many of the parts before belong to what
+    a call does in the place that it waits for here.
     """
 
     where: str
     cause: str
     setting: str
     cut_by: tuple[str, ...] = ()
+    inside: int = 0
 
     @property
     def stage(self) -> str:
@@ -51,14 +53,15 @@ class Part:
 class Layout:
     """The parts and ends of a plan by number.
 
-    `parts` are those of requests, `ends` the dotted paths of what can end a request. The stages of
-    a handshake have parts of their own, numbered after those of requests; `handshake_parts` is the
+    `parts` are those of requests, `ends` the dotted paths of what can end a request. `behind` has,
+    for each end of a breaker, the numbers of the ends behind it. The stages of a handshake have parts of their own, numbered after those of requests; `handshake_parts` is the
     number of both together.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._parts: list[Part] = []
         self._ends: dict[str, int] = {}
+        self.behind: dict[int, range] = {}
         lost = ("reply_timeout", "idle_timeout", "ping.timeout") if plan.connections else ()
         self._sequence(plan.stages, tuple(f"{HANDSHAKE}.{key}" for key in lost))
         if plan.connections is not None:
@@ -84,8 +87,11 @@ class Layout:
         """Return the setting that governs a part, by its number; of a handshake, too."""
         return self._parts[part].setting
 
-    def _add(self, where: str, cause: str, setting: str, *cut_by: str) -> None:
-        self._parts.append(Part(where, cause, setting, cut_by))
+    def _add(
+        self, where: str, cause: str, setting: str, *cut_by: str, first: int | None = None
+    ) -> None:
+        inside = 0 if first is None else len(self._parts) - first
+        self._parts.append(Part(where, cause, setting, cut_by, inside))
 
     def _add_ends(self, *paths: str) -> None:
         for path in paths:
@@ -97,15 +103,15 @@ class Layout:
 
     def _stage(self, stage: StagePlan, outer: Timeouts) -> None:
         timeouts = (*outer, *_timeouts(stage))
-        name = stage.name
+        name, first, first_end = stage.name, len(self._parts), len(self._ends)
         if stage.work is not None:
             self._add(name, stage.work_cause, f"{name}.work", *timeouts)
             self._add_ends(name, f"{name}.tracker.timeout")
         self._sequence(stage.stages, timeouts)
         if stage.pool is not None:
-            self._add_pool(stage)
+            self._add_pool(stage, first)
         if stage.concurrency < math.inf:
-            self._add(name, "queue_wait", f"{name}.concurrency")
+            self._add(name, "queue_wait", f"{name}.concurrency", first=first)
             self._add_ends(f"{name}.queue_limit")
             if stage.codel is not None:
                 self._add_ends(f"{name}.codel.target")
@@ -115,13 +121,17 @@ class Layout:
         for where, policy in reversed(stage.paths):
             cut_by = [f"{where}.{end}" for end in policy.ends if end == "timeout"]
             for cause, setting in policy.parts:
-                self._add(where, cause, f"{where}.{setting}", *cut_by)
+                inside = first if cause == "queue_wait" else None
+                self._add(where, cause, f"{where}.{setting}", *cut_by, first=inside)
+            if policy.states_over_time:
+                inner = range(first_end, len(self._ends))
+                self.behind |= {len(self._ends) + i: inner for i in range(len(policy.ends))}
             self._add_ends(*(f"{where}.{end}" for end in policy.ends))
 
-    def _add_pool(self, stage: StagePlan) -> None:
+    def _add_pool(self, stage: StagePlan, first: int) -> None:
         assert stage.pool is not None
         where = f"{stage.name}.pool"
-        self._add(where, "pool_wait", f"{where}.size", f"{where}.timeout")
+        self._add(where, "pool_wait", f"{where}.size", first=first)
         ends = (f"{where}.timeout", f"{where}.max_connections", f"{stage.name}.session.lifetime")
         self._add_ends(*ends)
         self._add(where, "connect", f"{where}.connect_time")

@@ -198,6 +198,7 @@ class _Replication:
             number=self._numbers_of_rows(),
             connections=self._connection_counts(),
             held={where: each.held() for where, each in builder.shared.holders.items()},
+            behind=builder.layout.behind,
         )
 
     def _observation(self) -> NDArray[np.int32]:

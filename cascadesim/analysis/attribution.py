@@ -3,12 +3,13 @@ the most."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cascadesim.analysis.band import rows_of
 from cascadesim.plan.causes import CAUSES
 
 if TYPE_CHECKING:
@@ -52,19 +53,19 @@ def by_part(parts: tuple[Part, ...], seconds: NDArray[np.float64]) -> dict[str, 
     }
 
 
-def blame_for_time(records: Records, over: float) -> Blame | None:
-    """Return what the measured requests of `over` seconds and more spent most of their time on."""
-    return _most(governing(records, records.measured & (records.latency >= over)))
+def blame_for_time(records: Records, name: str) -> Blame | None:
+    """Return what could have saved most of a percentile, or of the mean: "p99" or "mean"."""
+    return _most(governing(records, rows_of(records, name)))
 
 
-def governing(records: Records, rows: NDArray[np.bool_]) -> dict[str, float]:
+def governing(records: Records, rows: NDArray[np.intp]) -> dict[str, float]:
     """Return the seconds of requests by the setting that could have saved them.
 
     A timeout could have saved the time of the calls that it ended, and no other; the work is what
     takes the rest. A wait for a place is shared out over what held the places: see `_Held`.
     """
     held = _Held(records)
-    totals: Counter[str] = Counter()
+    totals: dict[str, float] = defaultdict(float)
     for number, seconds in enumerate(_by_end(records, rows)):
         for end, amount in seconds.items():
             for setting, share in held.shares(number, end).items():
@@ -72,7 +73,7 @@ def governing(records: Records, rows: NDArray[np.bool_]) -> dict[str, float]:
     return {setting: seconds for setting, seconds in totals.items() if seconds > 0}
 
 
-def _by_end(records: Records, rows: NDArray[np.bool_]) -> list[dict[int, float]]:
+def _by_end(records: Records, rows: NDArray[np.intp]) -> list[dict[int, float]]:
     """Return the seconds of requests for each part, by the number of what ended them."""
     seconds, ended_by = records.seconds[rows], records.ended_by[rows]
     ends = np.unique(ended_by)
@@ -94,7 +95,7 @@ class _Held:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._shares: dict[int, dict[str, float]] = {}
-        self._all = _by_end(records, np.ones(len(records.latency), dtype=bool))
+        self._all = _by_end(records, np.arange(len(records.latency)))
 
     def shares(self, number: int, end: int) -> dict[str, float]:
         """Return the shares of a part, by its number, for requests that this ended."""
@@ -113,13 +114,15 @@ class _Held:
 
     def _inside(self, number: int) -> dict[str, float]:
         """Return the seconds of all requests inside of a part, by setting, "" for good work."""
-        held: Counter[str] = Counter()
+        held: dict[str, float] = defaultdict(float)
         parts = self._records.parts
         for i in range(number - parts[number].inside, number):
             for end, seconds in self._all[i].items():
                 works = not CAUSES[parts[i].cause].is_wait
                 for setting, share in self.shares(i, end).items():
-                    held["" if works and setting == parts[i].setting else setting] += seconds * share
+                    held["" if works and setting == parts[i].setting else setting] += (
+                        seconds * share
+                    )
         waits = [i for i in range(number - parts[number].inside, number) if parts[i].inside]
         fullest = max(waits, key=lambda i: sum(self._all[i].values()), default=None)
         if fullest is not None and sum(self._all[fullest].values()) > BOUND * sum(held.values()):
@@ -141,7 +144,7 @@ def ending(records: Records, outcomes: Iterable[Outcome]) -> dict[str, float]:
     """
     chosen = records.measured & np.isin(records.outcome, list(outcomes))
     ended = _Ended(records)
-    totals: Counter[str] = Counter()
+    totals: dict[str, float] = defaultdict(float)
     for end, count in enumerate(_counts(records, chosen)):
         for setting, share in ended.shares(end).items():
             totals[setting] += count * share
@@ -184,7 +187,7 @@ class _Ended:
         """Return the shares of a timeout: what it cut was work, or a wait for a place."""
         path, parts = self._records.ends[end], self._records.parts
         rows = self._records.ended_by == end
-        spent: Counter[str] = Counter()
+        spent: dict[str, float] = defaultdict(float)
         for i, seconds in enumerate(self._records.seconds[rows].sum(axis=0).tolist()):
             inside = parts[i - parts[i].inside : i + 1]
             if seconds > 0 and any(path in part.cut_by for part in inside):
@@ -195,7 +198,7 @@ class _Ended:
 
     def _behind(self, ends: list[int]) -> dict[str, float]:
         total = sum(self._counts[end] for end in ends)
-        shares: Counter[str] = Counter()
+        shares: dict[str, float] = defaultdict(float)
         for end in ends:
             for setting, share in self.shares(end).items():
                 shares[setting] += share * self._counts[end] / total

@@ -138,7 +138,7 @@ def _verdict(objective: Objective, of: _Measured) -> Judged:
     met = objective.met(got.seconds) and objective.met(got.at_most)
     to_blame = None
     if not met and objective.is_latency:
-        to_blame = blame_for_time(of.records, objective.bound)
+        to_blame = blame_for_time(of.records, objective.metric)
     elif not met:
         # Too few of what is wanted, or too many of what is not: errors are to blame.
         to_blame = blame_for_outcomes(of.records, set(outcomes) - {Outcome.OK} or ERRORS)

@@ -54,8 +54,9 @@ class Layout:
     """The parts and ends of a plan by number.
 
     `parts` are those of requests, `ends` the dotted paths of what can end a request. `behind` has,
-    for each end of a breaker, the numbers of the ends behind it. The stages of a handshake have parts of their own, numbered after those of requests; `handshake_parts` is the
-    number of both together.
+    for each end of a breaker, the numbers of the ends behind it. The stages of a handshake have
+    parts of their own, numbered after those of requests; `handshake_parts` is the number of both
+    together.
     """
 
     def __init__(self, plan: Plan) -> None:

@@ -81,8 +81,8 @@ def candidates(scenario: Scenario, plan: Plan, records: Records, row: int) -> li
 
     What variants of the scenario say; numbers halved and doubled, none of it and no limit, where
     the schema allows that; the other words that a setting can be; policies switched on and off;
-    work that takes half as long; none of a fault. What would change nothing is left out: the same plan, and how long a breaker that never opened
-    would have been open.
+    work that takes half as long; each fault left out. What would change nothing is left out: the
+    same plan, and how long a breaker that never opened would have been open.
     """
     opened = {transition.breaker for transition in records.transitions}
     closed = {
@@ -278,9 +278,7 @@ def _stages(stages: dict[str, Stage]) -> Iterator[tuple[str, Stage]]:
         yield from _stages(stage.stages)
 
 
-def _fields(
-    where: str, settings: BaseModel, but: Collection[str] = ()
-) -> Iterator[Setting]:
+def _fields(where: str, settings: BaseModel, but: Collection[str] = ()) -> Iterator[Setting]:
     """Yield all that the schema has below a setting, by dotted path."""
     for name, field in type(settings).model_fields.items():
         key = field.alias or name

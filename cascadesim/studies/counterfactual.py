@@ -99,11 +99,12 @@ class World:
     def p99_worse(self, today: World) -> bool:
         """Return whether the p99 of all is worse here."""
         p99s = ((world.p99.seconds, world.p99.at_most) for world in (today, self))
-        return _worse("p99", *p99s, WORSE)
+        return _worse("p99", WORSE, *p99s)
 
     def errors_worse(self, today: World) -> bool:
         """Return whether the error rate of all is worse here."""
-        return _worse("error_rate", *(world.most(world.error_rate) for world in (today, self)))
+        errors = (world.bounds(world.error_rate) for world in (today, self))
+        return _worse("error_rate", WORSE_RATE, *errors)
 
     def degraded_worse(self, today: World) -> bool:
         """Return whether the degraded rate of all is worse here, by more than it takes of errors.
@@ -111,12 +112,13 @@ class World:
         A degraded reply is better than an error.
         """
         worlds = today, self
-        degraded = [world.most(world.degraded_rate) for world in worlds]
-        not_ok = [world.most(world.degraded_rate + world.error_rate) for world in worlds]
-        return _worse("degraded_rate", *degraded) and _worse("error_rate", *not_ok)
+        degraded = (world.bounds(world.degraded_rate) for world in worlds)
+        not_ok = (world.bounds(world.degraded_rate + world.error_rate) for world in worlds)
+        of_degraded = _worse("degraded_rate", WORSE_RATE, *degraded)
+        return of_degraded and _worse("error_rate", WORSE_RATE, *not_ok)
 
-    def most(self, rate: float) -> tuple[float, float]:
-        """Return the least and the most that unfinished requests can make of a rate."""
+    def bounds(self, rate: float) -> tuple[float, float]:
+        """Return the least and the most that a rate can be, by unfinished requests."""
         return rate, rate + self.unfinished_rate
 
     @property
@@ -148,13 +150,9 @@ class World:
         }
 
 
-def _worse(
-    measure: str,
-    before: tuple[float, float],
-    after: tuple[float, float],
-    tolerance: Tolerance = WORSE_RATE,
-) -> bool:
-    """Return whether a measure of one run is worse, by the least and the most that it can be."""
+def _worse(measure: str, tolerance: Tolerance, *bounds: tuple[float, float]) -> bool:
+    """Return whether a measure of one run is worse, by its least and its most before and after."""
+    before, after = bounds
     return contrast(measure, [before], [after], tolerance, means_alone).worse
 
 
@@ -218,7 +216,7 @@ def world_of(records: Records, row: int, limit: float) -> World:
     summary = summarize(records)
     latency, outcome = float(records.latency[row]), Outcome(int(records.outcome[row]))
     ended_by = int(records.ended_by[row])
-    governs = governing(records, np.arange(len(records.latency)) == row)
+    governs = governing(records, np.array([row]))
     most = max(governs, key=governs.__getitem__, default=None)
     return World(
         latency=latency,

@@ -51,7 +51,7 @@ class AbandoningDeadline:
     """
 
     def __init__(
-        self, inner: Layer, kernel: Kernel, timeout: float, end: int, goes_on: str
+        self, inner: Layer, kernel: Kernel, timeout: float, end: int, goes_on: str = ""
     ) -> None:
         """Build the layer; `goes_on` is the dotted path of what lets the call go on."""
         self._inner = inner

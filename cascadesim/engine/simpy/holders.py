@@ -7,7 +7,7 @@ has given up counts as held by the setting that let it go on.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Holders:
         self._waited = 0.0  # seconds with waiters before
         self._open: dict[Request, _Opened] = {}
         self._leaked: Counter[float] = Counter()  # leaked sessions by the seconds with waiters then
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, float] = defaultdict(float)
 
     @property
     def waited(self) -> float:
@@ -86,7 +86,7 @@ class Holders:
             held[self._leaks] += sessions * (self.waited - waited)
         return {setting: seconds for setting, seconds in held.items() if seconds > 0}
 
-    def _count(self, held: Counter[str], request: Request, opened: _Opened) -> None:
+    def _count(self, held: dict[str, float], request: Request, opened: _Opened) -> None:
         now = self._env.now
         waited = self.waited - opened.waited
         if waited <= 0:

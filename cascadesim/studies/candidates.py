@@ -93,14 +93,18 @@ def candidates(scenario: Scenario, plan: Plan, records: Records, row: int) -> li
     } - opened
     seen = {plan}
     found = []
-    stages = met(plan, records, row)
-    possible_changes = allowed(scenario, _possible(scenario, stages))
-    for possible in (*possible_changes, *_without_faults(scenario, stages)):
+    for possible in single_changes(scenario, met(plan, records, row)):
         where, _, key = possible.path.rpartition(".")
         if possible.plan not in seen and not (where in closed and key in _WHEN_OPEN):
             seen.add(possible.plan)
             found.append(possible)
     return found
+
+
+def single_changes(scenario: Scenario, stages: Collection[str]) -> Iterator[Candidate]:
+    """Yield single changes of settings of these stages, and of connections."""
+    yield from allowed(scenario, _possible(scenario, stages))
+    yield from _without_faults(scenario, stages)
 
 
 def allowed(scenario: Scenario, changes: Iterable[tuple[str, Any]]) -> Iterator[Candidate]:

@@ -38,7 +38,7 @@ def test_a_deadline_that_never_fired_is_not_to_blame(field: Field) -> None:
 
 def test_a_deadline_that_fired_is_to_blame_for_what_it_cut(field: Field) -> None:
     """With 2 s, it ends the call of the bank after 1 s; a shorter one would have saved more."""
-    cut = field("deadline-never-fired").override({"pay.deadline.timeout": "2s"})
+    cut = field("deadline-never-fired").override({"pay.deadline.timeout": "2s", "drain": "5s"})
     (missed,) = cascadesim.run(cut).summary.verdicts
     assert missed.blame == Blame("pay.deadline.timeout", pytest.approx(1.0))
 
@@ -57,7 +57,7 @@ def test_the_lifetime_of_a_connection_is_to_blame_for_its_wait(field: Field) -> 
 
 
 def test_the_pool_is_held_by_the_stage_inside_and_by_zombies(field: Field) -> None:
-    """Jobs of 90 s, one every 5 s, find 15 places; clients give up after 60 s, of which some wait."""
+    """Jobs of 90 s, one every 5 s, find 15 places; clients give up after 60 s."""
     scenario = field("work-after-a-cut-pool").at("same-by-reply-timeout")
     records = cascadesim.run(scenario).records
     held = records.held["session.pool"]
@@ -96,25 +96,16 @@ def test_leaks_that_hold_a_pool_are_to_blame(field: Field) -> None:
 
 def test_a_run_says_since_when_nothing_recovers(field: Field) -> None:
     """A breaker around 2 s of work, whose deadline of 1 s fails each call, trials included."""
-    scenario = field("deadline-never-fired").override(
-        {
-            "stages": {
-                "bank": {
-                    "work": {"constant": "2s"},
-                    "policies": [
-                        {"breaker": {"failure_threshold": 3, "recovery_timeout": "5s"}},
-                        {"deadline": {"timeout": "1s"}},
-                    ],
-                }
-            }
-        }
-    )
+    breaker = {"breaker": {"failure_threshold": 3, "recovery_timeout": "5s"}}
+    policies = [breaker, {"deadline": {"timeout": "1s"}}]
+    settings = {"pay.policies": policies, "fraud.work": {"constant": "2s"}}
+    scenario = field("deadline-never-fired").override(settings)
     # Calls of 1, 2 and 3 s end at 2, 3 and 4 s. Trials are those of 9, 15, … and 57 s.
     assert (
-        "Since 4.00 s nothing recovers: bank.breaker has not closed again; 9 trial calls without "
+        "Since 4.00 s nothing recovers: pay.breaker has not closed again; 9 trial calls without "
         "any fault failed." in shown(scenario)
     )
-    assert "nothing recovers" not in shown(scenario.override({"bank.deadline.timeout": "3s"}))
+    assert "nothing recovers" not in shown(scenario.override({"pay.deadline.timeout": "6s"}))
 
 
 def test_breakers_in_parallel_that_hold_each_other_open_are_named(field: Field) -> None:

@@ -74,14 +74,20 @@ def governing(records: Records, rows: NDArray[np.intp]) -> dict[str, float]:
 
 
 def _by_end(records: Records, rows: NDArray[np.intp]) -> list[dict[int, float]]:
-    """Return the seconds of requests for each part, by the number of what ended them."""
-    seconds, ended_by = records.seconds[rows], records.ended_by[rows]
-    ends = np.unique(ended_by)
-    sums = [seconds[ended_by == end].sum(axis=0) for end in ends]
-    return [
-        {int(end): float(of_end[number]) for end, of_end in zip(ends, sums, strict=True)}
-        for number in range(len(records.parts))
-    ]
+    """Return the seconds of requests for each part, by the number of the timeout that ended it."""
+    ended_by = records.ended_by[rows]
+    cut = records.cut[rows] if len(records.cut) else ended_by
+    pairs, which = np.unique(np.stack((ended_by, cut)), axis=1, return_inverse=True)
+    sums = [records.seconds[rows[which == i]].sum(axis=0) for i in range(pairs.shape[1])]
+    by_end: list[dict[int, float]] = []
+    for number, part in enumerate(records.parts):
+        timeouts = {end for end, path in enumerate(records.ends) if path in part.cut_by}
+        seconds: dict[int, float] = defaultdict(float)
+        for pair, of_pair in zip(pairs.T.tolist(), sums, strict=True):
+            end = next((end for end in pair if end in timeouts), -1)
+            seconds[end] += float(of_pair[number])
+        by_end.append(seconds)
+    return by_end
 
 
 class _Held:
@@ -98,10 +104,9 @@ class _Held:
         self._all = _by_end(records, np.arange(len(records.latency)))
 
     def shares(self, number: int, end: int) -> dict[str, float]:
-        """Return the shares of a part, by its number, for requests that this ended."""
+        """Return the shares of a part, by its number, where this timeout ended it, -1 for none."""
         part = self._records.parts[number]
-        cut = end >= 0 and self._records.ends[end] in part.cut_by
-        setting = self._records.ends[end] if cut else part.setting
+        setting = self._records.ends[end] if end >= 0 else part.setting
         return self.of_place(number, setting) if part.inside else {setting: 1.0}
 
     def of_place(self, number: int, limit: str) -> dict[str, float]:
@@ -127,7 +132,9 @@ class _Held:
         fullest = max(waits, key=lambda i: sum(self._all[i].values()), default=None)
         if fullest is not None and sum(self._all[fullest].values()) > BOUND * sum(held.values()):
             # More places would lead to the next queue.
-            held[parts[fullest].setting] += held.pop("", 0.0)
+            work = held.pop("", 0.0)
+            for setting, share in self.of_place(fullest, parts[fullest].setting).items():
+                held[setting] += work * share
         return {setting: seconds for setting, seconds in held.items() if seconds > 0}
 
 
@@ -191,7 +198,8 @@ class _Ended:
         for i, seconds in enumerate(self._records.seconds[rows].sum(axis=0).tolist()):
             inside = parts[i - parts[i].inside : i + 1]
             if seconds > 0 and any(path in part.cut_by for part in inside):
-                for setting, share in self._held.shares(i, end).items():
+                timeout = end if path in parts[i].cut_by else -1
+                for setting, share in self._held.shares(i, timeout).items():
                     spent[setting] += seconds * share
         total = sum(spent.values())
         return {setting: seconds / total for setting, seconds in spent.items()} or {path: 1.0}

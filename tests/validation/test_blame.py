@@ -30,6 +30,7 @@ from cascadesim.values.outcome import ERRORS
 
 SERVICES = 30 * int(os.environ.get("EXAMPLES", "1"))
 CLOSE = 0.02  # of the figure: a difference that decides nothing
+NAMED = 0.05  # the share of the blame from which a setting is blamed at all
 AGREE = 0.8  # share of the cases in which the first one helps at least as much
 FEWEST = 20  # requests, and the least p99 and error rate that are worth an objective
 SLOW, WRONG = 0.2, 0.02
@@ -81,7 +82,9 @@ def cases(number: int) -> Iterator[Case]:
             continue
         slow = figure == "p99"
         blame = governing(records, rows_of(records, "p99")) if slow else ending(records, ERRORS)
+        total = sum(blame.values())
         blamed = sorted(blame, key=lambda path: -blame[path])[:2]
+        blamed = [path for path in blamed if blame[path] >= NAMED * total]
         saved = [saved_by(changes, path, figure, today) for path in blamed]
         yield Case(number, figure, today, blamed, saved)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from cascadesim.values.outcome import Outcome
+
 if TYPE_CHECKING:
     from cascadesim.engine.simpy.kernel import Call, Task
     from cascadesim.engine.simpy.place import Place
     from cascadesim.engine.simpy.propagation import Context
-    from cascadesim.values.outcome import Outcome
 
     Places = tuple[Place | None, Place | None]  # of the stage before, and of this one
 
@@ -36,6 +37,7 @@ class Request:
         "arrival",
         "attempt",
         "context",
+        "cut",
         "ended_by",
         "number",
         "parts",
@@ -57,6 +59,7 @@ class Request:
         self.attempt = 0
         self.retries = 0
         self.ended_by = -1  # the number of what last made it an error
+        self.cut = -1  # that of the timeout that last ended a call of it
         self.context: Context | None = None  # the deadline that it knows
         self.places: Places | None = None  # that it keeps where stages can block it
         self._part = 0
@@ -74,6 +77,8 @@ class Request:
     def end(self, outcome: Outcome, ended_by: int) -> Outcome:
         """Note the number of what makes the request an error, and return the outcome."""
         self.ended_by = ended_by
+        if outcome is Outcome.TIMED_OUT:
+            self.cut = ended_by
         return outcome
 
     def fork(self) -> Request:
@@ -120,6 +125,7 @@ class Request:
         self.parts = other.parts.copy()
         self.retries = other.retries
         self.ended_by = other.ended_by
+        self.cut = other.cut
         self._part = other._part
         self._since = other._since
 

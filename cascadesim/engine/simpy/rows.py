@@ -14,25 +14,26 @@ if TYPE_CHECKING:
 
     from cascadesim.engine.simpy.request import Request
 
+HEAD = 5  # columns before the seconds
 _ROOM = 1024  # rows that there is room for at first, where their number is not known
 
 
 class Rows:
     """One row a request: those that arrive at known instants, then those that clients add.
 
-    `values` has the columns arrival, latency, retries, ended_by, then the seconds of each part;
-    `outcomes` the Outcome codes and `classes` the positions of classes, a byte a row. Only `used`
-    rows are requests; the others are room for more. `numbers` are those of the rows added.
+    `values` has the columns arrival, latency, retries, ended_by, cut, then the seconds of each
+    part; `outcomes` the Outcome codes and `classes` the positions of classes, a byte a row. Only
+    `used` rows are requests; the others are room for more. `numbers` are those of the rows added.
     """
 
     def __init__(self, arrivals: NDArray[np.float64], parts: int, end: float) -> None:
         n = len(arrivals)
         # An arrival that rounding moves to the horizon is not sent, so rows begin as unfinished
         # requests.
-        self.values = np.zeros((n, 4 + parts))
+        self.values = np.zeros((n, HEAD + parts))
         self.values[:, 0] = arrivals
         self.values[:, 1] = end - arrivals
-        self.values[:, 3] = -1
+        self.values[:, 3:HEAD] = -1
         self.outcomes = bytearray([Outcome.UNFINISHED]) * n
         self.classes = bytearray()
         self.numbers = array("q")
@@ -55,6 +56,6 @@ class Rows:
         request.enter(0, now)
         latency = now - request.arrival
         self.values[row] = [
-            *(request.arrival, latency, request.retries, request.ended_by),
+            *(request.arrival, latency, request.retries, request.ended_by, request.cut),
             *request.parts,
         ]

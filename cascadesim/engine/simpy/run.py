@@ -14,7 +14,7 @@ import numpy as np
 from cascadesim.engine.simpy.builder import Builder
 from cascadesim.engine.simpy.kernel import Kernel, Task
 from cascadesim.engine.simpy.request import Request, TracedRequest
-from cascadesim.engine.simpy.rows import Rows
+from cascadesim.engine.simpy.rows import HEAD, Rows
 from cascadesim.engine.simpy.senders import (
     ClosedClients,
     ConnectedClients,
@@ -187,7 +187,8 @@ class _Replication:
             observation=self._observation(),
             ends=builder.layout.ends,
             ended_by=values[:, 3].astype(np.int32),
-            seconds=values[:, 4:],
+            cut=values[:, 4].astype(np.int32),
+            seconds=values[:, HEAD:],
             transitions=self._transitions(),
             calls={name: work.calls for name, work in builder.works},
             horizon=plan.horizon,

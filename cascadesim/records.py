@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     *("arrival", "latency", "outcome", "retries", "ended_by", "observation", "seconds"),
-    *("request_class", "number", "beside"),
+    *("request_class", "number", "beside", "cut"),
 )
 IN_FLIGHT = "in_flight"  # the level of requests under way
 
@@ -69,6 +69,11 @@ class Records:
     and in attempts of a hedge that lost, shape (n, len(beside_parts)); they are in no latency.
     number: the request's number, the same in all variants of one seed, shape (n,);
     shape (0,) where it is the row. Only clients send more or fewer requests in other variants.
+    held: for each pool by its dotted path, the seconds for which its places were held while calls
+    waited for one, by the dotted path of the setting that they were held for. behind: for each end
+    that is a breaker's, the indices of the ends behind the breaker. cut: the timeout that last
+    ended a call of the request, which a retry may have mended: an index into `ends`, -1 for none,
+    shape (n,); shape (0,) where it is not recorded.
     """
 
     parts: tuple[Part, ...]
@@ -91,6 +96,9 @@ class Records:
     number: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     beside_parts: tuple[Part, ...] = ()
     beside: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    held: dict[str, dict[str, float]] = field(default_factory=dict)
+    behind: dict[int, range] = field(default_factory=dict)
+    cut: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
     @property
     def measured(self) -> NDArray[np.bool_]:

@@ -1,44 +1,40 @@
 """What a percentile is made of: the seconds that requests of about that latency spent on what.
 
-The one request at a percentile says little of its causes, so those round it speak for it. The
-measured requests are sorted by latency; the band is the request at the percentile and as many on
-each side as reach half way to the slowest, so ranks from q - (1 - q) / 2 to q + (1 - q) / 2: the
-slowest 1.5 % but for the last 0.5 % for p99, the middle half for p50, and only the slowest one for
-max. Of these it keeps those that took within NEAR of the percentile as long, since where latencies
-jump, neighbours by rank may be requests of another kind. Their mean seconds by part are scaled so
-that they add up to the percentile.
+The mean seconds of the requests that speak for it (see band.py), scaled so that they add up to it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cascadesim.analysis.percentiles import OK, share
+from cascadesim.analysis.attribution import governing
+from cascadesim.analysis.band import measured_rows, rows_of
+from cascadesim.analysis.percentiles import share
 from cascadesim.plan.causes import CAUSES
-from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     import pandas as pd
-    from numpy.typing import NDArray
 
     from cascadesim.plan.layout import Part
     from cascadesim.records import Records
-
-
-NEAR = 0.1  # share of the percentile
+    from cascadesim.values.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Seconds by part; they add up to the latency that they make, within float rounding."""
+    """Seconds by part; they add up to the latency that they make, within float rounding.
+
+    `by_setting` are the same seconds by the dotted path of the setting that could have saved them.
+    """
 
     seconds: dict[Part, float]
+    by_setting: dict[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -56,16 +52,12 @@ class Composition:
         return self._by(lambda part: f"{part.where}.{part.cause}")
 
     @property
-    def by_setting(self) -> dict[str, float]:
-        """Return seconds by the dotted path of the setting that governs them."""
-        return self._by(lambda part: part.setting)
-
-    @property
     def frame(self) -> pd.DataFrame:
         """Return one row a stage, policy or pool and cause.
 
-        Columns: stage, where (such as agent.breaker), cause, setting (which governs it), latency_s
-        (seconds of the latency; they add up to it), share (of the latency).
+        Columns: stage, where (such as agent.breaker), cause, setting (which governs it, but where
+        a timeout ended the call), latency_s (seconds of the latency; they add up to it), share (of
+        the latency).
         """
         import pandas as pd  # slow to import, and not every command needs it
 
@@ -90,38 +82,29 @@ class Composition:
 
 def composition(records: Records, name: str) -> Composition:
     """Return what a percentile, or the mean, is made of; nothing where no request is measured."""
-    chosen_rows = records.measured
-    if name.startswith(OK):
-        chosen_rows = chosen_rows & (records.outcome == Outcome.OK)
-    latency, seconds = records.latency[chosen_rows], records.seconds[chosen_rows]
-    if len(latency) == 0:
+    rows = rows_of(records, name)
+    if len(rows) == 0:
         return Composition({})
-    chosen = np.arange(len(latency)) if name == "mean" else band(latency, share(name))
-    mean = seconds[chosen].mean(axis=0)
+    scale = 1 / len(rows)
     if name != "mean":
+        latency = records.latency[measured_rows(records, name)]
         target = float(np.quantile(latency, share(name), method="inverted_cdf"))
-        total = float(latency[chosen].mean())
-        mean = mean * (target / total if total > 0 else 0.0)
-    return Composition(dict(zip(records.parts, mean.tolist(), strict=True)))
-
-
-def band(latency: NDArray[np.float64], q: float) -> NDArray[np.intp]:
-    """Return which requests lie round the quantile `q`, as indices into `latency`."""
-    n = len(latency)
-    order = np.argsort(latency, kind="stable")
-    at = int(np.quantile(np.arange(n), q, method="inverted_cdf"))
-    half = int(n * (1 - q) / 2)
-    found = order[max(at - half, 0) : at + half + 1]
-    target = latency[order[at]]
-    near: NDArray[np.intp] = found[np.abs(latency[found] - target) <= NEAR * target]
-    return near
+        total = float(records.latency[rows].sum())
+        scale = target / total if total > 0 else 0.0
+    seconds = (records.seconds[rows].sum(axis=0) * scale).tolist()
+    settings = {path: spent * scale for path, spent in governing(records, rows).items()}
+    return Composition(dict(zip(records.parts, seconds, strict=True)), settings)
 
 
 def mean_composition(compositions: Sequence[Composition]) -> Composition:
     """Return the mean over replications, which have the same parts."""
-    made = [each.seconds for each in compositions if each.seconds]
-    parts = made[0] if made else {}
-    return Composition({part: sum(each[part] for each in made) / len(made) for part in parts})
+    made = [each for each in compositions if each.seconds]
+    parts = made[0].seconds if made else {}
+    paths = dict.fromkeys(path for each in made for path in each.by_setting)
+    return Composition(
+        {part: sum(each.seconds[part] for each in made) / len(made) for part in parts},
+        {path: sum(each.by_setting.get(path, 0.0) for each in made) / len(made) for path in paths},
+    )
 
 
 def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:

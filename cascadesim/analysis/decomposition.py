@@ -59,8 +59,8 @@ class Decomposition:
     def frame(self) -> pd.DataFrame:
         """Return one row a stage, policy or pool and cause.
 
-        Columns: stage, where (such as agent.breaker), cause, setting (which governs it), before_s
-        and after_s (seconds of the latency), change_s.
+        Columns: stage, where (such as agent.breaker), cause, setting (which governs it, but where
+        a timeout ended the call), before_s and after_s (seconds of the latency), change_s.
         """
         import pandas as pd  # slow to import, and not every command needs it
 

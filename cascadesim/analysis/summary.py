@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cascadesim.analysis.attribution import blame_for_outcomes, blame_for_time
+from cascadesim.analysis.attribution import blame_for_late, blame_for_outcomes, blame_for_time
 from cascadesim.analysis.judged import Judged, Judgement
 from cascadesim.analysis.percentiles import OK_PERCENTILES, PERCENTILES, Percentile, percentile
 from cascadesim.scenario.objectives import ANSWERED, RATES
@@ -142,9 +142,9 @@ def _verdict(objective: Objective, of: _Measured) -> Judged:
     met = objective.met(got.seconds) and objective.met(got.at_most)
     to_blame = None
     if not met and objective.is_latency:
-        to_blame = blame_for_time(of.records, objective.bound)
+        to_blame = blame_for_time(of.records, objective.metric)
     elif not met and objective.metric == ANSWERED and of.limit is not None and of.mostly_late:
-        to_blame = blame_for_time(of.records, of.limit)
+        to_blame = blame_for_late(of.records, of.limit)
     elif not met:
         # Too few of what is wanted, or too many of what is not: what is no ok reply is to blame.
         unwanted = set(outcomes) - {Outcome.OK} or {*ERRORS, Outcome.DEGRADED}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,11 +15,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE = 1.0  # seconds before a bar appears
+PAUSE = 5.0  # seconds from one line to the next where there is no terminal
 
 
 @contextmanager
-def progress_bar(label: str, total: int | None = None) -> Iterator[Callable[[float], None] | None]:
+def progress_bar(
+    label: str, total: int | None = None, *, plain: bool = False
+) -> Iterator[Callable[[float], None] | None]:
     """Yield a function that takes the share done, or None where nobody watches.
+
+    Where standard error is no terminal, `plain` writes a line now and then.
 
     With the `total` number of runs the bar counts them, and tells how many are done a second.
 
@@ -27,7 +33,7 @@ def progress_bar(label: str, total: int | None = None) -> Iterator[Callable[[flo
     and print afterwards.
     """
     if not sys.stderr.isatty():
-        yield None
+        yield _lines(label) if plain else None
         return
     from rich.console import Console
     from rich.progress import (
@@ -81,3 +87,18 @@ def for_each(label: str, things: Sequence[Any], function: Callable[..., T]) -> l
             function(thing, None if progress is None else part_of(progress, i, len(things)))
             for i, thing in enumerate(things)
         ]
+
+
+def _lines(label: str) -> Callable[[float], None]:
+    """Return a function that takes the share done, and writes a line every PAUSE seconds."""
+    begun = last = time.monotonic()
+
+    def show(share: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if 0 < share < 1 and now - last >= PAUSE:
+            last = now
+            left = (now - begun) * (1 - share) / share
+            print(f"{cut(one_line(label))}: {share:.0%}, about {left:.0f} s left", file=sys.stderr)
+
+    return show

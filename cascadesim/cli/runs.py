@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,7 +26,11 @@ from cascadesim.cli.app import (
     split,
 )
 from cascadesim.cli.where import Jobs
+from cascadesim.values import words
 from cascadesim.values.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from cascadesim.studies.explain import Cost
 
 
 @app.command(cls=Command)
@@ -170,7 +174,8 @@ def explain(
 
     Changes one setting at a time, with all other requests the same, and says
     which change would have helped this request most, and what it does to all requests. Tries
-    what variants say, and else numbers halved and doubled, and policies switched on and off.
+    what variants say, and else numbers halved and doubled, what can be switched on and off, and
+    the faults left out. Says first, on standard error, how many runs that takes.
 
     \b
     Examples:
@@ -185,7 +190,7 @@ def explain(
     from cascadesim.views.explain import page
 
     loaded = load_scenario(scenario, variant, set)
-    with progress_bar(f"explaining {loaded.name}") as progress:
+    with progress_bar(f"explaining {loaded.name}", plain=True) as progress:
         explanation = run_explanation(
             loaded,
             request,
@@ -195,8 +200,16 @@ def explain(
             seed=seed,
             progress=progress,
             execution=Execution(jobs),
+            announce=_announce,
         )
     print_result(format, explanation, page)
+
+
+def _announce(cost: Cost) -> None:
+    if cost.runs:
+        changes = f"{words.counted(cost.runs, 'change')} to try, a run each"
+        took = f"about {cost.seconds:.0f} s in all" if cost.seconds >= 1 else "a moment"
+        print(f"{changes}: {took}", file=sys.stderr)
 
 
 def _watched(loaded: Any, seed: int | None, watch: bool, speed: str | None) -> Any:

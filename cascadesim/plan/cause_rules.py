@@ -62,6 +62,16 @@ CAUSE_RULES = {
             "the clients' timeout.",
         ),
         Rule(
+            code="A15",
+            name="closing-wait",
+            says="A message waited until its client had closed a connection at the end of its "
+            "`lifetime`.",
+            why="A client that closes its connection sends nothing more over it, and waits for the "
+            "slowest reply that is under way before it connects anew.",
+            example="workload: {connections: {lifetime: {constant: 15min}}}\n",
+            instead="Let connections live longer, or bound the slowest reply (`reply_timeout`).",
+        ),
+        Rule(
             code="A07",
             name="head-of-line-wait",
             says="A message waited behind an earlier one of the same connection.",

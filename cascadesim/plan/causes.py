@@ -39,6 +39,7 @@ CAUSES = {
         Cause("startup_wait", "waiting for {} to start up", "#CC79A7", "...."),
         Cause("rate_limit_wait", "waiting for a token of {}", "#B2A04E", "oooo"),
         Cause("handshake_wait", "waiting for a handshake of {}", "#882255", "***"),
+        Cause("closing_wait", "waiting until {} has closed an old one", "#44AA99", "+++"),
         Cause("head_of_line_wait", "waiting behind earlier messages ({})", "#999933", "||||"),
         Cause("network_wait", "waiting for {} to pass through the network", "#332288", "OO"),
         Cause("connect", "opening a connection of {}", "#F0E442"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cascadesim.plan.plan import Plan
     from cascadesim.plan.stage import StagePlan
 
-    Timeouts = tuple[tuple[str, float], ...]  # dotted paths and seconds
+    Timeouts = tuple[str, ...]  # dotted paths
 
 HANDSHAKE = f"workload.{CONNECTIONS}"  # the dotted path of the settings of connections
 
@@ -28,12 +28,16 @@ class Part:
     """A part of a request's time.
 
     `where` is the dotted path of the stage, policy or pool, `cause` the name of one of CAUSES,
-    `setting` the dotted path of the setting that governs it.
+    `setting` the dotted path of the setting that governs it, and `cut_by` those of the timeouts
+    that govern it where they end the call. `inside` is how many of the parts before belong to what
+    a call does in the place that it waits for here.
     """
 
     where: str
     cause: str
     setting: str
+    cut_by: tuple[str, ...] = ()
+    inside: int = 0
 
     @property
     def stage(self) -> str:
@@ -49,25 +53,27 @@ class Part:
 class Layout:
     """The parts and ends of a plan by number.
 
-    `parts` are those of requests, `ends` the dotted paths of what can end a request. The stages of
-    a handshake have parts of their own, numbered after those of requests; `handshake_parts` is the
-    number of both together. `beside` is the numbers of the parts of requests that can be off the
-    critical path: those of parallel stages, and those inside a hedge.
+    `parts` are those of requests, `ends` the dotted paths of what can end a request. `behind` has,
+    for each end of a breaker, the numbers of the ends behind it. The stages of a handshake have
+    parts of their own, numbered after those of requests; `handshake_parts` is the number of both
+    together. `beside` is the numbers of the parts of requests that can be off the critical path:
+    those of parallel stages, and those inside a hedge.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._parts: list[Part] = []
         self._ends: dict[str, int] = {}
         self._beside: set[int] = set()
-        self._sequence(plan.stages, ())
+        self.behind: dict[int, range] = {}
+        lost = ("reply_timeout", "idle_timeout", "ping.timeout") if plan.connections else ()
+        self._sequence(plan.stages, tuple(f"{HANDSHAKE}.{key}" for key in lost))
         self.beside = tuple(sorted(self._beside))
         if plan.connections is not None:
-            self._add_connections()
+            self._add_connections(closes=plan.connections.lifetime is not None)
         requests = len(self._parts)
         if plan.connections is not None:
             handshake = plan.connections.handshake
-            timeout = (f"{HANDSHAKE}.handshake.timeout", handshake.timeout)
-            self._sequence(handshake.stages, (timeout,))
+            self._sequence(handshake.stages, (f"{HANDSHAKE}.handshake.timeout",))
         self.parts = tuple(self._parts[:requests])
         self.ends = tuple(self._ends)
         self.handshake_parts = len(self._parts)
@@ -81,8 +87,15 @@ class Layout:
         """Return the number of what ends a request, by its dotted path."""
         return self._ends[path]
 
-    def _add(self, where: str, cause: str, setting: str) -> None:
-        self._parts.append(Part(where, cause, setting))
+    def setting(self, part: int) -> str:
+        """Return the setting that governs a part, by its number; of a handshake, too."""
+        return self._parts[part].setting
+
+    def _add(
+        self, where: str, cause: str, setting: str, *cut_by: str, first: int | None = None
+    ) -> None:
+        inside = 0 if first is None else len(self._parts) - first
+        self._parts.append(Part(where, cause, setting, cut_by, inside))
 
     def _add_ends(self, *paths: str) -> None:
         for path in paths:
@@ -94,38 +107,44 @@ class Layout:
 
     def _stage(self, stage: StagePlan, outer: Timeouts) -> None:
         timeouts = (*outer, *_timeouts(stage))
-        name = stage.name
-        first = len(self._parts)
+        name, first, first_end = stage.name, len(self._parts), len(self._ends)
         if stage.work is not None:
-            # The tightest timeout around it is what bounds the work.
-            tightest = min(timeouts, key=lambda timeout: timeout[1], default=None)
-            self._add(name, stage.work_cause, tightest[0] if tightest else f"{name}.work")
+            self._add(name, stage.work_cause, f"{name}.work", *timeouts)
             self._add_ends(name, f"{name}.tracker.timeout")
-        inside = len(self._parts)
+        branches = len(self._parts)
         self._sequence(stage.stages, timeouts)
         if stage.parallel:
-            self._beside.update(range(inside, len(self._parts)))
+            self._beside.update(range(branches, len(self._parts)))
         if stage.pool is not None:
-            self._add_pool(stage)
+            self._add_pool(stage, first)
         if stage.concurrency < math.inf:
-            self._add(name, "queue_wait", f"{name}.concurrency")
+            self._add(name, "queue_wait", f"{name}.concurrency", first=first)
             self._add_ends(f"{name}.queue_limit")
             if stage.codel is not None:
                 self._add_ends(f"{name}.codel.target")
         if stage.startup > 0 and stage.faults:
             self._add(name, "startup_wait", f"{name}.startup.timeout")
             self._add_ends(f"{name}.startup.timeout")
+        self._add_policies(stage, first, first_end)
+
+    def _add_policies(self, stage: StagePlan, first: int, first_end: int) -> None:
+        """Add those of a stage's policies; `first` and `first_end` are those of the stage."""
         for where, policy in reversed(stage.paths):
             if policy.overlaps:
                 self._beside.update(range(first, len(self._parts)))
+            cut_by = [f"{where}.{end}" for end in policy.ends if end == "timeout"]
             for cause, setting in policy.parts:
-                self._add(where, cause, f"{where}.{setting}")
+                inside = first if cause == "queue_wait" else None
+                self._add(where, cause, f"{where}.{setting}", *cut_by, first=inside)
+            if policy.states_over_time:
+                inner = range(first_end, len(self._ends))
+                self.behind |= {len(self._ends) + i: inner for i in range(len(policy.ends))}
             self._add_ends(*(f"{where}.{end}" for end in policy.ends))
 
-    def _add_pool(self, stage: StagePlan) -> None:
+    def _add_pool(self, stage: StagePlan, first: int) -> None:
         assert stage.pool is not None
         where = f"{stage.name}.pool"
-        self._add(where, "pool_wait", f"{where}.timeout")
+        self._add(where, "pool_wait", f"{where}.size", first=first)
         ends = (f"{where}.timeout", f"{where}.max_connections", f"{stage.name}.session.lifetime")
         self._add_ends(*ends)
         self._add(where, "connect", f"{where}.connect_time")
@@ -134,7 +153,7 @@ class Layout:
         if stage.pool.pre_ping or any(fault.restarts for fault in stage.faults):
             self._add_ends(stage.name, f"{where}.pre_ping")
 
-    def _add_connections(self) -> None:
+    def _add_connections(self, *, closes: bool) -> None:
         for cause, setting in (
             ("handshake_wait", "handshake.timeout"),
             ("retry_backoff", "reconnect.base"),
@@ -142,14 +161,18 @@ class Layout:
             ("network_wait", "ping.timeout"),
         ):
             self._add(CONNECTIONS, cause, f"{HANDSHAKE}.{setting}")
+        if closes:
+            self._add(CONNECTIONS, "closing_wait", f"{HANDSHAKE}.lifetime")
         keys = ("handshake.timeout", "reconnect.attempts", "limit", "ping.timeout", "idle_timeout")
         self._add_ends(CONNECTIONS, *(f"{HANDSHAKE}.{key}" for key in (*keys, "reply_timeout")))
 
 
 def _timeouts(stage: StagePlan) -> Timeouts:
-    """Return the stage's own timeouts of work: of its deadlines and its tracker."""
+    """Return the stage's own timeouts of work: of deadlines, its tracker and its session."""
     cuts = (policy.cut(where) for where, policy in stage.paths)
-    timeouts = tuple((cut.setting, cut.seconds) for cut in cuts if cut is not None)
-    if stage.tracker == math.inf:
-        return timeouts
-    return (*timeouts, (f"{stage.name}.tracker.timeout", stage.tracker))
+    timeouts = [cut.setting for cut in cuts if cut is not None]
+    if stage.tracker < math.inf:
+        timeouts.append(f"{stage.name}.tracker.timeout")
+    if stage.pool is not None and stage.session.lifetime < math.inf:
+        timeouts.append(f"{stage.name}.session.lifetime")
+    return tuple(timeouts)

@@ -18,6 +18,7 @@ from cascadesim.policies.breaker_presets import PRESETS
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.paths import locate
 from cascadesim.scenario.vary import Vary, is_fixed, parse_vary, quantity
+from cascadesim.values.distributions import Work
 from cascadesim.values.errors import ScenarioError, show
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from cascadesim.plan.plan import Plan
+    from cascadesim.policies.settings import Policy
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
-    from cascadesim.scenario.schema.connections import Connections
     from cascadesim.scenario.schema.scenario import ScenarioModel
     from cascadesim.scenario.schema.stages import Stage
 
@@ -38,8 +39,13 @@ _WHERE = f"workload.{CONNECTIONS}"
 _SENDS = ("clients", "messages", "connect_over")  # of them
 # What to change: a text such as "agent.concurrency=5,10" or several, or values by dotted path.
 Changes = str | Sequence[str] | Mapping[str, Any]
-# What is no choice of who runs the service, and what is a name.
-_WORLD = ("work", "leak", "connect_time", "ping_time", "outcomes", "name")
+# A dotted path, its field in the schema, and what it holds there.
+Setting = tuple[str, "FieldInfo", Any]
+# What stages hold that is walked apart, and what is a name.
+_APART = ("name", "kind", "stages", "policies")
+# What is no choice of who runs the service, beside faults.
+_GIVEN = ("work", "connect_time", "ping_time", "failure_rate")
+_NEVER = "100000h"  # the mean time to a random fault that does not come
 # What says nothing of a breaker that stays closed.
 _WHEN_OPEN = (
     *("recovery_timeout", "half_open_permits", "successes_to_close", "when_open"),
@@ -59,14 +65,24 @@ class Candidate:
     value: Any
     plan: Plan
 
+    @property
+    def chosen(self) -> bool:
+        """Return whether who runs the service could choose it."""
+        return is_chosen(self.path)
+
+
+def is_chosen(path: str) -> bool:
+    """Return whether a setting can be chosen by who runs the service: no fault, and no work."""
+    return path.rpartition(".")[2] not in _GIVEN and not path.startswith("faults.")
+
 
 def candidates(scenario: Scenario, plan: Plan, records: Records, row: int) -> list[Candidate]:
     """Return single changes of settings that a request has met, in a run of the scenario's plan.
 
     What variants of the scenario say; numbers halved and doubled, none of it and no limit, where
-    the schema allows that; the other words that a setting can be; policies switched on and off.
-    What would change nothing is left out: the same plan, and how long a breaker that never opened
-    would have been open.
+    the schema allows that; the other words that a setting can be; policies switched on and off;
+    work that takes half as long; each fault left out. What would change nothing is left out: the
+    same plan, and how long a breaker that never opened would have been open.
     """
     opened = {transition.breaker for transition in records.transitions}
     closed = {
@@ -77,12 +93,18 @@ def candidates(scenario: Scenario, plan: Plan, records: Records, row: int) -> li
     } - opened
     seen = {plan}
     found = []
-    for possible in allowed(scenario, _possible(scenario, met(plan, records, row))):
+    for possible in single_changes(scenario, met(plan, records, row)):
         where, _, key = possible.path.rpartition(".")
         if possible.plan not in seen and not (where in closed and key in _WHEN_OPEN):
             seen.add(possible.plan)
             found.append(possible)
     return found
+
+
+def single_changes(scenario: Scenario, stages: Collection[str]) -> Iterator[Candidate]:
+    """Yield single changes of settings of these stages, and of connections."""
+    yield from allowed(scenario, _possible(scenario, stages))
+    yield from _without_faults(scenario, stages)
 
 
 def allowed(scenario: Scenario, changes: Iterable[tuple[str, Any]]) -> Iterator[Candidate]:
@@ -214,28 +236,44 @@ def _possible(scenario: Scenario, stages: Collection[str]) -> Iterator[tuple[str
             of_connections = path.startswith(f"{_WHERE}.") and not _makes_requests(path)
             if path.split(".")[0] in stages or of_connections:
                 yield path, value
-    for path, field in _met_settings(scenario.model, stages):
-        for value in _others(field, written(scenario, path)):
+    for path, field, holds in _met_settings(scenario.model, stages):
+        today = written(scenario, path)
+        if isinstance(holds, Work):
+            yield path, _half(today)
+        for value in _others(field, today):
             yield path, value
 
 
-def _met_settings(model: ScenarioModel, stages: Collection[str]) -> Iterator[tuple[str, FieldInfo]]:
+def _without_faults(scenario: Scenario, stages: Collection[str]) -> Iterator[Candidate]:
+    """Yield the scenario without each fault of stages or of connections."""
+    faults = scenario.document.data.get("faults") or []
+    for i, fault in enumerate(scenario.model.faults):
+        if not {CONNECTIONS, *stages} & {*fault.stages}:
+            continue
+        # Random faults draw by their number, so the others keep theirs.
+        never = {f"faults.{i}.random.mtbf": _NEVER}
+        changed = never if fault.random else {"faults": [*faults[:i], *faults[i + 1 :]]}
+        plan = compile_plan(scenario.override(changed).model)
+        yield Candidate(f"faults.{i}", faults[i], None, plan)
+
+
+def _met_settings(model: ScenarioModel, stages: Collection[str]) -> Iterator[Setting]:
     """Yield the settings of stages, and of connections where there are some, by dotted path."""
     connections = model.workload.connections
     if connections is not None:
-        yield from _settings_of_connections(connections)
+        yield from _fields(_WHERE, connections, _SENDS)
     handshake = {} if connections is None else connections.handshake.stages
     for name, stage in (*_stages(model.stages), *_stages(handshake)):
         if name in stages:
-            yield from _settings(name, stage)
+            yield from _fields(name, stage)
+            for policy in stage.policies:
+                yield from _policy(f"{name}.{policy.name}", policy.chosen)
 
 
-def _settings_of_connections(connections: Connections) -> Iterator[tuple[str, FieldInfo]]:
-    yield from _fields(_WHERE, connections, ("ordering", "idle_timeout", "limit", "reply_timeout"))
-    yield from _fields(f"{_WHERE}.handshake", connections.handshake, ("timeout", "on_timeout"))
-    yield from _fields(f"{_WHERE}.reconnect", connections.reconnect)
-    if connections.ping is not None:
-        yield from _fields(f"{_WHERE}.ping", connections.ping)
+def _policy(where: str, settings: Policy) -> Iterator[Setting]:
+    """Yield the settings of a policy; of one that is off, only that it is."""
+    fields = _fields(where, settings)
+    return (field for field in fields if settings.enabled or field[0] == f"{where}.enabled")
 
 
 def _stages(stages: dict[str, Stage]) -> Iterator[tuple[str, Stage]]:
@@ -244,24 +282,16 @@ def _stages(stages: dict[str, Stage]) -> Iterator[tuple[str, Stage]]:
         yield from _stages(stage.stages)
 
 
-def _settings(name: str, stage: Stage) -> Iterator[tuple[str, FieldInfo]]:
-    """Yield the settings of a stage by dotted path; of a policy that is off, only that it is."""
-    for policy in stage.policies:
-        keys = None if policy.chosen.enabled else ("enabled",)
-        yield from _fields(f"{name}.{policy.name}", policy.chosen, keys)
-    for part in ("pool", "session", "startup", "tracker", "codel"):
-        settings = getattr(stage, part)
-        if settings is not None:
-            yield from _fields(f"{name}.{part}", settings)
-    yield from _fields(name, stage, ("concurrency", "queue_limit", "queue", "codel", "when_full"))
-
-
-def _fields(
-    where: str, settings: BaseModel, keys: Collection[str] | None = None
-) -> Iterator[tuple[str, FieldInfo]]:
-    for key, field in type(settings).model_fields.items():
-        if key not in _WORLD and (keys is None or key in keys):
-            yield f"{where}.{key}", field
+def _fields(where: str, settings: BaseModel, but: Collection[str] = ()) -> Iterator[Setting]:
+    """Yield all that the schema has below a setting, by dotted path."""
+    for name, field in type(settings).model_fields.items():
+        key = field.alias or name
+        if key in _APART or key in but:
+            continue
+        holds = getattr(settings, name)
+        yield f"{where}.{key}", field, holds
+        if isinstance(holds, BaseModel) and not isinstance(holds, Work):
+            yield from _fields(f"{where}.{key}", holds)
 
 
 def _others(field: FieldInfo, today: Any) -> Iterator[Any]:
@@ -273,7 +303,17 @@ def _others(field: FieldInfo, today: Any) -> Iterator[Any]:
     elif today is not None:
         yield from _numbers(today)
         if field.default is None:
-            yield None  # no limit
+            yield None  # no limit, or nothing of the kind
+
+
+def _half(today: Any) -> Any:
+    """Return durations that are half as long, in a setting as it is written."""
+    if isinstance(today, dict):
+        return {key: _half(value) for key, value in today.items()}
+    with suppress(PydanticCustomError):
+        number, unit, _ = quantity(today)
+        return Vary("", (), 0.0, math.inf, "s").written(number / 2) if unit == "s" else today
+    return today
 
 
 def _numbers(today: Any) -> Iterator[Any]:

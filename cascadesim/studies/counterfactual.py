@@ -6,11 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from cascadesim.analysis.attribution import governing
+from cascadesim.analysis.contrast import Tolerance, contrast, means_alone
 from cascadesim.analysis.percentiles import Percentile
 from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
 from cascadesim.scenario.source import flow
-from cascadesim.studies.candidates import allowed, fallbacks
+from cascadesim.studies.candidates import allowed, fallbacks, is_chosen
 from cascadesim.studies.processes import in_processes
 from cascadesim.values.errors import cut, one_line
 from cascadesim.values.outcome import ERRORS, Outcome
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
 
 MOVED = 0.001  # seconds by which a request's latency differs where it is called another
 MUCH = 0.9  # the share of a latency below which another is much less
-WORSE = 1.01  # times by which the p99 of all grows where it is called worse
-WORSE_RATE = 0.001  # and the share by which the error rate or the degraded rate of all does
+WORSE = Tolerance(share=0.01)  # by which the p99 of all grows where it is not called worse
+WORSE_RATE = Tolerance(amount=0.001)  # and the error rate or the degraded rate of all
+ERROR = 4  # the rank of a request without an answer
 TOGETHER = 3  # settings that are changed together, at most
 _VALUE = 30  # characters of a setting's value
 
@@ -61,49 +66,60 @@ class World:
 
     @property
     def rank(self) -> int:
-        """Return how well the request ended, from 0 (best) to 3.
+        """Return how well the request ended, from 0 (best) to ERROR.
 
-        In time, an answer is better than a degraded one, and that is better than an error. What is
-        not in time is of no use, whatever it is, and neither is what was never answered as its
-        connection was lost; there only the latency counts.
+        An answer in time is better than a degraded one in time, and that is better than an answer
+        that is too late, and that than a degraded one; no answer is worse than any.
         """
-        useful = self.in_time and self.outcome is not Outcome.DISCONNECTED
-        return min(self.outcome, Outcome.REJECTED) if useful else 3
+        if self.outcome > Outcome.DEGRADED:
+            return ERROR
+        return self.outcome if self.in_time else self.outcome + 2
 
-    def better_than(self, other: World) -> bool:
-        """Return whether the request ended better here, or as well and in less time."""
-        if self.rank != other.rank:
+    def better_than(self, other: World, by: float = MOVED) -> bool:
+        """Return whether the request ended better here, or was answered as well and sooner.
+
+        An error that comes sooner is an error still.
+        """
+        if self.rank != other.rank or self.rank == ERROR:
             return self.rank < other.rank
-        return self.latency < other.latency - MOVED
+        return self.latency < other.latency - by
 
     def much_better_than(self, other: World) -> bool:
-        """Return whether the request ended better here, or as well and in much less time."""
-        if self.rank != other.rank:
-            return self.rank < other.rank
-        return self.latency < other.latency * MUCH
+        """Return whether the request ended better here, or was answered as well and much sooner."""
+        return self.better_than(other, (1 - MUCH) * other.latency)
 
     def hurts(self, today: World) -> bool:
         """Return whether all requests are worse off here, by their p99 or one of their rates.
 
-        Only what is so however the unfinished requests of both worlds end.
+        By the rule for means over replications, of which there is one: only what is so however the
+        unfinished requests of both worlds end.
         """
         return self.p99_worse(today) or self.errors_worse(today) or self.degraded_worse(today)
 
     def p99_worse(self, today: World) -> bool:
         """Return whether the p99 of all is worse here."""
-        return self.p99.seconds > today.p99.at_most * WORSE
+        p99s = ((world.p99.seconds, world.p99.at_most) for world in (today, self))
+        return _worse("p99", WORSE, *p99s)
 
     def errors_worse(self, today: World) -> bool:
         """Return whether the error rate of all is worse here."""
-        return self.error_rate > today.error_rate + today.unfinished_rate + WORSE_RATE
+        errors = (world.bounds(world.error_rate) for world in (today, self))
+        return _worse("error_rate", WORSE_RATE, *errors)
 
     def degraded_worse(self, today: World) -> bool:
         """Return whether the degraded rate of all is worse here, by more than it takes of errors.
 
         A degraded reply is better than an error.
         """
-        more = self.degraded_rate - today.degraded_rate - today.unfinished_rate
-        return min(more, more + self.error_rate - today.error_rate) > WORSE_RATE
+        worlds = today, self
+        degraded = (world.bounds(world.degraded_rate) for world in worlds)
+        not_ok = (world.bounds(world.degraded_rate + world.error_rate) for world in worlds)
+        of_degraded = _worse("degraded_rate", WORSE_RATE, *degraded)
+        return of_degraded and _worse("error_rate", WORSE_RATE, *not_ok)
+
+    def bounds(self, rate: float) -> tuple[float, float]:
+        """Return the least and the most that a rate can be, by unfinished requests."""
+        return rate, rate + self.unfinished_rate
 
     @property
     def errors_text(self) -> str:
@@ -134,6 +150,12 @@ class World:
         }
 
 
+def _worse(measure: str, tolerance: Tolerance, *bounds: tuple[float, float]) -> bool:
+    """Return whether a measure of one run is worse, by its least and its most before and after."""
+    before, after = bounds
+    return contrast(measure, [before], [after], tolerance, means_alone).worse
+
+
 NOWHERE = World(
     latency=math.nan,
     outcome=Outcome.OK,
@@ -161,6 +183,11 @@ class Counterfactual:
     hurts: bool
 
     @property
+    def chosen(self) -> bool:
+        """Return whether who runs the service could choose it: it is no fault, and no work."""
+        return is_chosen(self.path)
+
+    @property
     def change(self) -> str:
         """Return the change in short, such as "60s → 10s"."""
         return f"{setting_text(self.today)} → {setting_text(self.value)}"
@@ -171,6 +198,7 @@ class Counterfactual:
             "setting": self.path,
             "today": flow(self.today),
             "changed_to": flow(self.value),
+            "chosen": self.chosen,
             "difference_s": self.difference,
             "helps": self.helps,
             "hurts": self.hurts,
@@ -188,17 +216,15 @@ def world_of(records: Records, row: int, limit: float) -> World:
     summary = summarize(records)
     latency, outcome = float(records.latency[row]), Outcome(int(records.outcome[row]))
     ended_by = int(records.ended_by[row])
-    governs: dict[str, float] = {}
-    for part, spent in zip(records.parts, records.seconds[row].tolist(), strict=True):
-        governs[part.setting] = governs.get(part.setting, 0.0) + spent
-    most = max(governs, key=governs.__getitem__)
+    governs = governing(records, np.array([row]))
+    most = max(governs, key=governs.__getitem__, default=None)
     return World(
         latency=latency,
         outcome=outcome,
         in_time=latency < limit and outcome is not Outcome.UNFINISHED,
         ended_by=records.ends[ended_by] if ended_by >= 0 else None,
-        mostly=most if governs[most] > 0 else None,
-        mostly_for=governs[most],
+        mostly=most,
+        mostly_for=0.0 if most is None else governs[most],
         p99=summary.percentiles["p99"],
         error_rate=summary.error_rate,
         degraded_rate=summary.rates["degraded_rate"],
@@ -268,10 +294,14 @@ def together(
 
     A request that no longer waits for one thing often waits for the next instead, and one that is
     refused at once needs another answer: so that no single change helps. `single` are single ones,
-    best first. What begins is the best of them, or what governs most of the time today.
+    best first. What begins is the best of them, what governs most of the time today, or the
+    soonest error, in whose place a fallback may answer.
     """
+    single = list(single)
     mostly = [change for change in single if change.path == worlds.today.mostly]
-    chains = [_chain(scenario, start, single, worlds) for start in (*single[:1], *mostly[:1])]
+    errors = [change for change in single if change.world.rank == ERROR]
+    starts = {(each.path, str(each.value)): each for each in single[:1] + mostly[:1] + errors[:1]}
+    chains = [_chain(scenario, start, single, worlds) for start in starts.values()]
     worth = [chain for chain in chains if len(chain) > 1 and _is_worth(chain[-1], single)]
     return min(worth, key=lambda chain: (chain[-1].hurts, order(chain[-1])), default=[])
 

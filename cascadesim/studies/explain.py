@@ -7,23 +7,17 @@ same, as no draw depends on the order of events.
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from operator import index
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from cascadesim import __version__
 from cascadesim.analysis.decomposition import decimals, seconds, units_of
-from cascadesim.analysis.percentiles import PERCENTILES, share
-from cascadesim.analysis.summary import latency_limit
 from cascadesim.analysis.timeline import Step, timeline
-from cascadesim.engine import trace
+from cascadesim.engine import simulate, trace
 from cascadesim.outputs import Shown
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.scenario.load import Scenario
 from cascadesim.studies.candidates import candidates, given
 from cascadesim.studies.counterfactual import (
     NOWHERE,
@@ -37,7 +31,7 @@ from cascadesim.studies.counterfactual import (
 from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.run import seed_of
 from cascadesim.studies.warmup import settled
-from cascadesim.values.errors import ScenarioError, show
+from cascadesim.studies.which import check, choose, limit_of, observed, whole
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import clock_text, parse_clock
 from cascadesim.values.words import lower_bound
@@ -47,7 +41,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from cascadesim.records import Records
+    from cascadesim.plan.plan import Plan
+    from cascadesim.scenario.load import Scenario
     from cascadesim.studies.candidates import Changes
 
 SHOWN = 10  # changes
@@ -59,9 +54,8 @@ class Explanation(Shown):
 
     `chosen` says why this one; `arrival` is in seconds from t = 0; `observed` is the latency in
     seconds of the observation that it replays, None where it replays none; the seconds of `steps`
-    add up to its own latency. `changes` are single changes, best first: what ends within the first
-    latency objective by its outcome (an answer is better than a degraded one, and that is better
-    than an error), then by latency, then by what they do to all requests. `together` are changes,
+    add up to its own latency. `changes` are single changes, best first: by how the request ends
+    (`World.rank`), then by latency, then by what they do to all requests. `together` are changes,
     each on top of those before, that help more than any single one, or than any that hurts no
     others.
     """
@@ -89,8 +83,13 @@ class Explanation(Shown):
 
     @property
     def helping(self) -> tuple[Counterfactual, ...]:
-        """Return the changes that would have helped the request, best first."""
-        return tuple(change for change in self.changes if change.helps)
+        """Return the changes of what can be chosen that would have helped it, best first."""
+        return tuple(change for change in self.changes if change.helps and change.chosen)
+
+    @property
+    def circumstance(self) -> Counterfactual | None:
+        """Return what else would have helped it most: without a fault, or with quicker work."""
+        return next((c for c in self.changes if c.helps and not c.chosen), None)
 
     @property
     def best(self) -> Counterfactual | None:
@@ -105,7 +104,7 @@ class Explanation(Shown):
     @property
     def sentences(self) -> list[str]:
         """Return which single change would have helped it most, at what price, and what more."""
-        return [*self._singly(), *self._together()]
+        return [*self._singly(), *self._together(), *self._beside()]
 
     def _singly(self) -> Iterator[str]:
         if not self.helping:
@@ -155,6 +154,13 @@ class Explanation(Shown):
                 more += f", the degraded rate {self.moved_degraded(last)}"
             yield f"Together, {settings} would have helped more: {more}."
 
+    def _beside(self) -> Iterator[str]:
+        change = self.circumstance
+        if change is not None:
+            without = f"without {change.path}" if change.value is None else f"{change.path} "
+            what = without if change.value is None else f"{without}{change.change}"
+            yield f"Beside what can be set, {what} would have helped it: {self.moved(change)}."
+
     def moved(self, change: Counterfactual) -> str:
         """Return what becomes of the request, such as "60.3 s → 10.4 s"."""
         ends = [self.today, change.world]
@@ -187,16 +193,17 @@ class Explanation(Shown):
     def frame(self) -> pd.DataFrame:
         """Return one row a change, best first.
 
-        Columns: setting (dotted path), today and changed_to (values as they are written),
-        difference_s (in the request's latency, from today's), helps (the request ends better, or as
-        well and in less time; see `World.rank`), hurts (the p99 of all grows by more than 1 %, or
-        their error rate or degraded rate by more than 0.1 %, however unfinished requests end;
-        degraded replies in place of errors are no harm); latency_s of the request and at_least (it
-        is unfinished, and the latency its age), outcome, in_time (within the first latency
-        objective), ended_by (the setting that made an error of it, or brought it to its fallback),
-        mostly and mostly_s (the setting that governs the largest part of its time, and that part);
-        of all requests that are measured p99_s and p99_at_least (unfinished requests could move
-        it), error_rate and degraded_rate (shares), error_rate_at_least and degraded_rate_at_least.
+        Columns: setting (dotted path), today and changed_to (values as they are written), chosen
+        (who runs the service could choose it: it is no fault, and no work), difference_s (in the
+        request's latency, from today's), helps (the request ends better, or is answered as well and
+        sooner; see `World.rank`), hurts (the p99 of all grows by more than 1 %, or their error rate
+        or degraded rate by more than 0.1 %, however unfinished requests end; degraded replies in
+        place of errors are no harm); latency_s of the request and at_least (it is unfinished, and
+        the latency its age), outcome, in_time (within the first latency objective), ended_by (the
+        setting that made an error of it, or brought it to its fallback), mostly and mostly_s (the
+        setting that could have saved the largest part of its time, and that part); of all requests
+        that are measured p99_s and p99_at_least (unfinished requests could move it), error_rate and
+        degraded_rate (shares), error_rate_at_least and degraded_rate_at_least.
         """
         import pandas as pd  # slow to import, and not every command needs it
 
@@ -245,6 +252,20 @@ def _short(value: float) -> str:
     return seconds(units_of(value, digits), digits)
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an explanation takes: so many runs of so many seconds each, so many at once."""
+
+    runs: int
+    seconds_a_run: float
+    workers: int
+
+    @property
+    def seconds(self) -> float:
+        """Return about how many seconds it takes; changes together take some more."""
+        return self.runs * self.seconds_a_run / max(self.workers, 1)
+
+
 def explain(
     scenario: Scenario,
     request: int | None = None,
@@ -254,6 +275,7 @@ def explain(
     changes: Changes | None = None,
     seed: int | None = None,
     progress: Callable[[float], None] | None = None,
+    announce: Callable[[Cost], None] | None = None,
     execution: Execution = HERE,
 ) -> Explanation:
     """Say where the time of one request went, and which single change would have helped it most.
@@ -263,114 +285,51 @@ def explain(
     them. Without any it is the first observation, or the p99 where there is none. `changes` are
     dotted paths with the values to try, or texts such as "agent.deadline.timeout=5s,10s", in place
     of those that the settings on its way suggest: of other variants, halved, doubled, none, the
-    other word, switched on or off. The worlds are run in `execution.jobs` processes, and not kept;
-    those in which its client does not send it are left out.
+    other word, switched on or off, each fault left out. `announce` is told before how long that
+    takes, by one run that is measured. The worlds are run in `execution.jobs` processes, and not
+    kept; those in which its client does not send it are left out.
     Raises ScenarioError.
     """
     progress = progress or (lambda _: None)
-    request, observation = _whole(request, "request"), _whole(observation, "observation")
-    _check(scenario, request, observation, percentile)  # before a long run
+    request, observation = whole(request, "request"), whole(observation, "observation")
+    check(scenario, request, observation, percentile)  # before a long run
     seed = seed_of(scenario, seed)
     (scenario,) = settled({"": scenario}, seed).values()
     tried = None if changes is None else given(scenario, changes)
     plan = compile_plan(scenario.model)
     traced = trace(plan, seed)
     records = traced.records
-    row, chosen = _choose(scenario, records, request, observation, percentile)
+    row, chosen = choose(scenario, records, request, observation, percentile)
     if tried is None:
         tried = candidates(scenario, plan, records, row)
     request_class = records.class_of(row)
     limit = limit_of(scenario, request_class) or math.inf
     number, today = records.number_of(row), world_of(records, row, limit)
     worlds = Worlds(seed, number, limit, execution.workers, today)
+    if announce is not None:
+        announce(Cost(len(tried), _seconds_of(plan, seed), min(execution.workers, len(tried))))
     steps = 1 + len(tried)
     progress(1 / steps)
     single = worlds(tried, lambda share: progress((1 + share * (steps - 1)) / steps))
     single.sort(key=order)
+    chosen_ones = [change for change in single if change.chosen]
     return Explanation(
         scenario,
         seed,
         row,
         chosen,
         float(records.arrival[row]),
-        _observed(scenario, records, row),
+        observed(scenario, records, row),
         timeline(traced, row),
         today,
         tuple(single),
-        tuple(together(scenario, single, worlds)),
+        tuple(together(scenario, chosen_ones, worlds)),
         request_class,
     )
 
 
-def limit_of(scenario: Scenario, request_class: str | None) -> float | None:
-    """Return the first latency objective of a class of requests, or else of all, in seconds."""
-    own = latency_limit(scenario.objectives, request_class)
-    return latency_limit(scenario.objectives) if own is None else own
-
-
-def _choose(
-    scenario: Scenario,
-    records: Records,
-    request: int | None,
-    observation: int | None,
-    percentile: str | None,
-) -> tuple[int, str]:
-    """Return the row of the request that is asked for, and what it is."""
-    source = scenario.document.source
-    if request is not None:
-        _check_number(request, len(records.arrival), "request")
-        return request, f"request {request}"
-    if percentile is None and scenario.model.observations:
-        number = observation or 0
-        return int(np.flatnonzero(records.observation == number)[0]), f"observation {number}"
-    name = percentile or "p99"
-    return _at(records, name, source), "the slowest" if name == "max" else f"the {name}"
-
-
-def _check(
-    scenario: Scenario, request: int | None, observation: int | None, percentile: str | None
-) -> None:
-    """Raise a ScenarioError for what asks for no one request, as far as a scenario can tell."""
-    if not isinstance(scenario, Scenario):
-        raise ScenarioError("expected a scenario, such as cascadesim.load gives", show(scenario))
-    if sum(each is not None for each in (request, observation, percentile)) > 1:
-        message = "give only one of --request, --observation and --percentile"
-        raise ScenarioError(message, scenario.document.source)
-    if observation is not None:
-        _check_number(observation, len(scenario.model.observations), "observation")
-    if percentile is not None and percentile not in PERCENTILES:
-        known = ", ".join(PERCENTILES)
-        raise ScenarioError(f"expected one of {known}", f"--percentile {percentile}")
-
-
-def _whole(number: Any, what: str) -> int | None:
-    """Return a number that is given as Python's own; raises a ScenarioError where it is none."""
-    if number is None:
-        return None
-    with suppress(TypeError):
-        if not isinstance(number, bool):
-            return index(number)
-    raise ScenarioError("expected a whole number from 0", f"--{what} {show(number)}")
-
-
-def _check_number(number: int, count: int, what: str) -> None:
-    if not 0 <= number < count:
-        there = f"there are {what}s 0 to {count - 1}" if count else f"there is no {what}"
-        raise ScenarioError(there, f"--{what} {number}")
-
-
-def _observed(scenario: Scenario, records: Records, row: int) -> float | None:
-    """Return the observed latency of what the request in a row replays, if it replays any."""
-    replayed = int(records.observation[row])
-    return scenario.model.observations[replayed].latency if replayed >= 0 else None
-
-
-def _at(records: Records, name: str, source: str) -> int:
-    """Return the row of the request that has a percentile as its latency."""
-    rows = np.flatnonzero(records.measured)
-    if not len(rows):
-        message = "no request arrives between warm-up and horizon; a longer horizon has more"
-        raise ScenarioError(message, source)
-    latency = records.latency[rows]
-    wanted = np.quantile(latency, share(name), method="inverted_cdf")
-    return int(rows[np.flatnonzero(latency == wanted)[0]])
+def _seconds_of(plan: Plan, seed: int) -> float:
+    """Return how many seconds a run takes here."""
+    start = perf_counter()
+    simulate(plan, seed)
+    return perf_counter() - start

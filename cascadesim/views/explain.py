@@ -13,7 +13,8 @@ from cascadesim.plan.causes import CAUSES
 from cascadesim.scenario.vary import quantity
 from cascadesim.studies.candidates import written
 from cascadesim.studies.counterfactual import setting_text
-from cascadesim.studies.explain import SHOWN, limit_of
+from cascadesim.studies.explain import SHOWN
+from cascadesim.studies.which import limit_of
 from cascadesim.values import words
 from cascadesim.values.outcome import Outcome
 from cascadesim.views import facts
@@ -116,10 +117,13 @@ def _step(step: Step, explanation: Explanation) -> Cell:
     (part, *others) = step.parts
     if others or step.seconds < _MAJOR * explanation.today.latency:
         return Cell(step.words, kind="name")
-    value = written(explanation.scenario, part.setting)
-    if part.cause in WORK and not _is_all_of(step, value):
+    settings = (*part.cut_by, part.setting)
+    governing = {path: written(explanation.scenario, path) for path in settings}
+    cut = [path for path in part.cut_by if _is_all_of(step, governing[path])]
+    if part.cause in WORK and not cut:
         return Cell(step.words, kind="name")
-    return Cell(step.words, kind="name", below=(f"{part.setting}: {setting_text(value)}",))
+    path = (*cut, part.setting)[0]
+    return Cell(step.words, kind="name", below=(f"{path}: {setting_text(governing[path])}",))
 
 
 def _is_all_of(step: Step, timeout: Any) -> bool:
@@ -172,7 +176,8 @@ def _worse(text: str, is_worse: bool) -> Cell:
 
 
 def _left_out(explanation: Explanation, shown: int) -> Iterator[Note]:
-    helping, changes = explanation.helping, explanation.changes
+    helping = explanation.helping
+    changes = [change for change in explanation.changes if change.chosen]
     worse = sum(explanation.today.better_than(change.world) for change in changes)
     same = len(changes) - len(helping) - worse
     counts = [
@@ -182,8 +187,8 @@ def _left_out(explanation: Explanation, shown: int) -> Iterator[Note]:
     ]
     limit = limit_of(explanation.scenario, explanation.request_class)
     if shown and limit is not None:
-        best = f"Best is an answer under {limit:g} s, then a degraded one, then an error"
-        yield Note(f"{best}; later than that, what ends soonest.")
+        best = f"Best is an answer under {limit:g} s, then a degraded one, then a later answer"
+        yield Note(f"{best}; an error that comes sooner is no help.")
     said = ", ".join(count for count in counts if count)
     if said:
         tried = words.counted(len(changes), "change")

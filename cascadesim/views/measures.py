@@ -39,7 +39,7 @@ _ENDED: dict[str, Callable[[ConnectionCounts], dict[str, int]]] = {
 }
 _OUTCOMES = tuple(each.word for each in Outcome)
 _OBJECTIVES = "Objectives (latencies in seconds)"
-_BLAMED = "To blame: a share of the time of requests that took longer, or of those that went wrong"
+_BLAMED = "To blame: a share of the latency, or of the requests that went wrong"
 
 
 def of_summary(summary: Summary) -> dict[str, Cell]:

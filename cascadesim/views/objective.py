@@ -38,6 +38,6 @@ def blamed(judged: Judged) -> tuple[str | Cell, ...]:
     """Return what is to blame for a missed objective, and for how much; nothing for others."""
     if judged.met or judged.blame is None:
         return ()
-    slow = judged.objective.is_latency
-    of = "the time of requests that took longer" if slow else "the requests that went wrong"
+    objective = judged.objective
+    of = f"the {objective.metric}" if objective.is_latency else "the requests that went wrong"
     return setting(judged.blame.setting), f", for {judged.blame.share:.0%} of {of}"

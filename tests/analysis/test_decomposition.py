@@ -146,7 +146,7 @@ def test_a_change_of_constant_work_is_said_as_it_is() -> None:
             ("b", "agent_execution"): 0.3,
         }
     )
-    assert rows["setting"].to_list() == ["a.work", "b.deadline.timeout", "b.work"]
+    assert rows["setting"].to_list() == ["a.work", "b.work", "b.work"]
     plain = json.loads(json.dumps(found.to_dict()))
     assert sum(plain["by_cause_s"].values()) == pytest.approx(plain["change_s"]) == -0.95
     assert plain["parts"] == found.frame.to_dict("records")

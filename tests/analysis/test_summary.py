@@ -12,7 +12,7 @@ from cascadesim.scenario.objectives import parse_objective
 from cascadesim.values.outcome import Outcome
 
 PARTS = (
-    Part("agent", "agent_execution", "agent.deadline.timeout"),
+    Part("agent", "agent_execution", "agent.work", ("agent.deadline.timeout",)),
     Part("agent.breaker", "breaker_wait", "agent.breaker.recovery_timeout"),
     Part("auth.breaker", "breaker_wait", "auth.breaker.recovery_timeout"),
 )
@@ -98,9 +98,13 @@ def test_objectives(text: str, value: float, met: bool) -> None:
 def test_the_setting_that_governs_most_of_the_slow_time_is_to_blame() -> None:
     found = verdict("p99 < 5s").blame
     assert found.setting == "agent.breaker.recovery_timeout"
-    assert found.share == pytest.approx(7 / 15)  # of the two requests of 9 and 6 s
+    assert found.share == pytest.approx(6 / 9)  # of the one request at the p99
     assert verdict("p50 < 5s").blame is None
-    assert blame_for_time(RUN, over=1000.0) is None
+    mean = blame_for_time(RUN, "mean")
+    assert mean is not None
+    # Of 20 s, a deadline ended 4 s of work, and not the other 4 s.
+    assert (mean.setting, mean.share) == ("agent.breaker.recovery_timeout", pytest.approx(7 / 20))
+    assert blame_for_time(records([]), "mean") is None
 
 
 def test_what_ended_most_errors_is_to_blame_for_their_rate() -> None:

@@ -26,7 +26,8 @@ def flat(out: str) -> str:
 
 def test_explain_says_where_the_time_went_and_what_would_have_helped(cli: Cli) -> None:
     code, out, err = cli(*EXPLAIN, *CHANGES)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert re.match(r"4 changes to try, a run each: (a moment|about [0-9]+ s in all)\n", err)
     assert max(map(len, out.splitlines())) <= 80
     text = flat(out)
     assert "(observation 0) arrived at 23:29:59.728 and took 60.272 s (observed: " in text
@@ -40,8 +41,8 @@ def test_explain_says_where_the_time_went_and_what_would_have_helped(cli: Cli) -
 
 
 def test_a_change_is_what_run_with_set_gives(cli: Cli) -> None:
-    code, out, err = cli(*EXPLAIN, *CHANGES, "--format", "json")
-    assert (code, err) == (0, "")
+    code, out, _ = cli(*EXPLAIN, *CHANGES, "--format", "json")
+    assert code == 0
     found = json.loads(out)
     for row in found["changes"]:
         setting = f"{row['setting']}={row['changed_to']}"
@@ -52,9 +53,9 @@ def test_a_change_is_what_run_with_set_gives(cli: Cli) -> None:
     assert sum(step["duration_s"] for step in found["steps"]) == pytest.approx(
         found["today"]["latency_s"]
     )
-    code, out, err = cli(*EXPLAIN, *CHANGES, "--format", "csv")
+    code, out, _ = cli(*EXPLAIN, *CHANGES, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert (code, err, len(rows)) == (0, "", len(found["changes"]))
+    assert (code, len(rows)) == (0, len(found["changes"]))
     for row, plain in zip(rows, found["changes"], strict=True):
         assert list(row) == list(plain)
         assert float(row["latency_s"]) == plain["latency_s"]
@@ -112,12 +113,12 @@ def test_explain_takes_strange_names_and_lower_bounds(cli: Cli, tmp_path: Path) 
     }
     file = tmp_path / "strange.yaml"
     file.write_text(json.dumps(data))
-    code, out, err = cli("explain", file, "--percentile", "max", "--jobs", "1")
-    assert (code, err) == (0, "")
+    code, out, _ = cli("explain", file, "--percentile", "max", "--jobs", "1")
+    assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     text = flat(out)
     assert "still under way when the run ended" in text
-    assert "> 30.0 s (unfinished) → 2.00 s (timed out)" in text
+    assert "without faults.0 would have helped it: > 30.0 s (unfinished) → 1.00 s (ok)" in text
     assert name in out.replace("\n", "").replace(" ", "")
 
 

@@ -72,3 +72,18 @@ def test_a_terminal_gets_no_bar_for_what_is_quick(
         assert progress is not None
         progress(0.5)
     assert capsys.readouterr().err == ""
+
+
+def test_a_pipe_gets_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = iter([0.0, 1.0, 5.0, 6.0, 20.0])
+    monkeypatch.setattr("cascadesim.cli.progress.time.monotonic", lambda: next(now))
+    with progress_bar("explaining [a]", plain=True) as progress:
+        assert progress is not None
+        for share in (0.1, 0.25, 0.5, 1.0):
+            progress(share)
+    # Of 5 s a quarter is done; the end needs no line.
+    assert capsys.readouterr().err == "explaining [a]: 25%, about 15 s left\n"
+    with progress_bar("silent") as progress:
+        assert progress is None

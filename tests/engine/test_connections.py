@@ -86,7 +86,11 @@ def test_a_client_closes_its_connection_once_all_is_answered() -> None:
     records = run(connected(2.5, every="700ms", work="1s", **options))
     # Open from 0.5 to 2.5 s; replies at 1.7, 2.7 and 3.7 s; open again at 4.2 s.
     assert ends(records)[:4] == [(1.0, OK), (1.3, OK), (1.6, OK), (2.4, OK)]
-    assert spent(records, 3) == {"connections.handshake_wait": 1.4, "a.service_work": 1.0}
+    assert spent(records, 3) == {
+        "connections.closing_wait": 0.9,  # from 2.8 s on
+        "connections.handshake_wait": 0.5,
+        "a.service_work": 1.0,
+    }
     assert counts(records).closed >= 1
     assert counts(records).lost == {}
 

@@ -60,18 +60,20 @@ def test_an_error_that_a_retry_mends_is_not_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stages", "setting"),
+    ("stages", "cut_by"),
     [
-        (stage("1s"), "a.work"),
-        (stage("1s", DEADLINE), "a.deadline.timeout"),
+        (stage("1s"), ()),
+        (stage("1s", DEADLINE), ("a.deadline.timeout",)),
         ({"a": stage("1s", DEADLINE)["a"] | {"tracker": {"timeout": "100ms"}}},
-         "a.tracker.timeout"),
-        ({"o": {"policies": [DEADLINE], "stages": stage("1s")}}, "o.deadline.timeout"),
+         ("a.deadline.timeout", "a.tracker.timeout")),
+        ({"o": {"policies": [DEADLINE], "stages": stage("1s")}}, ("o.deadline.timeout",)),
     ],
 )  # fmt: skip
-def test_the_tightest_timeout_around_it_governs_the_work(stages: Data, setting: str) -> None:
+def test_timeouts_around_work_govern_it_where_they_end_it(
+    stages: Data, cut_by: tuple[str, ...]
+) -> None:
     (part,) = simulated(stages).parts
-    assert part.setting == setting
+    assert (part.setting, part.cut_by) == ("a.work", cut_by)
 
 
 def test_a_mended_error_leaves_what_brought_the_request_to_its_fallback() -> None:

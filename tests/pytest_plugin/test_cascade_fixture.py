@@ -42,8 +42,7 @@ def test_a_missed_objective_says_what_is_to_blame_and_what_it_is_made_of(
 
         p99 is # ± # s
         - It is met in 0 of 3 replications.
-        - To blame: a.deadline.timeout, for #% of the time of requests
-        that took longer.
+        - To blame: a.work, for 100% of the p99.
 
         p99 is made of
         cause seconds
@@ -99,7 +98,7 @@ def test_a_worse_variant_says_which_cause_grew(pytester: pytest.Pytester) -> Non
 
         by setting:
         - # s a.concurrency
-        - # s a.deadline.timeout
+        - # s a.work
         """,
     )
 

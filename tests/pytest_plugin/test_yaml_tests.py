@@ -32,8 +32,7 @@ def test_every_check_is_a_test(pytester: pytest.Pytester) -> None:
 
         p50 is # ± # s
         - It is met in 0 of 4 replications.
-        - To blame: a.concurrency, for #% of the time of requests that took
-        longer.
+        - To blame: a.work, for #% of the p50.
 
         p50 is made of
         cause seconds

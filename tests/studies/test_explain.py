@@ -17,6 +17,7 @@ from cascadesim.policies.breaker import BreakerPlan
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.load import Scenario, loads
 from cascadesim.studies.candidates import candidates, met, written
+from cascadesim.studies.counterfactual import ERROR
 from cascadesim.studies.execution import Execution
 from cascadesim.studies.explain import Explanation, explain
 from cascadesim.values.errors import ScenarioError
@@ -74,7 +75,8 @@ def test_the_explained_latency_is_that_by_hand() -> None:
 
 def test_single_changes_come_to_what_they_do_by_hand() -> None:
     found = waiting(scenario())
-    latency = {(c.path, c.value): (c.world.latency, c.world.outcome.word) for c in found.changes}
+    chosen = [change for change in found.changes if change.chosen]
+    latency = {(c.path, c.value): (c.world.latency, c.world.outcome.word) for c in chosen}
     by_hand = {
         ("a.breaker.recovery_timeout", "10s"): (9.16, "ok"),
         ("a.breaker.recovery_timeout", "40s"): (39.16, "ok"),
@@ -88,10 +90,17 @@ def test_single_changes_come_to_what_they_do_by_hand() -> None:
     best = found.best
     assert best is not None
     assert (best.path, best.value) == ("a.breaker.recovery_timeout", "10s")
-    # An error is no help where no objective says what is too late.
-    assert {change.world.outcome.word for change in found.helping} == {"ok"}
+    assert {change.world.outcome.word for change in found.helping} == {"ok"}  # an error is no help
+    beside = found.circumstance
+    assert beside is not None
+    assert (beside.path, beside.value, beside.world.latency) == (
+        "faults.0",
+        None,
+        pytest.approx(0.16),
+    )
     assert found.sentence == (
-        "a.breaker.recovery_timeout 20s → 10s would have helped it most: 19.2 s → 9.16 s."
+        "a.breaker.recovery_timeout 20s → 10s would have helped it most: 19.2 s → 9.16 s. "
+        "Beside what can be set, without faults.0 would have helped it: 19.2 s → 0.160 s."
     )
 
 
@@ -99,10 +108,13 @@ def test_every_change_is_what_a_plain_run_with_it_gives() -> None:
     changed = scenario(variants={"quick": {"a.breaker.recovery_timeout": "7s", "a.concurrency": 3}})
     found = waiting(changed)
     assert {("a.breaker.recovery_timeout", "7s"), ("a.concurrency", 3)} <= {
-        (change.path, change.value) for change in found.changes
+        (change.path, change.value) for change in found.changes if change.chosen
     }
     for change in found.changes:
-        plain = cascadesim.run(changed.override({change.path: change.value}))
+        if change.path == "faults.0":
+            plain = cascadesim.run(changed.override({"faults": []}))
+        else:
+            plain = cascadesim.run(changed.override({change.path: change.value}))
         assert plain.records.arrival[found.request] == found.arrival
         assert change.world.latency == plain.records.latency[found.request]
         assert change.world.outcome == plain.records.outcome[found.request]
@@ -122,7 +134,7 @@ def test_candidates_are_all_different_and_one_setting_each() -> None:
     assert plan not in plans
     assert len({*plans}) == len(plans)
     assert {each.today == written(changed, each.path) for each in found} == {True}
-    tried = {(each.path, each.value) for each in found}
+    tried = {(each.path, each.value) for each in found if each.chosen}
     assert {
         ("agent.deadline.timeout", "7.5s"),
         ("agent.deadline.timeout", "30s"),
@@ -134,9 +146,11 @@ def test_candidates_are_all_different_and_one_setting_each() -> None:
         ("database.pool.max_overflow", 0),
         ("database.session.lifetime", "15s"),
         ("agent.fallback.enabled", True),
+        ("database.session.leak", "0%"),
     } <= tried
     paths = {each.path for each in found}
-    assert not paths & {"agent.fallback.work", "database.session.leak", "agent.breaker.outcomes"}
+    assert {"agent.work", "database.work", "faults.0"} <= paths
+    assert not paths & {"agent.fallback.work", "agent.breaker.outcomes", "agent.kind"}
     assert "auth.deadline.timeout" not in paths  # which is off
 
 
@@ -221,7 +235,7 @@ def test_one_breaker_behind_another_takes_both() -> None:
     assert last.world.latency == both.records.latency[found.request]
 
 
-def test_too_late_is_no_use_and_a_fallback_answers_for_a_refusal() -> None:
+def test_an_error_that_comes_sooner_is_no_help_and_a_fallback_answers_for_it() -> None:
     fallback = {"fallback": {"enabled": False, "work": {"constant": "20ms"}}}
     changes = {
         "a.breaker.recovery_timeout": ["10s"],
@@ -230,12 +244,12 @@ def test_too_late_is_no_use_and_a_fallback_answers_for_a_refusal() -> None:
     }
     changed = scenario(fallback, {"breaker": BREAKER}, objectives=["p99 < 5s"])
     found = waiting(changed, changes=changes)
-    most = found.helping[0]
-    assert (most.path, most.world.outcome.word) == ("a.breaker.when_open", "rejected")
-    assert most.hurts  # others are refused, too
-    assert "but the error rate of all goes" in found.sentence
-    assert found.best is not None
-    assert found.best.path == "a.breaker.recovery_timeout"
+    most = found.helping[0]  # not the refusal, which comes at once
+    assert (most.path, most.world.outcome.word) == ("a.breaker.recovery_timeout", "ok")
+    refusal = next(change for change in found.changes if change.path == "a.breaker.when_open")
+    assert (refusal.helps, refusal.world.outcome.word) == (False, "rejected")
+    assert refusal.hurts  # others are refused, too
+    assert found.best is most
     assert [change.path for change in found.together] == [
         "a.breaker.when_open",
         "a.fallback.enabled",
@@ -273,11 +287,11 @@ def test_an_unfinished_request_is_a_lower_bound() -> None:
     partition = [{"on": "a", "from": "30500ms", "for": "1h", "partition": {}}]
     changed = scenario({"deadline": {"enabled": False, "timeout": "2s"}}, faults=partition)
     found = explain(changed, percentile="max", execution=ONE)
-    assert (found.today.at_least, found.today.rank) == (True, 3)
+    assert (found.today.at_least, found.today.rank) == (True, ERROR)
     assert found.steps[-1].at + found.steps[-1].seconds == pytest.approx(120)
-    change = found.helping[0]
-    assert (change.path, change.world.latency) == ("a.deadline.enabled", pytest.approx(2.05))
-    assert "> 89.0 s (unfinished) → 2.05 s (timed out)" in found.sentence
+    assert not found.helping  # an error at 2.05 s is none
+    change = next(change for change in found.changes if change.path == "a.deadline.enabled")
+    assert found.moved(change) == "> 89.0 s (unfinished) → 2.05 s (timed out)"
     assert found.to_dict()["today"]["at_least"] is True
 
 
@@ -359,9 +373,8 @@ def test_what_is_cut_off_by_the_end_of_the_run_is_not_called_worse() -> None:
     found = explain(made, request=5, changes=["a.deadline.timeout=1s"], execution=ONE)
     (only,) = found.changes
     assert found.today.error_rate < only.world.error_rate
-    assert only.helps
+    assert not only.helps
     assert not only.hurts
-    assert " but " not in found.sentence
 
 
 def test_a_run_without_requests_has_no_percentile() -> None:

@@ -48,6 +48,7 @@ def changed(found: Explanation) -> dict[tuple[str, Any], tuple[float, str]]:
     return {
         (each.path, each.value): (round(each.world.latency, 9), each.world.outcome.word)
         for each in found.changes
+        if each.chosen
     }
 
 

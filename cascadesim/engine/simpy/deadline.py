@@ -50,10 +50,14 @@ class AbandoningDeadline:
     The call runs as a task of its own, so a cancellation from outside does not reach it either.
     """
 
-    def __init__(self, inner: Layer, kernel: Kernel, timeout: float, end: int) -> None:
+    def __init__(
+        self, inner: Layer, kernel: Kernel, timeout: float, end: int, goes_on: str = ""
+    ) -> None:
+        """Build the layer; `goes_on` is the dotted path of what lets the call go on."""
         self._inner = inner
         self._kernel = kernel
         self._end = end
+        self._goes_on = goes_on
         self._timers = Timers(kernel, timeout)
         # Zombies. A zombie that waits for ever has no other owner: without this set, Python's
         # garbage collector would close its call, which frees what it holds.
@@ -86,6 +90,7 @@ class AbandoningDeadline:
                 waiting = False
                 if not ended:
                     self._given_up.add(twin)
+                    twin.leave(self._kernel.now, self._goes_on)
                 request.adopt(twin, self._kernel.now)
         else:
             request.adopt(twin, self._kernel.now)
@@ -109,8 +114,9 @@ class PropagatingDeadline(AbandoningDeadline):
 
 def build(site: Site, plan: DeadlinePlan, inner: Layer) -> Layer:
     """Return the layer of a deadline."""
-    kind: type[Deadline | AbandoningDeadline] = Deadline
+    given = (inner, site.kernel, plan.timeout, site.end("timeout"))
+    deadline: Layer = Deadline(*given)
     if plan.abandon:
         kind = PropagatingDeadline if plan.propagate else AbandoningDeadline
-    deadline = kind(inner, site.kernel, plan.timeout, site.end("timeout"))
+        deadline = kind(*given, f"{site.where}.on_timeout")
     return EndsWithContext(deadline) if site.in_context else deadline

@@ -5,13 +5,14 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Protocol
 
+from cascadesim.values.outcome import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cascadesim.engine.simpy.kernel import Call, Task
     from cascadesim.engine.simpy.place import Place
     from cascadesim.engine.simpy.propagation import Context
-    from cascadesim.values.outcome import Outcome
 
     Places = tuple[Place | None, Place | None]  # of the stage before, and of this one
     Span = tuple[int, float, float]  # part, start and end in seconds
@@ -37,6 +38,8 @@ class Request:
     __slots__ = (
         "_before",
         "_branches",
+        "_left",
+        "_of",
         "_part",
         "_since",
         "_stopped",
@@ -45,6 +48,7 @@ class Request:
         "attempt",
         "beside",
         "context",
+        "cut",
         "ended_by",
         "number",
         "parts",
@@ -66,6 +70,7 @@ class Request:
         self.attempt = 0
         self.retries = 0
         self.ended_by = -1  # the number of what last made it an error
+        self.cut = -1  # that of the timeout that last ended a call of it
         self.context: Context | None = None  # the deadline that it knows
         self.places: Places | None = None  # that it keeps where stages can block it
         self._part = 0
@@ -75,6 +80,8 @@ class Request:
         self._branches: Sequence[Request] = ()  # beside that twin
         self._before: tuple[list[float], list[float] | None] = ([], None)  # ledger of a new branch
         self._stopped = False
+        self._of: Request | None = None  # the request that this is a twin of
+        self._left: tuple[float, str] | None = None  # when it was given up, and by what it went on
 
     def enter(self, part: int, now: float) -> None:
         """Charge the time since the last call to the part under way; `part` is next."""
@@ -85,6 +92,8 @@ class Request:
     def end(self, outcome: Outcome, ended_by: int) -> Outcome:
         """Note the number of what makes the request an error, and return the outcome."""
         self.ended_by = ended_by
+        if outcome is Outcome.TIMED_OUT:
+            self.cut = ended_by
         return outcome
 
     def fork(self, now: float) -> Request:
@@ -94,6 +103,7 @@ class Request:
         twin.context = self.context
         twin.places = self.places
         twin.adopt(self, now)
+        twin._of = self
         self._twin = twin
         return twin
 
@@ -103,6 +113,23 @@ class Request:
         twin = self.fork(now)
         twin._before = (twin.parts.copy(), copy(twin.beside))
         return twin
+
+    def leave(self, now: float, setting: str) -> None:
+        """Take note that its caller has given it up; `setting` is what lets it go on."""
+        self._left = (now, setting)
+
+    def left(self, now: float) -> tuple[float, str]:
+        """Return the seconds for which it goes on though given up, and the setting that lets it."""
+        since, setting = self._left or (now, "")
+        if self._of is None:
+            return now - since, setting
+        return max((now - since, setting), self._of.left(now))
+
+    def ledger(self, now: float) -> list[float]:
+        """Return the seconds by part until now."""
+        parts = self.parts.copy()
+        parts[self._part] += now - self._since
+        return parts
 
     def stop(self, now: float) -> None:
         """Charge the time of a branch up to now, and none that comes later."""
@@ -138,6 +165,7 @@ class Request:
         self.beside = copy(other.beside)
         self.retries = other.retries
         self.ended_by = other.ended_by
+        self.cut = other.cut
         self._part = other._part
         self._since = other._since
 

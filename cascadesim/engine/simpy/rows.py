@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from cascadesim.engine.simpy.request import Request
     from cascadesim.plan.layout import Layout
 
+HEAD = 5  # columns before the seconds
 _ROOM = 1024  # rows that there is room for at first, where their number is not known
 
 
 class Rows:
     """One row a request: those that arrive at known instants, then those that clients add.
 
-    `values` has the columns arrival, latency, retries, ended_by, then the seconds of each part;
-    `outcomes` the Outcome codes and `classes` the positions of classes, a byte a row. Only `used`
-    rows are requests; the others are room for more. `numbers` are those of the rows added. `beside`
-    has the seconds of some parts off the critical path.
+    `values` has the columns arrival, latency, retries, ended_by, cut, then the seconds of each
+    part; `outcomes` the Outcome codes and `classes` the positions of classes, a byte a row. Only
+    `used` rows are requests; the others are room for more. `numbers` are those of the rows added.
+    `beside` has the seconds of some parts off the critical path.
     """
 
     def __init__(self, arrivals: NDArray[np.float64], layout: Layout, end: float) -> None:
@@ -33,10 +34,10 @@ class Rows:
         # requests.
         self._parts = layout.beside
         self.beside = np.zeros((n, len(layout.beside)))
-        self.values = np.zeros((n, 4 + len(layout.parts)))
+        self.values = np.zeros((n, HEAD + len(layout.parts)))
         self.values[:, 0] = arrivals
         self.values[:, 1] = end - arrivals
-        self.values[:, 3] = -1
+        self.values[:, 3:HEAD] = -1
         self.outcomes = bytearray([Outcome.UNFINISHED]) * n
         self.classes = bytearray()
         self.numbers = array("q")
@@ -60,7 +61,7 @@ class Rows:
         request.enter(0, now)
         latency = now - request.arrival
         self.values[row] = [
-            *(request.arrival, latency, request.retries, request.ended_by),
+            *(request.arrival, latency, request.retries, request.ended_by, request.cut),
             *request.parts,
         ]
         if request.beside is not None:

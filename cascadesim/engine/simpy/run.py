@@ -14,7 +14,7 @@ import numpy as np
 from cascadesim.engine.simpy.builder import Builder
 from cascadesim.engine.simpy.kernel import Kernel, Task
 from cascadesim.engine.simpy.request import Request, TracedRequest
-from cascadesim.engine.simpy.rows import Rows
+from cascadesim.engine.simpy.rows import HEAD, Rows
 from cascadesim.engine.simpy.senders import (
     ClosedClients,
     ConnectedClients,
@@ -189,7 +189,8 @@ class _Replication:
             observation=self._observation(),
             ends=builder.layout.ends,
             ended_by=values[:, 3].astype(np.int32),
-            seconds=values[:, 4:],
+            cut=values[:, 4].astype(np.int32),
+            seconds=values[:, HEAD:],
             beside_parts=tuple(parts[i] for i in builder.layout.beside),
             beside=self._rows.beside[:used],
             transitions=self._transitions(),
@@ -201,6 +202,8 @@ class _Replication:
             request_class=self._classes_of_rows(),
             number=self._numbers_of_rows(),
             connections=self._connection_counts(),
+            held={where: each.held() for where, each in builder.shared.holders.items()},
+            behind=builder.layout.behind,
         )
 
     def _observation(self) -> NDArray[np.int32]:

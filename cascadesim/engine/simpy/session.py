@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.connector import Connector, DoubtingConnector
 from cascadesim.engine.simpy.deadline import Deadline
+from cascadesim.engine.simpy.holders import Holders
 from cascadesim.engine.simpy.kernel import Cancelled
 from cascadesim.engine.simpy.pool import GONE, Pool, ServerFull, StaticPool
 from cascadesim.engine.simpy.timers import TimedQueue
@@ -75,11 +76,13 @@ class SessionLayer:
         ends: tuple[int, int, int],
         leaks: Leaks | None,
         stage: int,
+        holders: Holders,
     ) -> None:
         """Build the layer.
 
         `part` is the number of the wait, `ends` are those of the pool's timeout, the server's
-        `max_connections` and the session's lifetime; `stage` is the index of the stage.
+        `max_connections` and the session's lifetime; `stage` is the index of the stage. `holders`
+        counts who holds the pool.
         """
         self._timeout_end, self._full_end, lifetime_end = ends
         self._inner = inner
@@ -92,6 +95,7 @@ class SessionLayer:
         self._wait_part = part
         self._leaks = leaks
         self._stage = stage
+        self._holders = holders
         self._in_use = connector.in_use
         self._queue = TimedQueue(kernel, pool.plan.timeout)
 
@@ -116,6 +120,7 @@ class SessionLayer:
         outcome: Outcome | None = None
         leaked = False
         lent: float | None = None
+        self._holders.open(request)
         try:
             if lease is None or lease == GONE or self._connector.doubts:
                 ready = yield from self._connector.ready(request, lease)
@@ -136,11 +141,16 @@ class SessionLayer:
                 made = self._pool.lose(made)
             raise
         finally:
+            self._holders.close(request)
             self._end(made, outcome, opened, leaked, lent)
 
     def _wait(self, request: Request) -> Generator[None, Any, float | Outcome | None]:
         request.enter(self._wait_part, self._kernel.env.now)
-        lease: float | Outcome | None = yield from self._queue.wait(request, self._undo)
+        self._holders.wait()
+        try:
+            lease: float | Outcome | None = yield from self._queue.wait(request, self._undo)
+        finally:
+            self._holders.leave()
         if lease is Outcome.TIMED_OUT and self._pool.available():
             return self._lease()  # room that a connect left when it failed
         return lease
@@ -155,8 +165,9 @@ class SessionLayer:
     ) -> None:
         reaped = opened + self._session.lifetime  # the very sum that its deadline uses
         if leaked and self._kernel.env.now < reaped:
+            waited = self._holders.leak()
             if reaped < math.inf:
-                self._kernel.alarm(self._kernel.until(reaped), partial(self._reap, lent))
+                self._kernel.alarm(self._kernel.until(reaped), partial(self._reap, lent, waited))
             return
         if made is not None and self._kernel.env.now >= reaped:
             made = GONE
@@ -181,7 +192,8 @@ class SessionLayer:
         if self._queue and self._pool.has_place:
             self._queue.grant(self._lease())
 
-    def _reap(self, lent: float | None) -> None:
+    def _reap(self, lent: float | None, waited: float) -> None:
+        self._holders.reap(waited)
         self._take_back(GONE, lent)
 
     def _take_back(self, made: float | None, lent: float | None) -> None:
@@ -197,6 +209,9 @@ def build(shared: Shared, stage: StagePlan, index: int, inner: Layer) -> Session
     paths = (f"{where}.timeout", f"{where}.max_connections", f"{stage.name}.session.lifetime")
     timeout, full, lifetime = map(shared.layout.end, paths)
     pool = StaticPool(stage.pool) if stage.pool.kind == "static" else Pool(stage.pool)
+    # A fault leaks where the setting does not; what fails is then the stage itself.
+    leaks = f"{stage.name}.session.leak" if stage.session.leak else stage.name
+    holders = shared.holders[where] = Holders(shared.kernel, shared.layout, leaks)
     layer = SessionLayer(
         inner,
         shared.kernel,
@@ -207,6 +222,7 @@ def build(shared: Shared, stage: StagePlan, index: int, inner: Layer) -> Session
         (timeout, full, lifetime),
         _leaks(shared, stage),
         index,
+        holders,
     )
     shared.levels[where] = layer.levels
     return layer

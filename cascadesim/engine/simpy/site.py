@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cascadesim.engine.simpy.circuit_breaker import CircuitBreaker
+    from cascadesim.engine.simpy.holders import Holders
     from cascadesim.engine.simpy.kernel import Kernel
     from cascadesim.engine.simpy.request import Layer
     from cascadesim.faults.plan import FaultPlan, Spans
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 class Shared:
     """What all layers of a replication share: the kernel, numbers of parts and ends, draws, faults.
 
-    `breakers` and `levels` fill as layers are built: the breakers, and functions that say how full
-    pools and queues are, by dotted path.
+    `breakers`, `levels` and `holders` fill as layers are built: the breakers, functions that say
+    how full pools and queues are, and who holds pools, by dotted path.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Shared:
         self.replication = replication
         self.breakers: list[tuple[str, CircuitBreaker]] = []
         self.levels: dict[str, Callable[[], dict[str, int]]] = {}
+        self.holders: dict[str, Holders] = {}
         self._end = end  # of the replication, in seconds
         self._spans: dict[FaultPlan, Spans] = {}  # stages may share a fault
 

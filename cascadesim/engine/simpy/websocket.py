@@ -35,6 +35,7 @@ from cascadesim.engine.simpy.deadline import AbandoningDeadline, Deadline, Propa
 from cascadesim.engine.simpy.kernel import ARRIVES, EXPIRES, Alarm, Call, WaitQueue
 from cascadesim.engine.simpy.websocket_client import HANDSHAKES, Client, Ends, Lost, Parts
 from cascadesim.plan.connections import CONNECTED, CONNECTING, CONNECTIONS, GONE, WAITING
+from cascadesim.plan.layout import HANDSHAKE
 from cascadesim.randomness import UNIFORM
 from cascadesim.values.outcome import Outcome
 
@@ -89,8 +90,10 @@ class Connections:
         """Let the clients connect through the handshake's stages; `parts` is its ledger's size."""
         self._handshake, self.handshake_parts = handshake, parts
         plan = self.plan.handshake
-        deadline = AbandoningDeadline if plan.abandon else Deadline
-        self.entrance = deadline(Entrance(self), self.kernel, plan.timeout, self.ends.timeout)
+        given = (Entrance(self), self.kernel, plan.timeout, self.ends.timeout)
+        self.entrance: Layer = Deadline(*given)
+        if plan.abandon:
+            self.entrance = AbandoningDeadline(*given, f"{HANDSHAKE}.handshake.on_timeout")
         env = self.kernel.env
         for start, end in self._silences:
             if min(self.plan.ping_timeout, self.plan.idle_timeout) < math.inf:
@@ -112,7 +115,8 @@ class Connections:
         timeout = self.plan.reply_timeout
         if timeout == math.inf:
             return self
-        return PropagatingDeadline(self, self.kernel, timeout, self.ends.reply)
+        setting = f"{HANDSHAKE}.reply_timeout"
+        return PropagatingDeadline(self, self.kernel, timeout, self.ends.reply, setting)
 
     def levels(self) -> dict[str, int]:
         """Return how many clients are in which state."""
@@ -180,7 +184,6 @@ def _inside(spans: list[tuple[float, float]], now: float) -> bool:
 
 def build(shared: Shared, plan: ConnectionsPlan, inner: Layer) -> Connections:
     """Return the connections that messages pass on their way to a layer."""
-    settings = f"workload.{CONNECTIONS}"
     part, end = partial(shared.layout.part, CONNECTIONS), shared.layout.end
     ends = ("handshake.timeout", "reconnect.attempts", "limit", "ping.timeout", "idle_timeout")
     lifetime = plan.lifetime
@@ -193,9 +196,10 @@ def build(shared: Shared, plan: ConnectionsPlan, inner: Layer) -> Connections:
             part("retry_backoff"),
             part("head_of_line_wait"),
             part("network_wait"),
+            part("handshake_wait" if lifetime is None else "closing_wait"),
         ),
-        Ends(end(CONNECTIONS), *(end(f"{settings}.{key}") for key in (*ends, "reply_timeout"))),
-        shared.stream(f"{settings}.reconnect.jitter", UNIFORM),
-        None if lifetime is None else shared.stream(f"{settings}.lifetime", lifetime),
+        Ends(end(CONNECTIONS), *(end(f"{HANDSHAKE}.{key}") for key in (*ends, "reply_timeout"))),
+        shared.stream(f"{HANDSHAKE}.reconnect.jitter", UNIFORM),
+        None if lifetime is None else shared.stream(f"{HANDSHAKE}.lifetime", lifetime),
         shared.spans_of,
     )

@@ -34,6 +34,7 @@ class Parts:
     backoff: int
     line: int
     network: int
+    closing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +254,8 @@ class Client:
     @property
     def _waiting_part(self) -> int:
         parts = self._all.parts
+        if self._closing:
+            return parts.closing
         return parts.backoff if self.state == WAITING else parts.handshake
 
     def _become(self, state: str) -> None:

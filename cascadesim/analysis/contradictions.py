@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RetryCost:
-    """A retry whose calls all fail.
+    """A retry or a hedge of a call that never succeeds.
 
     `waits` are the shortest and longest seconds before each further attempt. `load` is how many
-    calls one request makes of the stage, retries and hedges around this one included; `sustained`
-    is the same once a budget's reserve is spent.
+    calls one request can make of the stage, retries and hedges around this one included;
+    `sustained` is the same once a budget's reserve is spent.
     """
 
     path: str
@@ -154,7 +154,7 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
         yield Contradiction(
             RETRIES_BEYOND_CAPACITY,
             (*(f"{path}.attempts" for path, _ in again), setting),
-            f"when calls fail, {words} make {load.sustained:g} calls of each request{reserve}: "
+            f"when calls {'fail or hang' if 'hedges' in words else 'fail'}, {words} make {load.sustained:g} calls of each request{reserve}: "
             f"{offered * load.sustained:.3g}/s against a capacity of {capacity:.3g}/s",
         )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from cascadesim.policies.breaker_presets import LONGEST_EJECTION, PRESETS, PresetName, with_preset
+from cascadesim.policies.breaker_waits import contradictions_of
 from cascadesim.policies.breaker_window import Window, WindowPlan, check_window
 from cascadesim.policies.plan import PolicyPlan, Room
 from cascadesim.policies.settings import ALL_ERRORS, Errors, Policy, outcomes_of
@@ -22,7 +23,11 @@ from cascadesim.values.strict import problem
 from cascadesim.values.units import Count, PositiveDuration, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from cascadesim.policies.lone import LoneCall
+    from cascadesim.policies.plan import Position
+    from cascadesim.values.rules import Contradiction
 
 _MOST = 10**9
 
@@ -207,6 +212,25 @@ class BreakerPlan(PolicyPlan):
             bound += Bound({f"{where}.interval": self.max_recoveries * self.interval})
         return bound
 
+    def lone(self, call: LoneCall) -> LoneCall | None:
+        """Return the call if nothing in it could open the breaker."""
+        slow = math.inf if self.window is None else self.window.slow_call
+        opens = call.outcome in self.outcomes or call.seconds >= slow
+        return None if opens else replace(call, entangled=True)
+
+    @property
+    def cancelled(self) -> str:
+        """Return how a call counts that its caller cancels."""
+        return "success" if self.preset == "polly" else self.counts(Outcome.TIMED_OUT)
+
+    def counts(self, outcome: Outcome) -> str:
+        """Return how a call counts that ends so."""
+        return "failure" if outcome in self.outcomes else "success"
+
+    def contradictions(self, at: Position) -> Iterator[Contradiction]:
+        """Yield timeouts and retries that it does not go with."""
+        yield from contradictions_of(self, at)
+
     @property
     def states_over_time(self) -> bool:
         """Return that it opens and closes over time."""
@@ -219,8 +243,9 @@ class BreakerPlan(PolicyPlan):
 
     @property
     def spans(self) -> tuple[float, ...]:
-        """Return how long it stays open."""
-        return (self.recovery_timeout,)
+        """Return how long it stays open, and what time its window covers."""
+        window = math.inf if self.window is None else self.window.time
+        return tuple(span for span in (self.recovery_timeout, window) if span < math.inf)
 
     def keeps(self, where: str) -> Room | None:
         """Return that calls can spend time here, if they wait."""

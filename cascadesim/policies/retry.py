@@ -13,15 +13,27 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cascadesim.policies.plan import Load, PolicyPlan, Room
+from cascadesim.policies.plan import Attempts, Load, PolicyPlan, Room, tightest
 from cascadesim.policies.settings import Errors, Policy, outcomes_of
 from cascadesim.values import sources
 from cascadesim.values.bound import Bound
+from cascadesim.values.rules import Contradiction, Rule
 from cascadesim.values.sources import follows
 from cascadesim.values.strict import Strict
-from cascadesim.values.units import Duration, Number, PositiveDuration, Share, or_infinite
+from cascadesim.values.units import (
+    Duration,
+    Number,
+    PositiveDuration,
+    Share,
+    duration_text,
+    or_infinite,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cascadesim.policies.lone import LoneCall
+    from cascadesim.policies.plan import Position
     from cascadesim.values.outcome import Outcome
 
 LONGEST = 1e250  # seconds, as good as for ever; small enough that times a base it stays finite
@@ -149,6 +161,44 @@ class RetryPlan(PolicyPlan):
         waits = math.fsum(self.longest(attempt) for attempt in range(self.attempts - 1))
         return inner.times(self.attempts) + Bound({f"{where}.base": waits})
 
+    def attempts_of(self, inner: Attempts) -> Attempts:
+        """Return those of every attempt, each after the shortest waits."""
+        starts, over = list(inner.starts), inner.over
+        for k in range(self.attempts - 1):
+            over += self.shortest(k)
+            starts += [over + start for start in inner.starts]
+            over += inner.over
+        return Attempts(tuple(starts), over)
+
+    def lone(self, call: LoneCall) -> LoneCall | None:
+        """Return all attempts one after another, if the first fails."""
+        if self.attempts == 1 or call.outcome not in self.outcomes or call.seconds == math.inf:
+            return call
+        if self.budget is not None or any(low != high for low, high in self.backoffs):
+            return None
+        whole: LoneCall | None = call
+        for wait, _ in self.backoffs:
+            whole = whole and whole.then(call, wait)
+        return whole
+
+    def sends_again_after(self, outcome: Outcome) -> bool:
+        """Return whether such an outcome earns another attempt."""
+        return self.attempts > 1 and outcome in self.outcomes
+
+    def contradictions(self, at: Position) -> Iterator[Contradiction]:
+        """Yield a deadline that is over before a second attempt could begin."""
+        caller = tightest(at.outside, for_waits=True)
+        if caller is None or self.attempts == 1:
+            return
+        if 0 < caller.seconds <= self.shortest(0):
+            yield Contradiction(
+                NEVER_BEGINS,
+                (f"{at.path}.base", caller.setting),
+                "no second attempt ever begins: it waits for "
+                f"{duration_text(self.shortest(0))}, and the caller is gone after "
+                f"{duration_text(caller.seconds)}",
+            )
+
     @property
     def load(self) -> Load:
         """Return how many calls it makes of one call that fails."""
@@ -171,3 +221,18 @@ def _power(base: float, exponent: int) -> float:
         return min(LONGEST, base**exponent)
     except OverflowError:
         return LONGEST
+
+
+NEVER_BEGINS = Rule(
+    code="R01",
+    name="retry-never-begins",
+    says="A deadline around a retry is no longer than the shortest wait before its second attempt.",
+    why="Nothing is ever sent again. A call that fails at once is held back until the deadline, "
+    "and its error names a timeout.",
+    example="""\
+policies:
+  - deadline: {timeout: 1s}
+  - retry: {attempts: 3, backoff: constant, base: 2s}
+""",
+    instead="Put the deadline inside the retry, so that it limits each attempt, or shorten `base`.",
+)

@@ -192,7 +192,7 @@ OUTER = {"name": "outer"}
         # What is in order gives no warning.
         ({"a": stage(startup={"timeout": "120s"}, tracker={"timeout": "15s"})}, None, None),
         ({"a": stage(deadline("1s", name="o", on_timeout="abandon"), deadline("2s"))}, None, None),
-        ({"a": stage(deadline("2s"), breaker("60s"))}, None, None),
+        ({"a": stage(deadline("2s"), breaker("2s"))}, None, None),
         ({"a": stage(deadline("2s", name="outer"), deadline("1s"))}, None, None),
         ({"a": stage(breaker("60s", "reject"))}, None, None),
         ({"a": stage(deadline("6s"), pool=POOL)}, None, None),

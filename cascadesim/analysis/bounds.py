@@ -96,11 +96,22 @@ def _in_order(
     bounds: list[Bound] = []
     kept = 0.0  # seconds that a call may keep its place for until the next stage takes it in
     for before, stage in zip((None, *stages)[::-1][1:], stages[::-1], strict=True):
-        bounds.append(stage_bound(stage, given, kept, before, room))
+        inside = _let_in(stage, room)
+        bounds.append(stage_bound(stage, given, kept, before, inside))
         # A call that its caller has given up keeps its place all the same.
         held = replace(stage, policies=tuple(p for p in stage.policies if not p.abandons))
-        kept = stage_bound(held, given, kept, before, room).total if stage.blocks else 0.0
+        kept = stage_bound(held, given, kept, before, inside).total if stage.blocks else 0.0
     return bounds[::-1]
+
+
+def _let_in(stage: StagePlan, room: float) -> float:
+    """Return how many calls the policies of a stage let in at once, of so many outside."""
+    for where, policy in stage.paths:
+        if policy.multiplies:
+            room = math.inf  # calls inside outlive those outside
+        limit = policy.lets_in(where)
+        room = room if limit is None else min(room, limit.calls)
+    return room
 
 
 def stage_bound(
@@ -114,13 +125,8 @@ def stage_bound(
 
     `given` holds seconds of work that are not drawn; `kept` is how long a place is kept after the
     call, and `before` the stage whose places are kept for this one, if it blocks. No more calls
-    than there is `room` for come to the stage at once.
+    than there is `room` for are inside its policies at once.
     """
-    for where, policy in stage.paths:
-        if policy.multiplies:
-            room = math.inf
-        lets_in = policy.lets_in(where)
-        room = room if lets_in is None else min(room, lets_in.calls)
     bound = _inside(stage, given, kept, before, room)
     for where, policy in reversed(stage.paths):
         bound = policy.bound(where, bound)
@@ -139,7 +145,9 @@ def _inside(
         room = math.inf  # places are kept for calls that have left
     within = min(room, stage.concurrency, math.inf if stage.pool is None else stage.pool.limit)
     if stage.parallel:
-        branches = [stage_bound(inner, given, room=within) for inner in stage.stages]
+        branches = [
+            stage_bound(inner, given, room=_let_in(inner, within)) for inner in stage.stages
+        ]
         inside = [max(branches, key=lambda branch: branch.total)]
     else:
         inside = _in_order(stage.stages, given, within)
@@ -157,8 +165,9 @@ def _inside(
 def _queueing(stage: StagePlan, call: float, before: StagePlan | None, behind: float) -> Bound:
     """Return the bound of waiting for one of the stage's concurrency, by that of a call, seconds.
 
-    No more calls wait than `behind` those at work, as others are not let in. First come first served, each round of `concurrency` calls takes that long at most. Last come,
-    newcomers overtake without end, but where only one can wait.
+    First come first served, each round of `concurrency` calls takes that long at most. Last come,
+    newcomers overtake without end, but where only one can wait. Others than so many `behind` those
+    at work are not let in.
     """
     waiting = stage.queue_limit + (_blocked(stage, before) if stage.blocks else 0)
     waiting = max(0.0, min(waiting, behind))
@@ -193,6 +202,6 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
     seconds = max(seconds, fails_after)
     silent = any(fault.silent for fault in stage.faults)
     if silent and stage.tracker > seconds:
-        limited = stage.tracker < math.inf  # else nothing ends the work
-        return Bound({f"{stage.name}.{'tracker.timeout' if limited else 'work'}": stage.tracker})
+        key = "tracker.timeout" if stage.tracker < math.inf else "work"  # which nothing ends
+        return Bound({f"{stage.name}.{key}": stage.tracker})
     return Bound({f"{stage.name}.work": seconds})

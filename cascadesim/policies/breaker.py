@@ -219,6 +219,18 @@ class BreakerPlan(PolicyPlan):
         return None if opens else replace(call, entangled=True)
 
     @property
+    def rejects_open(self) -> bool:
+        """Return whether it rejects calls while it is open."""
+        return not (self.waits and self.max_recoveries)
+
+    @property
+    def fills(self) -> tuple[float, int] | None:
+        """Return how long its window of time is, and the minimum of calls in it."""
+        if self.window is None or self.window.time == math.inf:
+            return None
+        return self.window.time, self.window.minimum
+
+    @property
     def cancelled(self) -> str:
         """Return how a call counts that its caller cancels."""
         return "success" if self.preset == "polly" else self.counts(Outcome.TIMED_OUT)

@@ -156,6 +156,16 @@ class PolicyPlan:
         return None
 
     @property
+    def rejects_open(self) -> bool:
+        """Return whether it can be open, and rejects calls at once then."""
+        return False
+
+    @property
+    def fills(self) -> tuple[float, int] | None:
+        """Return in how many seconds it needs how many calls to open, None for any number."""
+        return None
+
+    @property
     def cancelled(self) -> str:
         """Return how a call counts here that its caller cancels: failure, success or ignored."""
         return "ignored"

@@ -133,8 +133,8 @@ policies:
 CALLER_LEAVES = Rule(
     code="L02",
     name="rate-limit-wait-beyond-caller",
-    says="A rate limit lets calls wait for their turn (`timeout`) for longer than a deadline around "
-    "it gives them.",
+    says="A rate limit lets calls wait for their turn (`timeout`) for longer than a deadline "
+    "around it gives them.",
     why="Calls wait that cannot be in time. They could have been rejected at once, as the limit "
     "knows how long a call would wait.",
     example="""\

@@ -300,7 +300,12 @@ def shaking(concurrency: int = 2, **options: Any) -> dict[str, Any]:
         ),
         # What is in order gives no warning.
         (PINGED | {"idle_timeout": "30s"}, None, None),
-        ({"idle_timeout": "30s"}, None, None),
+        (
+            {"idle_timeout": "30s"},
+            ("idle_timeout", "messages"),
+            "every 60.00 s, and its connection is cut when it was quiet for 30.00 s",
+        ),
+        ({"idle_timeout": "60s"}, None, None),
         ({"limit": 100}, None, None),
         ({"handshake": shaking(queue_limit=50)}, None, None),  # just in time
         ({"handshake": shaking(4)}, None, None),  # 96 / 4 times 200 ms are 4.8 s

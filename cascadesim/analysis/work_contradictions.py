@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cascadesim.plan.plan import Plan
     from cascadesim.plan.stage import StagePlan
 
+_BLOCKS = 32  # of draws
 _NOTABLE = 0.05  # more load than capacity; less may be an error of draws
 
 
@@ -163,9 +164,10 @@ def _refuses(stage: StagePlan) -> bool:
 
 def _drawn(stage: StagePlan) -> NDArray[np.float64]:
     """Return draws of how long a call takes inside a stage's policies."""
-    draws = np.zeros(BLOCK)
+    draws = np.zeros(_BLOCKS * BLOCK)
     if stage.work is not None:
-        draws = Stream(0, 0, f"check.{stage.name}", stage.work).block(0)
+        stream = Stream(0, 0, f"check.{stage.name}", stage.work)
+        draws = np.concatenate([stream.block(i) for i in range(_BLOCKS)])
     inside = []
     for one in stage.stages:
         cut = tightest(one.paths, for_waits=True)

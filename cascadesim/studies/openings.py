@@ -8,6 +8,7 @@ of a few seconds does.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import count
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _MOST_REQUESTS = 20_000  # of one run, so that a check takes seconds
 _MOST_EVENTS = 300_000  # that a breaker takes without one
+_HAIR = 1e-9  # by which a clock may be fast or slow
 # How a dependency can be dead, as a fault from the beginning to the end.
 DEAD: dict[str, FaultPlan] = {
     "refuses": OutagePlan(0.0, math.inf),
@@ -121,23 +123,26 @@ class _Requests(NamedTuple):
         return merge(begins, events(start + seen.end, True) if seen.end < math.inf else ())
 
     def reached(self, last: _Event) -> int:
-        """Return how many calls reach the dependency until an event."""
+        """Return how many calls reach the dependency until the instant of an event."""
         return sum(
-            self._until(start + at, client, turn, last)
+            self._until(start + at, (client, turn), last, inside=at > seen.begin)
             for client, start in enumerate(self.starts)
             for turn, seen in enumerate(self.call.seen)
             for at in seen.reaches
         )
 
-    def _until(self, first: float, client: int, turn: int, last: _Event) -> int:
-        """Return how many of the calls from `first` on, every `step`, come before an event."""
+    def _until(self, first: float, call: tuple[int, int], last: _Event, *, inside: bool) -> int:
+        """Return how many of the calls from `first` on, every `step`, come before an event.
+
+        Those at that very instant do if they are `inside` the breaker already, or come in before.
+        """
         turns = (last.at - first) / self.step
         k = round(turns)
-        if abs(turns - k) * min(self.step, 1e9) > 1e-9 * max(1.0, last.at):
+        if abs(last.at - (first + k * self.step if k else first)) > 1e-9 * max(1.0, last.at):
             return max(0, math.floor(turns) + 1)
-        # At the very instant: those of earlier requests, and of the call that opens it.
-        comes = (k * len(self.starts) + client, turn) <= (last.number, last.turn)
-        return max(0, k + comes)
+        client, turn = call
+        number = k * len(self.starts) + client
+        return max(0, k + (inside or (number, turn) <= (last.number, last.turn)))
 
 
 class _Event(NamedTuple):
@@ -161,45 +166,73 @@ def _lone(plan: Plan, target: StagePlan, death: Death) -> _Requests | None:
     if call is None or plan.connections is not None:
         return None
     if not isinstance(plan.arrivals, Closed):
-        return _Requests(call, (0.0,), plan.mean_gap / share)
+        return _Requests(call, (plan.mean_gap / share,), plan.mean_gap / share)
     think, clients = plan.arrivals.think, plan.arrivals.clients
     step = think.mean + call.seconds
     if plan.classes or clients * len(call.seen) > 1000 or not step:
         return None
     # Clients that think for the same time come together, and others evenly.
     spread = 0.0 if think.kind == "constant" else think.mean / clients
-    return _Requests(call, tuple(spread * client for client in range(clients)), step)
+    starts = tuple(think.mean - spread * client for client in range(clients))[::-1]
+    return _Requests(call, starts, step)
 
 
 def _by_itself(requests: _Requests, breaker: BreakerPlan, opening: Opening) -> Opening:
-    """Return the opening where all requests fare alike."""
+    """Return the opening where all requests fare alike, if no rounding decides it."""
+    seen = requests.call.seen
+    if not seen:
+        return replace(opening, never="no call gets to it")
+    if all(one.end == math.inf for one in seen):
+        return replace(opening, never="no call to it ever ends")
+    try:
+        (first, reason), (other, _) = (
+            _opened(requests, breaker, speed) for speed in (1 - _HAIR, 1 + _HAIR)
+        )
+    except _TooManyError:
+        return opening
+    if first is None or other is None:
+        return replace(opening, never=reason) if first is other else opening
+    if (first.number, first.turn) != (other.number, other.turn):
+        return opening
+    after = first.at - min(requests.starts)
+    return replace(opening, after=after, reached=requests.reached(first))
+
+
+class _TooManyError(Exception):
+    """There are more events than are worth a look."""
+
+
+def _opened(requests: _Requests, breaker: BreakerPlan, speed: float) -> tuple[_Event | None, str]:
+    """Return the end of the call that opens a breaker, or else why none does.
+
+    The clock of the breaker runs at a `speed`.
+    """
     from cascadesim.engine.simpy.breaker import breaker_of  # SimPy is loaded by who needs it
 
     seen = requests.call.seen
-    if all(one.end == math.inf for one in seen):
-        return replace(opening, never="no call to it ever ends")
     latest = max(one.end for one in seen if one.end < math.inf) + max(requests.starts)
     settled = 3 * max(breaker.spans) + latest + 3 * min(requests.step, 1e9)
-    enough = 3 * opening.failing_calls + 10 * len(seen) * len(requests.starts)
+    size = breaker.window.calls if breaker.window else 0
+    enough = 3 * (breaker.failure_threshold + size) + 10 * len(seen) * len(requests.starts)
     machine, tickets, window = breaker_of(breaker), {}, _Density(breaker)
     for n, event in enumerate(requests.events()):
         if n > _MOST_EVENTS:
-            return opening
+            raise _TooManyError
         if n > enough and event.at > settled:
             break
-        key = event.number, event.turn
+        key, now = (event.number, event.turn), event.at * speed
         if not event.ends:
-            tickets[key] = machine.admit(event.at)
+            tickets[key] = machine.admit(now)
             continue
         ticket, counts = tickets.pop(key), seen[event.turn].counts
         if counts == "ignored":
             machine.take_back(ticket)
             continue
-        window.add(event.at)
-        machine.settle(ticket, ok=counts == "success", now=event.at)
+        window.add(now)
+        machine.settle(ticket, ok=counts == "success", now=now)
         if machine.history:
-            return replace(opening, after=event.at, reached=requests.reached(event))
-    return replace(opening, never=window.reason(any(one.counts == "failure" for one in seen)))
+            return event, ""
+    return None, window.reason(any(one.counts == "failure" for one in seen))
 
 
 class _Density:
@@ -207,13 +240,15 @@ class _Density:
 
     def __init__(self, breaker: BreakerPlan) -> None:
         self._window = breaker.window
-        self._ends: list[float] = []
+        self._ends: deque[float] = deque()
         self._most = 0
 
     def add(self, at: float) -> None:
         """Take a call that ended."""
         if self._window is not None:
-            self._ends = [end for end in self._ends if at - end < self._window.time] + [at]
+            while self._ends and at - self._ends[0] >= self._window.time:
+                self._ends.popleft()
+            self._ends.append(at)
             self._most = max(self._most, len(self._ends))
 
     def reason(self, fails: bool) -> str:

@@ -59,6 +59,15 @@ class Distribution:
         return math.fsum(parameters) / len(parameters)
 
     @property
+    def lower(self) -> float:
+        """Return the least possible value in seconds."""
+        if self.kind == "mixture":
+            weighed = zip(self.parameters, self.components, strict=True)
+            return min(part.lower for weight, (_, part) in weighed if weight)
+        bounded = ("constant", "uniform", "pareto", "empirical")
+        return self.parameters[0] if self.kind in bounded else 0.0
+
+    @property
     def upper(self) -> float:
         """Return the largest possible value in seconds, infinite where there is none."""
         if self.kind == "mixture":

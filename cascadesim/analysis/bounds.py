@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cascadesim.plan.arrivals import Closed
 from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.values.bound import Bound
 
@@ -32,7 +33,10 @@ def worst_case(plan: Plan) -> dict[str, Bound]:
         for index, seconds in observed.work:
             given[names[index]] = max(seconds, given.get(names[index], 0.0))
     top = [stage.name for stage in plan.stages]
-    bounds = dict(zip(top, _in_order(plan.stages, given), strict=True))
+    room = math.inf  # that requests have, of all clients together
+    if isinstance(plan.arrivals, Closed):
+        room = plan.arrivals.clients + len(plan.observed)
+    bounds = dict(zip(top, _in_order(plan.stages, given, room), strict=True))
     if plan.connections is None:
         return bounds
     handled = sum(bounds.values(), Bound())
@@ -85,16 +89,29 @@ def longest_bound(plan: Plan) -> Bound:
     return max(path_bounds(plan).values(), key=lambda bound: bound.total)
 
 
-def _in_order(stages: tuple[StagePlan, ...], given: Mapping[str, float]) -> list[Bound]:
-    """Return the bounds of stages that a call passes in order."""
+def _in_order(
+    stages: tuple[StagePlan, ...], given: Mapping[str, float], room: float
+) -> list[Bound]:
+    """Return the bounds of stages that a call passes in order, `room` of them at once."""
     bounds: list[Bound] = []
     kept = 0.0  # seconds that a call may keep its place for until the next stage takes it in
     for before, stage in zip((None, *stages)[::-1][1:], stages[::-1], strict=True):
-        bounds.append(stage_bound(stage, given, kept, before))
+        inside = _let_in(stage, room)
+        bounds.append(stage_bound(stage, given, kept, before, inside))
         # A call that its caller has given up keeps its place all the same.
         held = replace(stage, policies=tuple(p for p in stage.policies if not p.abandons))
-        kept = stage_bound(held, given, kept, before).total if stage.blocks else 0.0
+        kept = stage_bound(held, given, kept, before, inside).total if stage.blocks else 0.0
     return bounds[::-1]
+
+
+def _let_in(stage: StagePlan, room: float) -> float:
+    """Return how many calls the policies of a stage let in at once, of so many outside."""
+    for where, policy in stage.paths:
+        if policy.multiplies:
+            room = math.inf  # calls inside outlive those outside
+        limit = policy.lets_in(where)
+        room = room if limit is None else min(room, limit.calls)
+    return room
 
 
 def stage_bound(
@@ -102,46 +119,59 @@ def stage_bound(
     given: Mapping[str, float] = MappingProxyType({}),
     kept: float = 0.0,
     before: StagePlan | None = None,
+    room: float = math.inf,
 ) -> Bound:
     """Return the bound of one stage.
 
     `given` holds seconds of work that are not drawn; `kept` is how long a place is kept after the
-    call, and `before` the stage whose places are kept for this one, if it blocks.
+    call, and `before` the stage whose places are kept for this one, if it blocks. No more calls
+    than there is `room` for are inside its policies at once.
     """
-    bound = _inside(stage, given, kept, before)
+    bound = _inside(stage, given, kept, before, room)
     for where, policy in reversed(stage.paths):
         bound = policy.bound(where, bound)
     return bound
 
 
 def _inside(
-    stage: StagePlan, given: Mapping[str, float], kept: float, before: StagePlan | None
+    stage: StagePlan,
+    given: Mapping[str, float],
+    kept: float,
+    before: StagePlan | None,
+    room: float,
 ) -> Bound:
     bound = _work(stage, given)
+    if kept:
+        room = math.inf  # places are kept for calls that have left
+    within = min(room, stage.concurrency, math.inf if stage.pool is None else stage.pool.limit)
     if stage.parallel:
-        branches = [stage_bound(inner, given) for inner in stage.stages]
+        branches = [
+            stage_bound(inner, given, room=_let_in(inner, within)) for inner in stage.stages
+        ]
         inside = [max(branches, key=lambda branch: branch.total)]
     else:
-        inside = _in_order(stage.stages, given)
+        inside = _in_order(stage.stages, given, within)
     bound = sum(inside, bound)
     if stage.pool is not None:
         bound = bound.capped(f"{stage.name}.session.lifetime", stage.session.lifetime)
         bound += stage.pool.bound(f"{stage.name}.pool")
     if stage.concurrency < math.inf:
-        bound += _queueing(stage, bound.total + kept, before)
+        bound += _queueing(stage, bound.total + kept, before, room - stage.concurrency)
     if stage.startup > 0:
         bound += Bound({f"{stage.name}.startup.timeout": stage.startup})
     return bound
 
 
-def _queueing(stage: StagePlan, call: float, before: StagePlan | None) -> Bound:
+def _queueing(stage: StagePlan, call: float, before: StagePlan | None, behind: float) -> Bound:
     """Return the bound of waiting for one of the stage's concurrency, by that of a call, seconds.
 
     First come first served, each round of `concurrency` calls takes that long at most. Last come,
-    newcomers overtake without end, but where only one can wait.
+    newcomers overtake without end, but where only one can wait. Others than so many `behind` those
+    at work are not let in.
     """
-    overtaken = stage.lifo and stage.queue_limit > 1
     waiting = stage.queue_limit + (_blocked(stage, before) if stage.blocks else 0)
+    waiting = max(0.0, min(waiting, behind))
+    overtaken = stage.lifo and min(stage.queue_limit, waiting) > 1
     rounds = math.inf if overtaken else waiting / stage.concurrency
     rounds = math.ceil(rounds) if rounds < math.inf else rounds
     setting = f"{stage.name}.queue" if overtaken else f"{stage.name}.concurrency"
@@ -172,5 +202,6 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
     seconds = max(seconds, fails_after)
     silent = any(fault.silent for fault in stage.faults)
     if silent and stage.tracker > seconds:
-        return Bound({f"{stage.name}.tracker.timeout": stage.tracker})
+        key = "tracker.timeout" if stage.tracker < math.inf else "work"  # which nothing ends
+        return Bound({f"{stage.name}.{key}": stage.tracker})
     return Bound({f"{stage.name}.work": seconds})

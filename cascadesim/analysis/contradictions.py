@@ -11,19 +11,24 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cascadesim.analysis.breaker_contradictions import breaker_contradictions
 from cascadesim.analysis.rules import (
     BEYOND_OBJECTIVE,
     HANDSHAKES_FOR_NOBODY,
     INNER_BEYOND_OUTER,
     LIMIT_BELOW_CLIENTS,
+    NOTHING_RETRIED,
     PINGS_TOO_RARE,
     RETRIES_BEYOND_CAPACITY,
 )
+from cascadesim.analysis.work_contradictions import narrowest, work_contradictions
 from cascadesim.plan.arrivals import Closed
 from cascadesim.plan.connections import CONNECTIONS
+from cascadesim.plan.stage import walk
 from cascadesim.policies.plan import Position, Timeout, load_of, tightest
 from cascadesim.resources.pool import pool_contradictions
 from cascadesim.values.bound import Bound
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.rules import Contradiction
 from cascadesim.values.units import duration_text
 
@@ -38,11 +43,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RetryCost:
-    """A retry whose calls all fail.
+    """A retry or a hedge of a call that never succeeds.
 
     `waits` are the shortest and longest seconds before each further attempt. `load` is how many
-    calls one request makes of the stage, retries and hedges around this one included; `sustained`
-    is the same in the long run, without what a budget's reserve adds per second.
+    calls one request can make of the stage, retries and hedges around this one included;
+    `sustained` is the same in the long run, without what a budget's reserve adds per second.
     """
 
     path: str
@@ -77,6 +82,9 @@ def contradictions(
         *_retries_beyond_capacity(plan),
         *_of_policies(plan),
         *_nothing_to_shed(plan),
+        *work_contradictions(plan),
+        *breaker_contradictions(plan),
+        *_nothing_retried(plan),
     ]
     if plan.connections is not None:
         found += _of_connections(plan.connections)
@@ -142,7 +150,7 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
         offered = shares[stage.name] / plan.mean_gap
         if not again or not work:
             continue
-        setting, limit = _narrowest(stage)
+        setting, limit = narrowest(stage)
         capacity = limit / work
         reserve = sum(each.reserve for _, each in again)
         sustained = min(load.most, load.sustained + reserve / offered)
@@ -150,21 +158,13 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
             continue
         words = " and ".join(dict.fromkeys(each.word for _, each in again))
         added = f" (with the reserve of {reserve:g}/s)" if reserve else ""
+        fail = "fail or hang" if "hedges" in words else "fail"
         yield Contradiction(
             RETRIES_BEYOND_CAPACITY,
             (*(f"{path}.attempts" for path, _ in again), setting),
-            f"when calls fail, {words} make {sustained:.3g} calls of each request{added}: "
+            f"when calls {fail}, {words} make {sustained:.3g} calls of each request{added}: "
             f"{offered * sustained:.3g}/s against a capacity of {capacity:.3g}/s",
         )
-
-
-def _narrowest(stage: StagePlan) -> tuple[str, float]:
-    """Return the setting that lets the fewest calls work at once in a stage, and their number."""
-    limits = {f"{stage.name}.concurrency": stage.concurrency}
-    if stage.pool is not None:
-        limits[f"{stage.name}.pool.size"] = stage.pool.limit
-    setting = min(limits, key=lambda path: limits[path])
-    return setting, limits[setting]
 
 
 def _nothing_to_shed(plan: Plan) -> Iterator[Contradiction]:
@@ -174,6 +174,26 @@ def _nothing_to_shed(plan: Plan) -> Iterator[Contradiction]:
             continue
         if longest.seconds <= stage.codel.least_wait:
             yield stage.codel.never_sheds(stage.name, longest.setting, longest.seconds)
+
+
+def _nothing_retried(plan: Plan) -> Iterator[Contradiction]:
+    """Yield retries that leave out the only error inside: that a full queue refuses calls."""
+    for stage, _, around in plan.walk_policies():
+        for i, (path, policy) in enumerate(around):
+            others = any(map(policy.sends_again_after, (Outcome.TIMED_OUT, Outcome.FAILED)))
+            if not others or policy.sends_again_after(Outcome.REJECTED):
+                continue
+            inside = (*around[i + 1 :], *(own for s in walk(stage.stages) for own in s.paths))
+            stages = tuple(walk((stage,)))
+            full = [f"{s.name}.queue_limit" for s in stages if s.queue_limit < math.inf]
+            errs = any(s.failure_rate or s.faults or s.pool is not None for s in stages)
+            if full and not errs and not any(p.cut(own) for own, p in inside):
+                yield Contradiction(
+                    NOTHING_RETRIED,
+                    (f"{path}.outcomes", full[0]),
+                    "nothing is ever sent again: no call fails or times out inside, but a full "
+                    "queue rejects it, and outcomes leaves out rejected",
+                )
 
 
 def _of_connections(plan: ConnectionsPlan) -> Iterator[Contradiction]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.policies.breaker_presets import LONGEST_EJECTION, PRESETS, PresetName, with_preset
 from cascadesim.policies.breaker_rules import hidden_hangs, never_ejected
+from cascadesim.policies.breaker_waits import contradictions_of
 from cascadesim.policies.breaker_window import Window, WindowPlan, check_window
 from cascadesim.policies.plan import PolicyPlan, Room
 from cascadesim.policies.settings import ALL_ERRORS, Errors, Policy, outcomes_of
@@ -25,6 +26,7 @@ from cascadesim.values.units import Count, Number, PositiveDuration, Share, Whol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cascadesim.policies.lone import LoneCall
     from cascadesim.policies.plan import Position
     from cascadesim.values.rules import Contradiction
 
@@ -284,6 +286,28 @@ class BreakerPlan(PolicyPlan):
             bound += Bound({f"{where}.interval": self.max_recoveries * self.interval})
         return bound
 
+    def lone(self, call: LoneCall) -> LoneCall | None:
+        """Return the call if nothing in it could open the breaker."""
+        slow = math.inf if self.window is None else self.window.slow_call
+        opens = call.outcome in self.outcomes or call.seconds >= slow
+        return None if opens else replace(call, entangled=True)
+
+    @property
+    def rejects_open(self) -> bool:
+        """Return whether it rejects calls while it is open."""
+        return not (self.waits and self.max_recoveries)
+
+    @property
+    def fills(self) -> tuple[float, int] | None:
+        """Return how long its window of time is, and the minimum of calls in it."""
+        if self.window is None or self.window.time == math.inf:
+            return None
+        return self.window.time, self.window.minimum
+
+    def counts(self, outcome: Outcome) -> str:
+        """Return how a call counts that ends so."""
+        return "failure" if outcome in self.outcomes else "success"
+
     @property
     def states_over_time(self) -> bool:
         """Return that it opens and closes over time."""
@@ -295,7 +319,8 @@ class BreakerPlan(PolicyPlan):
         return self.failure_threshold if self.can_open else None
 
     def contradictions(self, at: Position) -> Iterator[Contradiction]:
-        """Yield that it never opens, or not on calls that hang."""
+        """Yield that it never opens, or not on calls that hang, and what it does not go with."""
+        yield from contradictions_of(self, at)
         if not self.can_open:
             yield never_ejected(at.path)
         elif self.cancelled != "failure" and (hidden := hidden_hangs(at, self.cancelled)):
@@ -303,8 +328,9 @@ class BreakerPlan(PolicyPlan):
 
     @property
     def spans(self) -> tuple[float, ...]:
-        """Return how long it stays open."""
-        return (self.recovery_timeout,)
+        """Return how long it stays open, and what time its window covers."""
+        window = math.inf if self.window is None else self.window.time
+        return tuple(span for span in (self.recovery_timeout, window) if span < math.inf)
 
     def keeps(self, where: str) -> Room | None:
         """Return that calls can spend time here, if they wait."""

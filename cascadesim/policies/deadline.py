@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cascadesim.policies.plan import PolicyPlan, Timeout
+from cascadesim.policies.plan import Attempts, PolicyPlan, Timeout
 from cascadesim.policies.settings import Policy
 from cascadesim.values import sources
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.sources import follows
 from cascadesim.values.strict import problem
 from cascadesim.values.units import PositiveDuration
 
 if TYPE_CHECKING:
+    from cascadesim.policies.lone import LoneCall
     from cascadesim.values.bound import Bound
 
 
@@ -80,6 +83,24 @@ class DeadlinePlan(PolicyPlan):
     def timeouts(self, where: str) -> tuple[Timeout, ...]:
         """Return the timeout, which never fires where one around it is shorter."""
         return (self.cut(where),)
+
+    def attempts_of(self, inner: Attempts) -> Attempts:
+        """Return those that begin before the timeout; abandoned work begins more all the same."""
+        starts = inner.starts
+        if self.propagate or not self.abandon:
+            starts = tuple(start for start in starts if start < self.timeout * (1 - 1e-9))
+        return Attempts(starts, min(inner.over, self.timeout))
+
+    def lone(self, call: LoneCall) -> LoneCall | None:
+        """Return the call as the timeout ends it, if it is longer."""
+        if call.seconds < self.timeout and not math.isclose(call.seconds, self.timeout):
+            return call
+        if not self.abandon:
+            return call.cut(self.timeout)
+        if self.propagate or math.isclose(call.seconds, self.timeout):
+            return None
+        timed_out = Outcome.TIMED_OUT
+        return replace(call, outcome=timed_out, seconds=self.timeout, entangled=True)
 
     @property
     def ends_silent(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -11,10 +11,11 @@ from cascadesim.policies.plan import PolicyPlan, Room
 from cascadesim.policies.settings import ALL_ERRORS, Errors, Policy, outcomes_of
 from cascadesim.values.bound import Bound
 from cascadesim.values.distributions import Work
+from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
+    from cascadesim.policies.lone import LoneCall
     from cascadesim.randomness import Distribution
-    from cascadesim.values.outcome import Outcome
 
 
 class Fallback(Policy):
@@ -51,6 +52,14 @@ class FallbackPlan(PolicyPlan):
     def bound(self, where: str, inner: Bound) -> Bound:
         """Return the worst case: the call inside fails at its last, then the answer is made."""
         return inner + Bound({f"{where}.work": self.work.upper})
+
+    def lone(self, call: LoneCall) -> LoneCall | None:
+        """Return the degraded answer in place of an error."""
+        if call.outcome not in self.outcomes:
+            return call
+        if self.work.kind != "constant":
+            return None
+        return replace(call, outcome=Outcome.DEGRADED, seconds=call.seconds + self.work.mean)
 
     @property
     def answers_errors(self) -> bool:

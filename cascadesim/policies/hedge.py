@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from cascadesim.policies.plan import Load, PolicyPlan, tightest
+from cascadesim.policies.plan import Attempts, Load, PolicyPlan, tightest
 from cascadesim.policies.retry_limits import RetryThrottle
 from cascadesim.policies.settings import ALL_ERRORS, ErrorName, Policy, outcomes_of
 from cascadesim.values import sources
@@ -87,10 +87,23 @@ class HedgePlan(PolicyPlan):
 
     @property
     def load(self) -> Load:
-        """Return how many calls it makes of one that fails: one in the long run if throttled."""
-        if not self.outcomes:
-            return Load(word="hedges")
-        return Load(self.attempts, 1 if self.max_tokens else self.attempts, "hedges")
+        """Return how many calls it makes of one that fails or is slow; one if throttled, later.
+
+        Failures alone are what a throttle counts, and what leads to no further call without one.
+        """
+        throttled = self.max_tokens and self.outcomes
+        return Load(self.attempts, 1 if throttled else self.attempts, "hedges")
+
+    @property
+    def backoffs(self) -> tuple[tuple[float, float], ...]:
+        """Return how long a slow call lasts before each further one."""
+        return ((self.after, self.after),) * (self.attempts - 1)
+
+    def attempts_of(self, inner: Attempts) -> Attempts:
+        """Return those of every call: after the one before, or sooner where that one can fail."""
+        gap = min(self.after, inner.over) if self.outcomes else self.after
+        starts = (k * gap + start for k in range(self.attempts) for start in inner.starts)
+        return Attempts(tuple(starts), inner.over)
 
     @property
     def multiplies(self) -> bool:

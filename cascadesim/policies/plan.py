@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cascadesim.plan.stage import StagePlan
+    from cascadesim.policies.lone import LoneCall
+    from cascadesim.values.outcome import Outcome
     from cascadesim.values.rules import Contradiction
 
     Around = tuple[tuple[str, "PolicyPlan"], ...]  # dotted paths and policies, outermost first
@@ -35,7 +38,7 @@ class Room(NamedTuple):
 
 
 class Load(NamedTuple):
-    """How many calls a policy makes of one call that fails.
+    """How many calls a policy makes of one call that does not succeed.
 
     `most` is the largest number, `sustained` the number in the long run, to which a budget's
     reserve adds so many calls per second. `word` names the calls sent again, such as "retries".
@@ -45,6 +48,16 @@ class Load(NamedTuple):
     sustained: float = 1.0
     word: str = ""
     reserve: float = 0.0  # per second
+
+
+class Attempts(NamedTuple):
+    """When one request can make its calls at the earliest, in seconds, and all be over.
+
+    There is one instant in `starts` for each call that it can make.
+    """
+
+    starts: tuple[float, ...] = (0.0,)
+    over: float = 0.0
 
 
 class Position(NamedTuple):
@@ -92,8 +105,19 @@ class PolicyPlan:
 
     @property
     def load(self) -> Load:
-        """Return how many calls it makes of one call that fails."""
+        """Return how many calls it makes of one call that does not succeed."""
         return Load()
+
+    def attempts_of(self, inner: Attempts) -> Attempts:
+        """Return when one request can call through the policy, from that of the call inside."""
+        return inner
+
+    def lone(self, call: LoneCall) -> LoneCall | None:
+        """Return how a call through the policy fares by itself, from that of the call inside.
+
+        None where draws, or other calls, decide that.
+        """
+        return None
 
     @property
     def backoffs(self) -> tuple[tuple[float, float], ...] | None:
@@ -132,6 +156,25 @@ class PolicyPlan:
         return None
 
     @property
+    def rejects_open(self) -> bool:
+        """Return whether it can be open, and rejects calls at once then."""
+        return False
+
+    @property
+    def fills(self) -> tuple[float, int] | None:
+        """Return in how many seconds it needs how many calls to open, None for any number."""
+        return None
+
+    @property
+    def cancelled(self) -> str:
+        """Return how a call counts here that its caller cancels: failure, success or ignored."""
+        return "ignored"
+
+    def counts(self, outcome: Outcome) -> str:
+        """Return how a call counts here that ends so: failure, success or ignored."""
+        return "ignored"
+
+    @property
     def spans(self) -> tuple[float, ...]:
         """Return the seconds for which a state or a wait of it can last."""
         return ()
@@ -160,6 +203,10 @@ class PolicyPlan:
     def sends_again(self) -> bool:
         """Return whether a call may come again, without a place in the stage before."""
         return self.load.most > 1
+
+    def sends_again_after(self, outcome: Outcome) -> bool:
+        """Return whether a call that ends so is sent again."""
+        return False
 
     @property
     def answers_errors(self) -> bool:
@@ -190,11 +237,19 @@ def tightest(around: Around, *, for_waits: bool = False) -> Timeout | None:
     return min(chosen, key=lambda cut: cut.seconds, default=None)
 
 
+_MOST_STARTS = 10_000  # that are worth a look at when each of them is
+
+
 def load_of(around: Around) -> Load:
-    """Return how many calls these policies together make of one call that fails."""
-    most, sustained = 1, 1.0
-    for _, policy in around:
-        load = policy.load
-        most *= load.most
-        sustained *= load.sustained
-    return Load(most, sustained)
+    """Return how many calls these policies together make of one call that does not succeed.
+
+    Those that would begin when a deadline around them has passed are not among them.
+    """
+    most = math.prod(policy.load.most for _, policy in around)
+    sustained = math.prod(policy.load.sustained for _, policy in around)
+    if most <= _MOST_STARTS:
+        attempts = Attempts()
+        for _, policy in reversed(around):
+            attempts = policy.attempts_of(attempts)
+        most = len(attempts.starts)
+    return Load(most, min(sustained, most))

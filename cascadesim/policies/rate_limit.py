@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from cascadesim.policies.plan import PolicyPlan, Room
+from cascadesim.policies.plan import PolicyPlan, Room, tightest
 from cascadesim.policies.settings import Policy
 from cascadesim.values import sources
 from cascadesim.values.bound import Bound
@@ -97,7 +97,16 @@ class RateLimitPlan(PolicyPlan):
         return Room(where, math.inf) if self.timeout > 0 else None
 
     def contradictions(self, at: Position) -> Iterator[Contradiction]:
-        """Yield a queue limit that the timeout keeps from ever being reached."""
+        """Yield a queue limit that is never reached, and callers that leave before their turn."""
+        caller = tightest(at.outside, for_waits=True)
+        if caller is not None and self.timeout > caller.seconds:
+            yield Contradiction(
+                CALLER_LEAVES,
+                (f"{at.path}.timeout", caller.setting),
+                f"whoever waits for a turn that comes within {duration_text(self.timeout)} gives "
+                f"up after {duration_text(caller.seconds)}, and is not told at once that it would "
+                "take longer",
+            )
         longest = math.floor(self.longest_queue + 1e-9)
         if self.queue_limit < math.inf and 0 < longest <= self.queue_limit:
             yield Contradiction(
@@ -120,4 +129,18 @@ policies:
   - rate_limit: {rate: 10/s, timeout: 1s, queue_limit: 50}
 """,
     instead="Leave `queue_limit` out, or set it below `rate` times `timeout`.",
+)
+CALLER_LEAVES = Rule(
+    code="L02",
+    name="rate-limit-wait-beyond-caller",
+    says="A rate limit lets calls wait for their turn (`timeout`) for longer than a deadline "
+    "around it gives them.",
+    why="Calls wait that cannot be in time. They could have been rejected at once, as the limit "
+    "knows how long a call would wait.",
+    example="""\
+policies:
+  - deadline: {timeout: 1s}
+  - rate_limit: {rate: 10/s, timeout: 10s}
+""",
+    instead="Set the rate limit's `timeout` below the deadline.",
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cascadesim.policies.plan import Load, PolicyPlan, Room
+from cascadesim.policies.plan import Attempts, Load, PolicyPlan, Room, tightest
 from cascadesim.policies.retry_limits import (
     ActiveBudget,
     ActiveLimit,
@@ -25,6 +25,7 @@ from cascadesim.policies.retry_limits import (
 from cascadesim.policies.settings import Errors, Policy, outcomes_of
 from cascadesim.values import sources
 from cascadesim.values.bound import Bound
+from cascadesim.values.rules import Contradiction, Rule
 from cascadesim.values.sources import follows
 from cascadesim.values.strict import Strict, problem
 from cascadesim.values.units import (
@@ -33,12 +34,15 @@ from cascadesim.values.units import (
     PositiveDuration,
     RateOrNone,
     Share,
+    duration_text,
     or_infinite,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cascadesim.policies.lone import LoneCall
+    from cascadesim.policies.plan import Position
     from cascadesim.policies.retry_limits import RetryLimit
     from cascadesim.values.outcome import Outcome
 
@@ -224,6 +228,45 @@ class RetryPlan(PolicyPlan):
         waits = math.fsum(self.longest(attempt) for attempt in range(self.attempts - 1))
         return inner.times(self.attempts) + Bound({f"{where}.base": waits})
 
+    def attempts_of(self, inner: Attempts) -> Attempts:
+        """Return those of every attempt, each after the shortest waits."""
+        starts, over = list(inner.starts), inner.over
+        for k in range(self.attempts - 1):
+            over += self.shortest(k)
+            starts += [over + start for start in inner.starts]
+            over += inner.over
+        return Attempts(tuple(starts), over)
+
+    def lone(self, call: LoneCall) -> LoneCall | None:
+        """Return all attempts one after another, if the first fails."""
+        if self.attempts == 1 or call.outcome not in self.outcomes or call.seconds == math.inf:
+            return call
+        limited = self.limits or self.stop_after < math.inf
+        if limited or any(low != high for low, high in self.backoffs):
+            return None
+        whole: LoneCall | None = call
+        for wait, _ in self.backoffs:
+            whole = whole and whole.then(call, wait)
+        return whole
+
+    def sends_again_after(self, outcome: Outcome) -> bool:
+        """Return whether such an outcome earns another attempt."""
+        return self.attempts > 1 and outcome in self.outcomes
+
+    def contradictions(self, at: Position) -> Iterator[Contradiction]:
+        """Yield a deadline that is over before a second attempt could begin."""
+        caller = tightest(at.outside, for_waits=True)
+        if caller is None or self.attempts == 1:
+            return
+        if 0 < caller.seconds <= self.shortest(0):
+            yield Contradiction(
+                NEVER_BEGINS,
+                (f"{at.path}.base", caller.setting),
+                "no second attempt ever begins: it waits for "
+                f"{duration_text(self.shortest(0))}, and the caller is gone after "
+                f"{duration_text(caller.seconds)}",
+            )
+
     @property
     def load(self) -> Load:
         """Return how many calls it makes of one call that fails."""
@@ -250,3 +293,18 @@ def _power(base: float, exponent: int) -> float:
         return min(LONGEST, base**exponent)
     except OverflowError:
         return LONGEST
+
+
+NEVER_BEGINS = Rule(
+    code="R01",
+    name="retry-never-begins",
+    says="A deadline around a retry is no longer than the shortest wait before its second attempt.",
+    why="Nothing is ever sent again. A call that fails at once is held back until the deadline, "
+    "and its error names a timeout.",
+    example="""\
+policies:
+  - deadline: {timeout: 1s}
+  - retry: {attempts: 3, backoff: constant, base: 2s}
+""",
+    instead="Put the deadline inside the retry, so that it limits each attempt, or shorten `base`.",
+)

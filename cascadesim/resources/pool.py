@@ -211,7 +211,10 @@ class PoolPlan:
 def pool_contradictions(stage: StagePlan, around: Around) -> Iterator[Contradiction]:
     """Yield the settings that contradict the pool of a stage inside these policies."""
     pool, session = stage.pool, stage.session
-    if pool is None or pool.limit == math.inf:
+    if pool is None:
+        return
+    yield from _beyond_database(stage, pool, around)
+    if pool.limit == math.inf:
         return
     caller = tightest(around)
     where = f"{stage.name}.pool.timeout"
@@ -238,6 +241,59 @@ def pool_contradictions(stage: StagePlan, around: Around) -> Iterator[Contradict
     )
 
 
+def _beyond_database(stage: StagePlan, pool: PoolPlan, around: Around) -> Iterator[Contradiction]:
+    """Yield that a pool opens more connections than the database accepts."""
+    rooms = (policy.lets_in(path) for path, policy in around)
+    calls = min(stage.concurrency, *(room.calls for room in rooms if room is not None), math.inf)
+    most = pool.max_connections
+    if pool.kind == "queue" and most < min(pool.limit, calls):
+        opens = "any number of" if pool.limit == math.inf else f"up to {pool.limit:g}"
+        yield Contradiction(
+            BEYOND_DATABASE,
+            (f"{stage.name}.pool.max_overflow", f"{stage.name}.pool.max_connections"),
+            f"the pool opens {opens} connections, and the database refuses more than {most:g}: the "
+            "call fails at once, and does not wait for a free one",
+        )
+
+
+BEYOND_DATABASE = Rule(
+    code="P04",
+    name="pool-beyond-database",
+    says="A pool may open more connections (`size` and `max_overflow`) than the database accepts "
+    "(`max_connections`).",
+    why="When it is busy, calls fail with an error of the database at once, though a connection "
+    "would be free a moment later.",
+    example="""\
+pool: {size: 10, max_overflow: 10, max_connections: 15, connect_time: 15ms}
+""",
+    instead="Keep `size` plus `max_overflow`, times the number of processes, below "
+    "`max_connections`.",
+)
+LIFETIME_BELOW_WORK = Rule(
+    code="P05",
+    name="lifetime-below-work",
+    says="The reaper ends sessions (`session.lifetime`) sooner than their work takes at least.",
+    why="No call of the stage ever ends well: all of them lose their connection.",
+    example="""\
+work: {constant: 30s}
+pool: {connect_time: 15ms}
+session: {lifetime: 20s}
+""",
+    instead="Set `session.lifetime` well above the work, or hold no session during slow work.",
+)
+LEAKS_FILL_POOL = Rule(
+    code="P06",
+    name="leaks-fill-the-pool",
+    says="Sessions leak (`session.leak`) faster than the reaper (`session.lifetime`) frees them, "
+    "until leaked ones hold every connection.",
+    why="However little the load is, the pool is exhausted after some time, and stays so.",
+    example="""\
+# at 1 request/s
+pool: {size: 5, max_overflow: 10, connect_time: 15ms}
+session: {leak: 40%, lifetime: 25min}
+""",
+    instead="Close sessions in every case (`with`), and let the reaper end them sooner.",
+)
 CALLER_LEAVES = Rule(
     code="P01",
     name="pool-timeout-beyond-caller",

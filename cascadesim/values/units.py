@@ -168,7 +168,7 @@ def duration_text(seconds: float, digits: int = 3) -> str:
         return "-"
     if math.isinf(seconds):
         return "unbounded"
-    if seconds != 0 and abs(seconds) < 1:
+    if seconds != 0 and abs(seconds) < 1 - 0.5 * 10**-digits:  # else it rounds to a second
         return f"{seconds * 1000:.{digits}g} ms"
     return f"{seconds:.2f} s"
 

@@ -192,7 +192,7 @@ OUTER = {"name": "outer"}
         # What is in order gives no warning.
         ({"a": stage(startup={"timeout": "120s"}, tracker={"timeout": "15s"})}, None, None),
         ({"a": stage(deadline("1s", name="o", on_timeout="abandon"), deadline("2s"))}, None, None),
-        ({"a": stage(deadline("2s"), breaker("60s", cancelled="failure"))}, None, None),
+        ({"a": stage(deadline("2s"), breaker("2s", cancelled="failure"))}, None, None),
         ({"a": stage(deadline("2s", name="outer"), deadline("1s"))}, None, None),
         ({"a": stage(breaker("60s", "reject"))}, None, None),
         ({"a": stage(deadline("6s"), pool=POOL)}, None, None),
@@ -309,7 +309,12 @@ def shaking(concurrency: int = 2, **options: Any) -> dict[str, Any]:
         ),
         # What is in order gives no warning.
         (PINGED | {"idle_timeout": "30s"}, None, None),
-        ({"idle_timeout": "30s"}, None, None),
+        (
+            {"idle_timeout": "30s"},
+            ("idle_timeout", "messages"),
+            "every 60.00 s, and its connection is cut when it was quiet for 30.00 s",
+        ),
+        ({"idle_timeout": "60s"}, None, None),
         ({"limit": 100}, None, None),
         ({"handshake": shaking(queue_limit=50)}, None, None),  # just in time
         ({"handshake": shaking(4)}, None, None),  # 96 / 4 times 200 ms are 4.8 s

@@ -12,7 +12,7 @@ def test_check_prints_breakers_retries_bounds_and_warnings(cli: Cli) -> None:
     assert code == 0
     for heading in (
         "Breakers against a dead dependency",
-        "Retries of a call",
+        "Retries and hedges of a call",
         "Worst-case latency",
     ):
         assert heading in out

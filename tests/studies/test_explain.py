@@ -204,6 +204,8 @@ def test_breakers_that_stay_closed_ignore_what_they_do_when_open(data: Data) -> 
                         f"{where}.half_open_permits": 7,
                         f"{where}.successes_to_close": policy.successes_to_close + 1,
                     }
+                if policy.recovery_growth > 1:
+                    other[f"{where}.max_recovery_timeout"] = "456s"
                 found = simulate(compile_plan(whole.override(other).model), 1)
                 assert (found.latency == plain.latency).all()
                 assert (found.outcome == plain.outcome).all()

@@ -205,7 +205,7 @@ OUTER = {"name": "outer"}
             "a recovery takes 9.00 s, beyond the objective of 5.00 s",
         ),
         (
-            {"a": stage(deadline("2s"), breaker("60s"))},
+            {"a": stage(deadline("2s"), breaker("60s", cancelled="failure"))},
             ("a.breaker.recovery_timeout", "a.deadline.timeout"),
             "most who wait for a recovery give up: it takes 60.00 s, and their time is over after "
             "2.00 s",

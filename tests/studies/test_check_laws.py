@@ -12,11 +12,12 @@ from policy_strategies import Draw, errors, library_breakers, maybe, merged, ms,
 from strategies import scenarios, with_load
 
 from cascadesim.analysis.bounds import longest_bound
-from cascadesim.analysis.contradictions import retry_costs
+from cascadesim.analysis.contradictions import contradictions, retry_costs
 from cascadesim.engine import simulate
 from cascadesim.plan.plan import Plan
 from cascadesim.plan.stage import walk
 from cascadesim.studies.openings import Opening, openings_of
+from cascadesim.values.outcome import Outcome
 
 DEAD: dict[str, Data] = {"refuses": {"outage": {}}, "silent": {"partition": {}}}
 
@@ -117,6 +118,21 @@ def test_breakers_that_never_open_do_not_in_any_scenario(data: Data, clients: in
     for opening in openings_of(plan_of(data), 1, lambda _: None):
         if opening.never:
             check_opening(data, opening)
+
+
+@examples(60)
+@given(scenarios())
+def test_what_is_said_to_be_never_answered_is_not(data: Data) -> None:
+    plan = plan_of(data | {"observations": []})
+    found = contradictions(plan, limit=None)
+    silenced = {one.settings[0] for one in found if one.code == "T04"}
+    never = {one.settings[0].removesuffix(".window.minimum") for one in found if one.code == "C05"}
+    records = simulate(plan, seed=1)
+    assert not never & {change.breaker for change in records.transitions}
+    for stage in () if plan.classes else plan.stages:
+        paths = [path for path, policy in stage.paths if policy.cut(path) or policy.answers_errors]
+        if paths and f"{paths[0]}.timeout" in silenced:
+            assert not (records.outcome == Outcome.OK).any()
 
 
 @examples(60)

@@ -103,14 +103,14 @@ def check_opening(data: Data, opening: Opening) -> None:
         assert at is None or at > 59
 
 
-@examples(60)
+@examples(30)
 @given(steady())
 def test_breakers_open_in_a_run_when_they_are_said_to(data: Data) -> None:
     for opening in openings_of(plan_of(data), 1, lambda _: None):
         check_opening(data, opening)
 
 
-@examples(40)
+@examples(20)
 @given(scenarios(), st.none() | st.integers(1, 4))
 def test_breakers_that_never_open_do_not_in_any_scenario(data: Data, clients: int | None) -> None:
     if clients is not None:
@@ -120,7 +120,7 @@ def test_breakers_that_never_open_do_not_in_any_scenario(data: Data, clients: in
             check_opening(data, opening)
 
 
-@examples(60)
+@examples(30)
 @given(scenarios())
 def test_what_is_said_to_be_never_answered_is_not(data: Data) -> None:
     plan = plan_of(data | {"observations": []})
@@ -135,7 +135,7 @@ def test_what_is_said_to_be_never_answered_is_not(data: Data) -> None:
             assert not (records.outcome == Outcome.OK).any()
 
 
-@examples(60)
+@examples(30)
 @given(scenarios(bounded=True), st.integers(1, 6))
 def test_no_latency_of_clients_that_wait_exceeds_the_worst_case(data: Data, clients: int) -> None:
     closed = {"closed": {"clients": clients, "think": {"exponential": {"mean": "200ms"}}}}
@@ -144,7 +144,7 @@ def test_no_latency_of_clients_that_wait_exceeds_the_worst_case(data: Data, clie
     assert simulate(plan, seed=1).latency.max(initial=0.0) <= worst * (1 + 1e-9) + 1e-9
 
 
-@examples(60)
+@examples(30)
 @given(scenarios(), st.sampled_from(sorted(DEAD)))
 def test_no_stage_is_called_more_often_than_it_is_said_to_be(data: Data, dead: str) -> None:
     plan = plan_of(data)

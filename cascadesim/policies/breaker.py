@@ -295,7 +295,7 @@ class BreakerPlan(PolicyPlan):
     @property
     def rejects_open(self) -> bool:
         """Return whether it rejects calls while it is open."""
-        return not (self.waits and self.max_recoveries)
+        return self.can_open and not (self.waits and self.max_recoveries)
 
     @property
     def fills(self) -> tuple[float, int] | None:
@@ -328,9 +328,10 @@ class BreakerPlan(PolicyPlan):
 
     @property
     def spans(self) -> tuple[float, ...]:
-        """Return how long it stays open, and what time its window covers."""
+        """Return how long it stays open, and how long it looks back."""
         window = math.inf if self.window is None else self.window.time
-        return tuple(span for span in (self.recovery_timeout, window) if span < math.inf)
+        spans = self.recovery_timeout, self.clear_every, window
+        return tuple(span for span in spans if span < math.inf)
 
     def keeps(self, where: str) -> Room | None:
         """Return that calls can spend time here, if they wait."""

@@ -232,6 +232,8 @@ class RetryPlan(PolicyPlan):
         """Return those of every attempt, each after the shortest waits."""
         starts, over = list(inner.starts), inner.over
         for k in range(self.attempts - 1):
+            if over >= self.stop_after:
+                break
             over += self.shortest(k)
             starts += [over + start for start in inner.starts]
             over += inner.over

@@ -150,6 +150,38 @@ def test_a_slow_failure_counts() -> None:
     assert total(plan_of(data)) == simulate(plan_of(data), seed=1).latency.max() == 5
 
 
+def test_a_silence_that_nothing_ends_is_no_matter_of_a_tracker_that_is_not_set() -> None:
+    data = {
+        "name": "silent",
+        "horizon": "60s",
+        "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
+        "stages": {"a": {"work": {"constant": "2s"}}},
+        "faults": [{"on": "a", "from": "10s", "for": "10s", "partition": {}}],
+    }
+    assert set(worst_case(plan_of(data))["a"].terms) == {"a.work"}
+
+
+@pytest.mark.parametrize(
+    ("closed", "more", "rounds"),
+    [
+        ({"clients": 7}, {}, 3),  # five that wait for two
+        ({"clients": 7}, {"policies": [{"hedge": {"after": "1s"}}]}, math.inf),
+        ({"clients": 2}, {}, 0),
+        ({"clients": 9}, {"policies": [{"bulkhead": {"concurrency": 4}}]}, 1),
+    ],
+)
+def test_no_more_calls_queue_than_are_let_in(
+    closed: dict[str, Any], more: dict[str, Any], rounds: float
+) -> None:
+    data = {
+        "name": "queue",
+        "horizon": "60s",
+        "workload": {"closed": closed | {"think": {"constant": "1s"}}},
+        "stages": {"a": {"work": {"constant": "2s"}, "concurrency": 2} | more},
+    }
+    assert worst_case(plan_of(data))["a"].terms["a.concurrency"] == rounds * 2
+
+
 def test_the_179_s_follow_from_the_settings_alone() -> None:
     plan = compile_plan(load("scenarios/incident-179s").at("before").model)
     assert worst_case(plan)["auth"].terms == pytest.approx(

@@ -31,6 +31,21 @@ def bulkhead(**settings: Any) -> dict[str, Any]:
     return {"bulkhead": settings}
 
 
+def retry(**settings: Any) -> dict[str, Any]:
+    return {"retry": settings}
+
+
+FAST = breaker("2s", "reject", preset="purgatory")
+POLLY = breaker("2s", "reject", preset="polly", window={"minimum": 9})
+FALL = {"fallback": {}}
+SLOW = {"calls": 9, "slow_call": "10s", "slow_rate": "50%"}
+SLOWER = {"work": {"constant": "500ms"}, "concurrency": 1}
+STUCK = {
+    "mixture": {
+        "usual": {"weight": "50%", "constant": "100ms"},
+        "stuck": {"weight": "50%", "constant": "1h"},
+    }
+}
 POOL = {"connect_time": "40ms", "timeout": "5s"}
 OUTER = {"name": "outer"}
 
@@ -189,7 +204,86 @@ OUTER = {"name": "outer"}
             ("c.breaker.recovery_timeout",),
             "a recovery takes 9.00 s, beyond the objective of 5.00 s",
         ),
+        (
+            {"a": stage(deadline("2s"), breaker("60s", cancelled="failure"))},
+            ("a.breaker.recovery_timeout", "a.deadline.timeout"),
+            "most who wait for a recovery give up: it takes 60.00 s, and their time is over after "
+            "2.00 s",
+        ),
+        (
+            {"a": stage(deadline("1s"), {"rate_limit": {"rate": "5/s", "timeout": "10s"}})},
+            ("a.rate_limit.timeout", "a.deadline.timeout"),
+            "a turn that comes within 10.00 s gives up after 1.00 s",
+        ),
+        (
+            {"a": stage(breaker("60s", "reject", window=SLOW), deadline("2s"))},
+            ("a.breaker.window.slow_call", "a.deadline.timeout"),
+            "no call is ever slow: it ends after 2.00 s",
+        ),
+        (
+            {"a": stage(retry(outcomes=["rejected"]), breaker("60s", "reject"))},
+            ("a.retry.outcomes", "a.breaker.recovery_timeout"),
+            "sent again for 300 ms at most, and the breaker stays open for 60.00 s",
+        ),
+        (
+            {"a": stage(retry(), concurrency=9, queue_limit=5)},
+            ("a.retry.outcomes", "a.queue_limit"),
+            "nothing is ever sent again",
+        ),
+        (
+            {"a": stage(deadline("1s"), retry(base="1s"))},
+            ("a.retry.base", "a.deadline.timeout"),
+            "no second attempt ever begins: it waits for 1.00 s",
+        ),
+        (
+            {"a": stage(deadline("99ms"))},
+            ("a.deadline.timeout", "a.work"),
+            "the work takes 100 ms or longer, and the deadline ends it after 99 ms",
+        ),
+        (
+            {"a": {"policies": [deadline("150ms")], "stages": {"b": stage(), "c": stage()}}},
+            ("a.deadline.timeout", "a.work"),
+            "the work takes 200 ms or longer",
+        ),
+        (
+            {"a": stage(bulkhead(concurrency=8), concurrency=1, queue_limit=99), "b": SLOWER},
+            ("workload", "b.concurrency"),
+            "4 requests/s come, and the stage can work on 2/s",
+        ),
+        (  # a deadline of 500 ms ends what takes longer
+            {"a": stage(deadline("500ms"), work=STUCK, concurrency=1)},
+            ("workload", "a.concurrency"),
+            "4 requests/s come, and the stage can work on 3.",
+        ),
+        (
+            {"a": stage(pool=POOL | {"max_connections": 12})},
+            ("a.pool.max_overflow", "a.pool.max_connections"),
+            "the pool opens up to 15 connections, and the database refuses more than 12",
+        ),
+        (
+            {"a": {"parallel": True, "stages": {"b": stage(FAST), "c": stage(FAST)}}},
+            ("b.breaker.recovery_timeout", "c.breaker.recovery_timeout"),
+            "they keep each other open",
+        ),
         # What is in order gives no warning.
+        ({"a": {"parallel": True, "stages": {"b": stage(FAST), "c": stage(POLLY)}}}, None, None),
+        (
+            {"a": {"parallel": True, "stages": {"b": stage(FALL, FAST), "c": stage(FAST)}}},
+            None,
+            None,
+        ),
+        ({"a": stage(pool=POOL | {"max_connections": 12}, concurrency=12)}, None, None),
+        ({"a": stage(deadline("200ms"), work=STUCK, concurrency=1)}, None, None),
+        ({"a": stage(deadline("50ms"), FALL)}, None, None),  # a degraded answer may come sooner
+        ({"a": stage(deadline("1s"), retry(base="999ms"))}, None, None),
+        ({"a": stage(retry(), deadline("1s"), concurrency=9, queue_limit=5)}, None, None),
+        ({"a": stage(retry(outcomes=["rejected"]), breaker("300ms", "reject"))}, None, None),
+        ({"a": stage(breaker("60s", "reject", window=SLOW), deadline("11s"))}, None, None),
+        (
+            {"a": stage(deadline("1s"), {"rate_limit": {"rate": "5/s", "timeout": "1s"}})},
+            None,
+            None,
+        ),
         ({"a": stage(startup={"timeout": "120s"}, tracker={"timeout": "15s"})}, None, None),
         ({"a": stage(deadline("1s", name="o", on_timeout="abandon"), deadline("2s"))}, None, None),
         ({"a": stage(deadline("2s"), breaker("2s", cancelled="failure"))}, None, None),

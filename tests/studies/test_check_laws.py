@@ -12,11 +12,12 @@ from policy_strategies import Draw, errors, library_breakers, maybe, merged, ms,
 from strategies import scenarios, with_load
 
 from cascadesim.analysis.bounds import longest_bound
-from cascadesim.analysis.contradictions import retry_costs
+from cascadesim.analysis.contradictions import contradictions, retry_costs
 from cascadesim.engine import simulate
 from cascadesim.plan.plan import Plan
 from cascadesim.plan.stage import walk
 from cascadesim.studies.openings import Opening, openings_of
+from cascadesim.values.outcome import Outcome
 
 DEAD: dict[str, Data] = {"refuses": {"outage": {}}, "silent": {"partition": {}}}
 
@@ -102,14 +103,14 @@ def check_opening(data: Data, opening: Opening) -> None:
         assert at is None or at > 59
 
 
-@examples(60)
+@examples(30)
 @given(steady())
 def test_breakers_open_in_a_run_when_they_are_said_to(data: Data) -> None:
     for opening in openings_of(plan_of(data), 1, lambda _: None):
         check_opening(data, opening)
 
 
-@examples(40)
+@examples(20)
 @given(scenarios(), st.none() | st.integers(1, 4))
 def test_breakers_that_never_open_do_not_in_any_scenario(data: Data, clients: int | None) -> None:
     if clients is not None:
@@ -119,7 +120,22 @@ def test_breakers_that_never_open_do_not_in_any_scenario(data: Data, clients: in
             check_opening(data, opening)
 
 
-@examples(60)
+@examples(30)
+@given(scenarios())
+def test_what_is_said_to_be_never_answered_is_not(data: Data) -> None:
+    plan = plan_of(data | {"observations": []})
+    found = contradictions(plan, limit=None)
+    silenced = {one.settings[0] for one in found if one.code == "T04"}
+    never = {one.settings[0].removesuffix(".window.minimum") for one in found if one.code == "C05"}
+    records = simulate(plan, seed=1)
+    assert not never & {change.breaker for change in records.transitions}
+    for stage in () if plan.classes else plan.stages:
+        paths = [path for path, policy in stage.paths if policy.cut(path) or policy.answers_errors]
+        if paths and f"{paths[0]}.timeout" in silenced:
+            assert not (records.outcome == Outcome.OK).any()
+
+
+@examples(30)
 @given(scenarios(bounded=True), st.integers(1, 6))
 def test_no_latency_of_clients_that_wait_exceeds_the_worst_case(data: Data, clients: int) -> None:
     closed = {"closed": {"clients": clients, "think": {"exponential": {"mean": "200ms"}}}}
@@ -128,7 +144,7 @@ def test_no_latency_of_clients_that_wait_exceeds_the_worst_case(data: Data, clie
     assert simulate(plan, seed=1).latency.max(initial=0.0) <= worst * (1 + 1e-9) + 1e-9
 
 
-@examples(60)
+@examples(30)
 @given(scenarios(), st.sampled_from(sorted(DEAD)))
 def test_no_stage_is_called_more_often_than_it_is_said_to_be(data: Data, dead: str) -> None:
     plan = plan_of(data)

@@ -6,7 +6,7 @@ The mean seconds of the requests that speak for it (see band.py), scaled so that
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,8 +70,9 @@ class Composition:
         return pd.DataFrame(rows, columns=pd.Index(columns))
 
     def of_cause(self, cause: str) -> Composition:
-        """Return the part of it that went to one cause."""
-        return Composition({part: s for part, s in self.seconds.items() if part.cause == cause})
+        """Return the part of it that went to one cause, by the settings that govern its parts."""
+        chosen = Composition({part: s for part, s in self.seconds.items() if part.cause == cause})
+        return replace(chosen, by_setting=chosen._by(lambda part: part.setting))
 
     def _by(self, key: Callable[[Part], str]) -> dict[str, float]:
         totals: dict[str, float] = {}

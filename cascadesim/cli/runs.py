@@ -26,7 +26,6 @@ from cascadesim.cli.app import (
     split,
 )
 from cascadesim.cli.where import Jobs
-from cascadesim.values import words
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -206,6 +205,8 @@ def explain(
 
 
 def _announce(cost: Cost) -> None:
+    from cascadesim.values import words
+
     if cost.runs:
         changes = f"{words.counted(cost.runs, 'change')} to try, a run each"
         took = f"about {cost.seconds:.0f} s in all" if cost.seconds >= 1 else "a moment"

@@ -80,6 +80,7 @@ def faults(names: list[str], pools: list[str]) -> st.SearchStrategy[Data]:
         st.fixed_dictionaries({"outage": maybe("fail_after", ms(0, 500))}),
         st.fixed_dictionaries({"error_rate": st.fixed_dictionaries({"share": percent})}),
         st.fixed_dictionaries({"latency": latency}),
+        st.fixed_dictionaries({"hang": st.just({})}),
         st.fixed_dictionaries({"partition": st.just({})}),
         st.fixed_dictionaries({"restart": maybe("cold_start", cold)}),
         st.fixed_dictionaries(

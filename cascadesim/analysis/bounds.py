@@ -55,7 +55,7 @@ def _connections(plan: ConnectionsPlan, handled: Bound) -> Bound:
     silent = [
         fault.end - fault.start if fault.renewal is None else math.inf
         for fault in plan.faults
-        if fault.silent
+        if fault.wait
     ]
     bound = Bound({f"{_CONNECTIONS}.ping.timeout": math.fsum(silent)})
     if plan.attempts < math.inf:
@@ -201,7 +201,10 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
     # A call that an outage meets half way still fails within its work; later ones fail after this.
     seconds = max(seconds, fails_after)
     silent = any(fault.silent for fault in stage.faults)
-    if silent and stage.tracker > seconds:
-        key = "tracker.timeout" if stage.tracker < math.inf else "work"  # which nothing ends
-        return Bound({f"{stage.name}.{key}": stage.tracker})
+    noticed = stage.tracker  # seconds after a call that hangs began, but for what delays it
+    for fault in stage.faults:
+        noticed = fault.longest(noticed) if fault.wait else noticed
+    if silent and noticed > seconds:
+        key = "tracker.timeout" if noticed < math.inf else "work"  # which nothing ends
+        return Bound({f"{stage.name}.{key}": noticed})
     return Bound({f"{stage.name}.work": seconds})

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cascadesim.faults.plan import merged
 from cascadesim.plan.stage import StagePlan, walk
 
 if TYPE_CHECKING:
@@ -53,11 +54,4 @@ class ConnectionsPlan:
 
     def spans(self, kind: str, spans_of: Callable[[FaultPlan], Spans]) -> list[tuple[float, float]]:
         """Return when faults of a kind are active, in order and without overlap."""
-        spans = sorted(span for f in self.faults if f.kind == kind for span in spans_of(f))
-        apart: list[tuple[float, float]] = []
-        for start, end in spans:
-            if apart and start <= apart[-1][1]:
-                apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
-            else:
-                apart.append((start, end))
-        return apart
+        return merged(spans_of(fault) for fault in self.faults if fault.kind == kind)

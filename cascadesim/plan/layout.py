@@ -109,7 +109,9 @@ class Layout:
         timeouts = (*outer, *_timeouts(stage))
         name, first, first_end = stage.name, len(self._parts), len(self._ends)
         if stage.work is not None:
-            self._add(name, stage.work_cause, f"{name}.work", *timeouts)
+            waits = dict.fromkeys(fault.wait for fault in stage.faults if fault.wait)
+            for cause in (stage.work_cause, *waits):
+                self._add(name, cause, f"{name}.work", *timeouts)
             self._add_ends(name, f"{name}.tracker.timeout")
         branches = len(self._parts)
         self._sequence(stage.stages, timeouts)

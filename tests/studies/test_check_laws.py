@@ -18,7 +18,7 @@ from cascadesim.plan.plan import Plan
 from cascadesim.plan.stage import walk
 from cascadesim.studies.openings import Opening, openings_of
 
-DEAD: dict[str, Data] = {"refuses": {"outage": {}}, "silent": {"partition": {}}}
+DEAD: dict[str, Data] = {"refuses": {"outage": {}}, "silent": {"hang": {}}}
 
 
 def constant(low: int, high: int) -> st.SearchStrategy[Data]:

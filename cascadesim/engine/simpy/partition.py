@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from cascadesim.engine.simpy.kernel import Call, Cancelled
-from cascadesim.engine.simpy.propagation import unanswered
+from cascadesim.engine.simpy.kernel import ENDS, Call, Cancelled
+from cascadesim.engine.simpy.propagation import answered
 from cascadesim.faults.partition import PartitionPlan
 from cascadesim.faults.plan import merged
 from cascadesim.values.outcome import Outcome
@@ -31,6 +31,7 @@ class Network:
     ) -> None:
         self._kernel = shared.kernel
         self._tracker = stage.tracker
+        self._tracked = shared.kernel.expiry_priority()
         self._index = index
         self._inner = inner
         self._starts = [start for start, _ in spans]
@@ -59,7 +60,9 @@ class Network:
             return True
         end = self._ends[i]
         request.enter(self._part, now)
-        yield from unanswered(request, self._kernel.until(min(end, noticed)))
+        delay = self._kernel.until(min(end, noticed))
+        priority = ENDS if end <= noticed else self._tracked
+        yield from answered(request, self._kernel, delay, priority)
         return end <= noticed
 
 

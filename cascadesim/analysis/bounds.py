@@ -196,8 +196,8 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
     if any(fault.ends_all_calls for fault in stage.faults):
         return Bound({f"{stage.name}.work": fails_after})
     seconds = max(stage.work.upper, given.get(stage.name, 0.0))
-    for fault in stage.faults:
-        seconds = fault.longest(seconds)
+    for fault in sorted(stage.faults, key=lambda fault: bool(fault.stretches or fault.wait)):
+        seconds = fault.longest(seconds)  # what slows work down does not slow down such times
     # A call that an outage meets half way still fails within its work; later ones fail after this.
     seconds = max(seconds, fails_after)
     silent = any(fault.silent for fault in stage.faults)

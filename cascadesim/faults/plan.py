@@ -61,6 +61,7 @@ class FaultPlan:
     silent: ClassVar[bool] = False  # and gives them no answer, ever
     # The cause of the time that calls wait for its end, in a layer of its own around the work.
     wait: ClassVar[str] = ""
+    stretches: ClassVar[bool] = False  # makes work longer that is under way, see `stretched`
     restarts: ClassVar[bool] = False  # the stage starts up until the fault is over
     start: float = 0.0
     end: float = 0.0
@@ -75,6 +76,13 @@ class FaultPlan:
         """Return how long a call takes that would work for `work` seconds without the fault.
 
         The call starts while the fault is active, at a `share` of its time from 0 to 1.
+        """
+        return work
+
+    def stretched(self, work: float, now: float, spans: Spans) -> float:
+        """Return how long a call takes that starts `now` with `work` seconds of work to do.
+
+        `spans` are all times of all faults of this kind on the stage, apart from each other.
         """
         return work
 

@@ -109,10 +109,7 @@ class Layout:
         timeouts = (*outer, *_timeouts(stage))
         name, first, first_end = stage.name, len(self._parts), len(self._ends)
         if stage.work is not None:
-            waits = dict.fromkeys(fault.wait for fault in stage.faults if fault.wait)
-            for cause in (stage.work_cause, *waits):
-                self._add(name, cause, f"{name}.work", *timeouts)
-            self._add_ends(name, f"{name}.tracker.timeout")
+            self._add_work(stage, timeouts)
         branches = len(self._parts)
         self._sequence(stage.stages, timeouts)
         if stage.parallel:
@@ -142,6 +139,13 @@ class Layout:
                 inner = range(first_end, len(self._ends))
                 self.behind |= {len(self._ends) + i: inner for i in range(len(policy.ends))}
             self._add_ends(*(f"{where}.{end}" for end in policy.ends))
+
+    def _add_work(self, stage: StagePlan, timeouts: Timeouts) -> None:
+        name = stage.name
+        waits = dict.fromkeys(fault.wait for fault in stage.faults if fault.wait)
+        for cause in (stage.work_cause, *waits):
+            self._add(name, cause, f"{name}.work", *timeouts)
+        self._add_ends(name, f"{name}.tracker.timeout")
 
     def _add_pool(self, stage: StagePlan, first: int) -> None:
         assert stage.pool is not None

@@ -41,13 +41,14 @@ class ConnectionCounts:
     """Outcomes of WebSocket connections in a replication.
 
     `failed` counts handshakes and `lost` connections, by the dotted path of what ended them;
-    `closed` counts connections that their client closed.
+    `closed` counts connections that their client closed, `gave_up` clients that connect no more.
     """
 
     opened: int
     closed: int
     failed: dict[str, int]
     lost: dict[str, int]
+    gave_up: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from cascadesim.randomness import Distribution
 
 CONNECTIONS = "connections"  # the name of all of them in faults, records and tables
+SETTINGS = f"workload.{CONNECTIONS}"  # the dotted path of their settings
+# What can end messages and handshakes, in the order of its numbers: restarts, and these settings.
+ENDS = (
+    CONNECTIONS,
+    *(
+        f"{SETTINGS}.{key}"
+        for key in (
+            *("handshake.timeout", "reconnect.attempts", "limit", "ping.timeout", "idle_timeout"),
+            *("reply_timeout", "when_disconnected"),
+        )
+    ),
+)
 CONNECTED, CONNECTING, WAITING, GONE = "connected", "connecting", "waiting", "gone"
 
 
@@ -40,6 +52,8 @@ class ConnectionsPlan:
     attempts: float = math.inf  # handshakes that fail in a row before a client gives up
     connect_over: float = 0.0  # the time over which clients connect first
     in_order: bool = True
+    drops: bool = False  # messages that are meant while there is no connection
+    cancels: bool = False  # the server's work for messages when their connection is lost
     ping_interval: float = math.inf
     ping_timeout: float = math.inf
     idle_timeout: float = math.inf

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cascadesim.analysis.lone import Death
 from cascadesim.engine import simulate
-from cascadesim.faults.outage import OutagePlan
 from cascadesim.faults.hang import HangPlan
+from cascadesim.faults.outage import OutagePlan
 from cascadesim.plan.arrivals import Closed, Gaps
 from cascadesim.plan.stage import walk
 from cascadesim.policies.plan import tightest

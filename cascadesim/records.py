@@ -68,8 +68,9 @@ class Records:
     request_class: the class of each request, an index into `classes`, shape (n,); shape (0,) where
     there are none. beside: seconds off the critical path, in the other branches of parallel stages
     and in attempts of a hedge that lost, shape (n, len(beside_parts)); they are in no latency.
-    number: the request's number, the same in all variants of one seed, shape (n,);
-    shape (0,) where it is the row. Only clients send more or fewer requests in other variants.
+    number: the request's number, the same in all variants of one seed, shape (n,); shape (0,) where
+    it is the row. Only clients that wait for each reply (a closed load) send more or fewer requests
+    in other variants.
     held: for each pool by its dotted path, the seconds for which its places were held while calls
     waited for one, by the dotted path of the setting that they were held for. behind: for each end
     that is a breaker's, the indices of the ends behind the breaker. cut: the timeout that last

@@ -194,7 +194,7 @@ OFFLINE = Source(
 )
 HANDLERS = Source(
     "Python websockets, ServerConnection: after a loss the next recv or send of a handler raises",
-    "https://websockets.readthedocs.io/en/stable/reference/asyncio/server.html#using-a-connection",
+    "https://websockets.readthedocs.io/en/stable/reference/asyncio/server.html",
 )
 # Faults
 RENEWAL = Source('Ross, "Stochastic Processes", 2nd ed., section 3.4')

@@ -221,7 +221,7 @@ def connections(
             numbers = _numbers(counts, lambda own: of(own).get(path, 0))  # noqa: B023 - at once
             rows.append([Cell(what, kind="name", below=(path,)), *numbers])
     if any(each.gave_up for each in having):
-        rows.append([Cell("clients that gave up"), *_numbers(counts, lambda own: own.gave_up)])
+        rows.append([Cell("gave up"), *_numbers(counts, lambda own: own.gave_up)])
     return table(title, ["connections", *counts], rows)
 
 

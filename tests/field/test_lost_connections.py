@@ -5,6 +5,7 @@ from heapq import heapreplace
 
 import numpy as np
 import pytest
+from conftest import ROOT, Cli
 
 from cascadesim.engine import simulate, trace
 from cascadesim.records import Records
@@ -70,3 +71,8 @@ def test_work_after_a_cut_pool(field: Callable[..., Scenario]) -> None:
     for records in runs:
         by = [records.ends[i] for i in records.ended_by]
         assert [i for i, end in enumerate(by) if end == "session.pool.timeout"] == timed_out
+
+
+def test_tables_say_how_many_clients_gave_up(cli: Cli) -> None:
+    _, out, _ = cli("run", ROOT / "tests" / "field" / "clients-that-gave-up.yaml")
+    assert ["gave", "up", "1"] in [line.split() for line in out.splitlines()]

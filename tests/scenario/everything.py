@@ -239,6 +239,8 @@ workload:
     messages: {exponential: {mean: 10s}}
     connect_over: 30s
     ordering: independent
+    when_disconnected: drop
+    on_disconnect: cancel
     handshake:
       timeout: 5s
       on_timeout: abandon

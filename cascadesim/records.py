@@ -41,13 +41,14 @@ class ConnectionCounts:
     """Outcomes of WebSocket connections in a replication.
 
     `failed` counts handshakes and `lost` connections, by the dotted path of what ended them;
-    `closed` counts connections that their client closed.
+    `closed` counts connections that their client closed, `gave_up` clients that connect no more.
     """
 
     opened: int
     closed: int
     failed: dict[str, int]
     lost: dict[str, int]
+    gave_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class Records:
     request_class: the class of each request, an index into `classes`, shape (n,); shape (0,) where
     there are none. beside: seconds off the critical path, in the other branches of parallel stages
     and in attempts of a hedge that lost, shape (n, len(beside_parts)); they are in no latency.
-    number: the request's number, the same in all variants of one seed, shape (n,);
-    shape (0,) where it is the row. Only clients send more or fewer requests in other variants.
+    number: the request's number, the same in all variants of one seed, shape (n,); shape (0,) where
+    it is the row. Only clients that wait for each reply (a closed load) send more or fewer requests
+    in other variants.
     held: for each pool by its dotted path, the seconds for which its places were held while calls
     waited for one, by the dotted path of the setting that they were held for. behind: for each end
     that is a breaker's, the indices of the ends behind the breaker. cut: the timeout that last

@@ -83,7 +83,7 @@ def _fault(draw: random.Random, stages: Data) -> Data:
         {"outage": {}},
         {"latency": {"multiply": draw.choice([3, 10])}},
         {"error_rate": {"share": "50%"}},
-        {"partition": {}},
+        {"hang": {}},
         {"restart": {}},
     ]
     start, duration = f"{draw.choice([10, 20])}s", f"{draw.choice([3, 10, 20])}s"

@@ -15,7 +15,10 @@ from policy_strategies import (
     works,
 )
 
+from cascadesim.faults.registry import settings_by_kind
+
 HORIZON = 20  # seconds
+BARE = [kind for kind, fault in settings_by_kind().items() if not fault.model_fields]
 
 
 @st.composite
@@ -80,7 +83,7 @@ def faults(names: list[str], pools: list[str]) -> st.SearchStrategy[Data]:
         st.fixed_dictionaries({"outage": maybe("fail_after", ms(0, 500))}),
         st.fixed_dictionaries({"error_rate": st.fixed_dictionaries({"share": percent})}),
         st.fixed_dictionaries({"latency": latency}),
-        st.fixed_dictionaries({"partition": st.just({})}),
+        st.sampled_from(BARE).map(lambda kind: {kind: {}}),
         st.fixed_dictionaries({"restart": maybe("cold_start", cold)}),
         st.fixed_dictionaries(
             {"cold_start": st.fixed_dictionaries({"multiply": st.floats(1.01, 5)})}

@@ -46,28 +46,27 @@ def worst_case(plan: Plan) -> dict[str, Bound]:
 def _connections(plan: ConnectionsPlan, handled: Bound) -> Bound:
     """Return the bound of what a message waits for outside of the stages that handle it.
 
-    That is one time without connection, at most as long as a client goes on trying; the network in
-    both directions; and earlier messages of the same connection, of which there may be any number.
+    That is one time without connection, at most as long as a client goes on trying, unless it drops
+    such messages; the network in both directions; and earlier messages of the same connection, of
+    which there may be any number.
     """
-    tries = range(int(plan.attempts)) if plan.attempts < math.inf else ()
-    backoff = math.fsum(plan.reconnect.longest(k) for k in tries)
-    shaking = plan.attempts * plan.handshake.timeout
     silent = [
         fault.end - fault.start if fault.renewal is None else math.inf
         for fault in plan.faults
-        if fault.silent
+        if fault.wait
     ]
     bound = Bound({f"{_CONNECTIONS}.ping.timeout": math.fsum(silent)})
-    if plan.attempts < math.inf:
-        bound += Bound({f"{_CONNECTIONS}.handshake.timeout": shaking})
-        bound += Bound({f"{_CONNECTIONS}.reconnect.base": backoff})
-    else:
-        bound += Bound({f"{_CONNECTIONS}.reconnect.attempts": math.inf})
     if plan.in_order:
         bound += Bound({f"{_CONNECTIONS}.ordering": math.inf if handled.total else 0.0})
+    if plan.drops:
+        return bound
     if plan.lifetime is not None:  # a connection is closed when all is answered
         bound += handled
-    return bound
+    if plan.attempts == math.inf:
+        return bound + Bound({f"{_CONNECTIONS}.reconnect.attempts": math.inf})
+    backoff = math.fsum(plan.reconnect.longest(k) for k in range(int(plan.attempts)))
+    bound += Bound({f"{_CONNECTIONS}.handshake.timeout": plan.attempts * plan.handshake.timeout})
+    return bound + Bound({f"{_CONNECTIONS}.reconnect.base": backoff})
 
 
 def path_bounds(plan: Plan) -> dict[str | None, Bound]:
@@ -196,12 +195,15 @@ def _work(stage: StagePlan, given: Mapping[str, float]) -> Bound:
     if any(fault.ends_all_calls for fault in stage.faults):
         return Bound({f"{stage.name}.work": fails_after})
     seconds = max(stage.work.upper, given.get(stage.name, 0.0))
-    for fault in stage.faults:
-        seconds = fault.longest(seconds)
+    for fault in sorted(stage.faults, key=lambda fault: bool(fault.stretches or fault.wait)):
+        seconds = fault.longest(seconds)  # what slows work down does not slow down such times
     # A call that an outage meets half way still fails within its work; later ones fail after this.
     seconds = max(seconds, fails_after)
     silent = any(fault.silent for fault in stage.faults)
-    if silent and stage.tracker > seconds:
-        key = "tracker.timeout" if stage.tracker < math.inf else "work"  # which nothing ends
-        return Bound({f"{stage.name}.{key}": stage.tracker})
+    noticed = stage.tracker  # seconds after a call that hangs began, but for what delays it
+    for fault in stage.faults:
+        noticed = fault.longest(noticed) if fault.wait else noticed
+    if silent and noticed > seconds:
+        key = "tracker.timeout" if noticed < math.inf else "work"  # which nothing ends
+        return Bound({f"{stage.name}.{key}": noticed})
     return Bound({f"{stage.name}.work": seconds})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cascadesim.randomness import Distribution, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     Spans = Sequence[tuple[float, float]]  # start and end in seconds, by start
 
@@ -59,6 +59,9 @@ class FaultPlan:
     words: ClassVar[str] = ""  # what calls are like meanwhile, in a word or three
     cuts: ClassVar[bool] = False  # ends calls: those under way when it begins, and newcomers
     silent: ClassVar[bool] = False  # and gives them no answer, ever
+    # The cause of the time that calls wait for its end, in a layer of its own around the work.
+    wait: ClassVar[str] = ""
+    stretches: ClassVar[bool] = False  # makes work longer that is under way, see `stretched`
     restarts: ClassVar[bool] = False  # the stage starts up until the fault is over
     start: float = 0.0
     end: float = 0.0
@@ -73,6 +76,13 @@ class FaultPlan:
         """Return how long a call takes that would work for `work` seconds without the fault.
 
         The call starts while the fault is active, at a `share` of its time from 0 to 1.
+        """
+        return work
+
+    def stretched(self, work: float, now: float, spans: Spans) -> float:
+        """Return how long a call takes that starts `now` with `work` seconds of work to do.
+
+        `spans` are all times of all faults of this kind on the stage, apart from each other.
         """
         return work
 
@@ -123,3 +133,14 @@ class FaultPlan:
 def planned(fault: FaultPlan) -> Spans:
     """Return when a fault that is not random is active: its start and end in seconds."""
     return ((fault.start, fault.end),)
+
+
+def merged(all_spans: Iterable[Spans]) -> list[tuple[float, float]]:
+    """Return when any of several is active, in order and without overlap."""
+    apart: list[tuple[float, float]] = []
+    for start, end in sorted(span for spans in all_spans for span in spans):
+        if apart and start <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+        else:
+            apart.append((start, end))
+    return apart

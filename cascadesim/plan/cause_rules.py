@@ -84,13 +84,14 @@ CAUSE_RULES = {
             code="A08",
             name="network-wait",
             says="A message or its reply waited for the network to pass anything.",
-            why="In a network partition nothing arrives until it ends or the connection is given "
-            "up.",
+            why="In a network partition nothing arrives until it ends, or the call or connection "
+            "is given up.",
             example="""\
 workload: {connections: {ping: {interval: 25s, timeout: 20s}}}
 faults: [{on: connections, from: 1min, for: 20s, partition: {}}]
 """,
-            instead="Notice it sooner: shorter `ping.interval` and `ping.timeout`.",
+            instead="Notice it sooner: a deadline around the stage, or shorter `ping.interval` and "
+            "`ping.timeout`.",
         ),
         Rule(
             code="A09",

@@ -41,7 +41,7 @@ CAUSES = {
         Cause("handshake_wait", "waiting for a handshake of {}", "#882255", "***"),
         Cause("closing_wait", "waiting until {} has closed an old one", "#44AA99", "+++"),
         Cause("head_of_line_wait", "waiting behind earlier messages ({})", "#999933", "||||"),
-        Cause("network_wait", "waiting for {} to pass through the network", "#332288", "OO"),
+        Cause("network_wait", "waiting for the network of {}", "#332288", "OO"),
         Cause("connect", "opening a connection of {}", "#F0E442"),
         Cause("agent_execution", "execution of {}", "#009E73"),
         Cause("retry_backoff", "pausing before the next attempt ({})", "#E69F00", "----"),

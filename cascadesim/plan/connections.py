@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cascadesim.faults.plan import merged
 from cascadesim.plan.stage import StagePlan, walk
 
 if TYPE_CHECKING:
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from cascadesim.randomness import Distribution
 
 CONNECTIONS = "connections"  # the name of all of them in faults, records and tables
+SETTINGS = f"workload.{CONNECTIONS}"  # the dotted path of their settings
+# What can end messages and handshakes, in the order of its numbers: restarts, and these settings.
+ENDS = (
+    CONNECTIONS,
+    *(
+        f"{SETTINGS}.{key}"
+        for key in (
+            *("handshake.timeout", "reconnect.attempts", "limit", "ping.timeout", "idle_timeout"),
+            *("reply_timeout", "when_disconnected"),
+        )
+    ),
+)
 CONNECTED, CONNECTING, WAITING, GONE = "connected", "connecting", "waiting", "gone"
 
 
@@ -39,6 +52,8 @@ class ConnectionsPlan:
     attempts: float = math.inf  # handshakes that fail in a row before a client gives up
     connect_over: float = 0.0  # the time over which clients connect first
     in_order: bool = True
+    drops: bool = False  # messages that are meant while there is no connection
+    cancels: bool = False  # the server's work for messages when their connection is lost
     ping_interval: float = math.inf
     ping_timeout: float = math.inf
     idle_timeout: float = math.inf
@@ -53,11 +68,4 @@ class ConnectionsPlan:
 
     def spans(self, kind: str, spans_of: Callable[[FaultPlan], Spans]) -> list[tuple[float, float]]:
         """Return when faults of a kind are active, in order and without overlap."""
-        spans = sorted(span for f in self.faults if f.kind == kind for span in spans_of(f))
-        apart: list[tuple[float, float]] = []
-        for start, end in spans:
-            if apart and start <= apart[-1][1]:
-                apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
-            else:
-                apart.append((start, end))
-        return apart
+        return merged(spans_of(fault) for fault in self.faults if fault.kind == kind)

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cascadesim.plan.connections import CONNECTIONS
+from cascadesim.plan.connections import CONNECTIONS, ENDS, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cascadesim.plan.stage import StagePlan
 
     Timeouts = tuple[str, ...]  # dotted paths
-
-HANDSHAKE = f"workload.{CONNECTIONS}"  # the dotted path of the settings of connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +64,14 @@ class Layout:
         self._beside: set[int] = set()
         self.behind: dict[int, range] = {}
         lost = ("reply_timeout", "idle_timeout", "ping.timeout") if plan.connections else ()
-        self._sequence(plan.stages, tuple(f"{HANDSHAKE}.{key}" for key in lost))
+        self._sequence(plan.stages, tuple(f"{SETTINGS}.{key}" for key in lost))
         self.beside = tuple(sorted(self._beside))
         if plan.connections is not None:
             self._add_connections(closes=plan.connections.lifetime is not None)
         requests = len(self._parts)
         if plan.connections is not None:
             handshake = plan.connections.handshake
-            self._sequence(handshake.stages, (f"{HANDSHAKE}.handshake.timeout",))
+            self._sequence(handshake.stages, (f"{SETTINGS}.handshake.timeout",))
         self.parts = tuple(self._parts[:requests])
         self.ends = tuple(self._ends)
         self.handshake_parts = len(self._parts)
@@ -109,8 +107,7 @@ class Layout:
         timeouts = (*outer, *_timeouts(stage))
         name, first, first_end = stage.name, len(self._parts), len(self._ends)
         if stage.work is not None:
-            self._add(name, stage.work_cause, f"{name}.work", *timeouts)
-            self._add_ends(name, f"{name}.tracker.timeout")
+            self._add_work(stage, timeouts)
         branches = len(self._parts)
         self._sequence(stage.stages, timeouts)
         if stage.parallel:
@@ -141,6 +138,13 @@ class Layout:
                 self.behind |= {len(self._ends) + i: inner for i in range(len(policy.ends))}
             self._add_ends(*(f"{where}.{end}" for end in policy.ends))
 
+    def _add_work(self, stage: StagePlan, timeouts: Timeouts) -> None:
+        name = stage.name
+        waits = dict.fromkeys(fault.wait for fault in stage.faults if fault.wait)
+        for cause in (stage.work_cause, *waits):
+            self._add(name, cause, f"{name}.work", *timeouts)
+        self._add_ends(name, f"{name}.tracker.timeout")
+
     def _add_pool(self, stage: StagePlan, first: int) -> None:
         assert stage.pool is not None
         where = f"{stage.name}.pool"
@@ -160,11 +164,10 @@ class Layout:
             ("head_of_line_wait", "ordering"),
             ("network_wait", "ping.timeout"),
         ):
-            self._add(CONNECTIONS, cause, f"{HANDSHAKE}.{setting}")
+            self._add(CONNECTIONS, cause, f"{SETTINGS}.{setting}")
         if closes:
-            self._add(CONNECTIONS, "closing_wait", f"{HANDSHAKE}.lifetime")
-        keys = ("handshake.timeout", "reconnect.attempts", "limit", "ping.timeout", "idle_timeout")
-        self._add_ends(CONNECTIONS, *(f"{HANDSHAKE}.{key}" for key in (*keys, "reply_timeout")))
+            self._add(CONNECTIONS, "closing_wait", f"{SETTINGS}.lifetime")
+        self._add_ends(*ENDS)
 
 
 def _timeouts(stage: StagePlan) -> Timeouts:

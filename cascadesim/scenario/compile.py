@@ -104,6 +104,8 @@ def _connections(settings: Connections, faults: dict[str, list[FaultPlan]]) -> C
         messages=settings.messages.distribution,
         connect_over=settings.connect_over,
         in_order=settings.ordering == "per_connection",
+        drops=settings.when_disconnected == "drop",
+        cancels=settings.on_disconnect == "cancel",
         handshake=HandshakePlan(stages, handshake.timeout, handshake.on_timeout == "abandon"),
         ping_interval=ping.interval if ping else math.inf,
         ping_timeout=ping.timeout if ping else math.inf,

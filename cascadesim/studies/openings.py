@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cascadesim.analysis.lone import Death
 from cascadesim.engine import simulate
+from cascadesim.faults.hang import HangPlan
 from cascadesim.faults.outage import OutagePlan
-from cascadesim.faults.partition import PartitionPlan
 from cascadesim.plan.arrivals import Closed, Gaps
 from cascadesim.plan.stage import walk
 from cascadesim.policies.plan import tightest
@@ -40,7 +40,7 @@ _HAIR = 1e-9  # by which a clock may be fast or slow
 # How a dependency can be dead, as a fault from the beginning to the end.
 DEAD: dict[str, FaultPlan] = {
     "refuses": OutagePlan(0.0, math.inf),
-    "silent": PartitionPlan(0.0, math.inf),
+    "silent": HangPlan(0.0, math.inf),
 }
 
 

@@ -188,6 +188,14 @@ RECONNECT = Source(
     "Socket.IO client: reconnectionDelay, randomizationFactor",
     "https://socket.io/docs/v4/client-options/#reconnectiondelay",
 )
+OFFLINE = Source(
+    'Socket.IO, "Offline behavior": buffered by default; volatile events are not',
+    "https://socket.io/docs/v4/client-offline-behavior/",
+)
+HANDLERS = Source(
+    "Python websockets, ServerConnection: after a loss the next recv or send of a handler raises",
+    "https://websockets.readthedocs.io/en/stable/reference/asyncio/server.html",
+)
 # Faults
 RENEWAL = Source('Ross, "Stochastic Processes", 2nd ed., section 3.4')
 WARMING_UP = Source(

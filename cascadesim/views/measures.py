@@ -220,6 +220,8 @@ def connections(
         for path in dict.fromkeys(path for own in having for path in of(own)):
             numbers = _numbers(counts, lambda own: of(own).get(path, 0))  # noqa: B023 - at once
             rows.append([Cell(what, kind="name", below=(path,)), *numbers])
+    if any(each.gave_up for each in having):
+        rows.append([Cell("gave up"), *_numbers(counts, lambda own: own.gave_up)])
     return table(title, ["connections", *counts], rows)
 
 

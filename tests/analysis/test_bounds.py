@@ -131,7 +131,7 @@ def test_the_worst_case_of_a_waiting_breaker_is_reached() -> None:
                 "policies": [breaker(failure_threshold=1), {"deadline": {"timeout": "2s"}}],
             }
         },
-        "faults": [{"on": "a", "from": "0s", "for": "65s", "partition": {}}],
+        "faults": [{"on": "a", "from": "0s", "for": "65s", "hang": {}}],
     }
     plan = plan_of(data)
     slowest = simulate(plan, seed=1).latency.max()

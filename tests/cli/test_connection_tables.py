@@ -91,6 +91,7 @@ def test_json_has_them(cli: Cli, file: str, command: str) -> None:
         "closed": 0,
         "failed": {"connections": 7, LIMIT: 7},
         "lost": {"connections": 2},
+        "gave_up": 0,
     }
 
 

@@ -109,7 +109,7 @@ def test_explain_takes_strange_names_and_lower_bounds(cli: Cli, tmp_path: Path) 
         "horizon": "60s",
         "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
         "stages": {name: stage},
-        "faults": [{"on": name, "from": "30s", "for": "1h", "partition": {}}],
+        "faults": [{"on": name, "from": "30s", "for": "1h", "hang": {}}],
     }
     file = tmp_path / "strange.yaml"
     file.write_text(json.dumps(data))

@@ -121,7 +121,7 @@ def test_few_requests_beyond_a_percentile_are_a_warning(cli: Cli, scenario: Path
         assert ("Warning: fewer than 10 of" in said) == bool(warned)
         assert warned in said
     # A fault is there once, so a longer horizon would not tell more of it.
-    fault = "faults: [{on: a, from: 50s, for: 5s, partition: {}}]\n"
+    fault = "faults: [{on: a, from: 50s, for: 5s, hang: {}}]\n"
     scenario.write_text(SCENARIO + fault, "utf-8")
     _, out, _ = cli(*command, "--minimize", "p99")
     assert "Warning" not in out

@@ -63,7 +63,7 @@ def test_the_view_shows_what_is_open_full_and_waiting() -> None:
     assert "No fault" in text
     earlier = [snapshot for snapshot in seen if snapshot.at <= 285]
     during = lines(after(result.scenario, earlier))
-    assert "Fault: partition of agent" in during
+    assert "Fault: hang of agent" in during
     full = next(line for line in during if line.startswith("agent.concurrency"))
     assert "██████████ 50 of 50" in full
 

@@ -281,7 +281,7 @@ def test_a_cancelled_call_ends_a_row_of_failures_if_it_is_a_success(
     cancelled: str, opened: list[tuple[float, str]]
 ) -> None:
     # The first and the third call fail at once; the second is cancelled before the third.
-    faults = [outage("0s", "1500ms"), fault("1500ms", "1s", partition={}), outage("2500ms", "9s")]
+    faults = [outage("0s", "1500ms"), fault("1500ms", "1s", hang={}), outage("2500ms", "9s")]
     policy = breaker(failure_threshold=2, cancelled=cancelled)
     records = simulated(stage("0s", deadline("500ms"), policy), 3, faults=faults)
     assert changes(records) == opened
@@ -299,7 +299,7 @@ def test_a_trial_that_is_cancelled_leaves_its_permit(
     cancelled: str, after: list[tuple[float, str]]
 ) -> None:
     # Open from 1 s to 3 s; the trial of 3 s is silent, and its caller leaves after 0.5 s.
-    faults = [outage("0s", "1500ms"), fault("2500ms", "1s", partition={})]
+    faults = [outage("0s", "1500ms"), fault("2500ms", "1s", hang={})]
     policy = breaker(recovery_timeout="2s", cancelled=cancelled)
     records = simulated(stage("0s", deadline("500ms"), policy), 7, faults=faults)
     assert changes(records) == [(1.0, "open"), *after]
@@ -308,7 +308,7 @@ def test_a_trial_that_is_cancelled_leaves_its_permit(
 def test_a_cancelled_trial_lets_a_waiting_caller_in() -> None:
     # Open from 1 s to 3.5 s; the trial is the call of 3 s, which leaves at 4.2 s, and then that of
     # 4 s goes in.
-    faults = [outage("0s", "1500ms"), fault("3400ms", "300ms", partition={})]
+    faults = [outage("0s", "1500ms"), fault("3400ms", "300ms", hang={})]
     policies = deadline("1200ms"), breaker(recovery_timeout="2500ms", when_open="wait")
     records = simulated(stage("100ms", *policies), 4, faults=faults)
     assert changes(records) == [(1.0, "open"), (3.5, "half-open"), (4.3, "closed")]
@@ -347,7 +347,7 @@ def test_a_cancelled_call_counts_as_a_failure_whatever_the_outcomes() -> None:
 def test_a_call_that_knows_its_deadline_times_out_for_the_breaker_inside() -> None:
     def opened(outcomes: list[str]) -> bool:
         known = {"deadline": {"timeout": "500ms", "on_timeout": "abandon", "propagate": True}}
-        silent = fault("0s", "1h", partition={})
+        silent = fault("0s", "1h", hang={})
         stages = stage("1s", known, breaker(failure_threshold=2, outcomes=outcomes))
         return bool(changes(simulated(stages, n=3, faults=[silent])))
 

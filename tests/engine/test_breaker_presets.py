@@ -335,7 +335,7 @@ def test_a_cancelled_call_counts_as_the_library_does(
     windows = {"resilience4j": {"calls": 2}, "polly": {"minimum": 2}, "opossum": {"minimum": 2}}
     settings = {"window": windows[preset]} if preset in windows else {"failure_threshold": 2}
     settings |= ALONE if preset == "envoy" else {"preset": preset}
-    silent = fault("0s", "100s", partition={})
+    silent = fault("0s", "100s", hang={})
     stages = stage("0s", deadline("1s"), {"breaker": settings})
     assert changes(simulated(stages, 3, faults=[silent]))[:1] == opened
     if not opened:  # it is the option that spares it
@@ -349,7 +349,7 @@ def test_polly_takes_a_call_that_its_caller_cancels_as_a_success(
 ) -> None:
     window = {"minimum": 2, "failure_rate": "50%"}
     policies = [deadline("1s"), {"breaker": {"preset": "polly", "window": window}}]
-    silent = fault("0s", "100s", partition={})
+    silent = fault("0s", "100s", hang={})
     records = simulated(stage("0s", *(policies[i] for i in order)), 3, faults=[silent])
     assert changes(records) == opened
     assert ends(records)[:2] == [(1.0, "timed_out")] * 2

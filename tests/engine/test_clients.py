@@ -61,7 +61,7 @@ def test_a_client_whose_request_ends_badly_thinks_and_sends_again() -> None:
     deadline = {"deadline": {"timeout": "500ms"}}
     slow = {"a": STAGE | {"policies": [deadline]}}
     assert ends(closed(1, stages=slow)) == [(2.0, 0.5), (4.5, 0.5), (7.0, 0.5), (9.5, 0.5)]
-    silent = {"on": "a", "from": "4s", "for": "1h", "partition": {}}
+    silent = {"on": "a", "from": "4s", "for": "1h", "hang": {}}
     records = run(closed(1, faults=[silent], drain="5s"))
     assert records.arrival.tolist() == [2.0, 5.0]  # the second has no end, so there is no third
     assert records.outcome.tolist() == [Outcome.OK, Outcome.UNFINISHED]

@@ -110,7 +110,9 @@ def test_an_observed_message_of_a_client_that_has_given_up_is_not_sent() -> None
     seen = [{"at": "23:00:03", "latency": "1s", "work": {"a": "700ms"}}]
     lost = {"handshake": login("9s") | {"timeout": "1s"}, "reconnect": {"attempts": 1}}
     records = run(connected(2, rest={"observations": seen, "clock": "23:00:00"}, **lost))
-    assert ends(records) == [(0.0, DISCONNECTED)]
+    # The client has given up after 1 s, before its own two messages.
+    assert ends(records) == [(0.0, DISCONNECTED)] * 3
+    assert counts(records).gave_up == 1
 
 
 def test_an_observed_message_waits_for_a_connection_too() -> None:

@@ -189,7 +189,7 @@ def test_abandoned_work_without_an_answer_keeps_its_room_for_ever() -> None:
             gc.collect()
 
     abandoned = stage("1ms", deadline("1s", "abandon"), concurrency=1)
-    silence = [fault("0s", "1500ms", partition={})]
+    silence = [fault("0s", "1500ms", hang={})]
     plan = plan_of(scenario(abandoned, 5, drain="3s", faults=silence))
     records = simulate(plan, 1, progress=collect)
     assert ends(records) == [(1.0, TIMED_OUT)] * 5

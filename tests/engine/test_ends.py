@@ -89,7 +89,7 @@ def test_a_mended_error_leaves_what_brought_the_request_to_its_fallback() -> Non
 
 
 def test_a_silent_call_is_ended_by_its_tracker() -> None:
-    faults = [fault("0s", "9s", partition={})]
+    faults = [fault("0s", "9s", hang={})]
     records = simulated({"a": stage("1s")["a"] | {"tracker": {"timeout": "3s"}}}, faults=faults)
     assert ends(records) == [(3.0, FAILED)]
     assert records.ends[records.ended_by[0]] == "a.tracker.timeout"

@@ -176,7 +176,7 @@ def test_many_faults_in_a_report_have_few_labels_and_no_more_bands_than_pixels()
 def test_a_worst_case_holds_for_a_fault_at_any_time() -> None:
     stage = {"a": {"work": {"constant": "2s"}, "tracker": {"timeout": "7s"}}}
     slow = {"on": "a", "outage": {"fail_after": "5s"}} | OFTEN
-    silent = {"on": "a", "partition": {}} | OFTEN
+    silent = {"on": "a", "hang": {}} | OFTEN
     for faults, seconds in (([slow], 5.0), ([silent], 7.0), ([silent, slow], 7.0)):
         data = faulty(stage, faults, 100)
         assert worst_case(plan_of(data))["a"].total == seconds

@@ -7,9 +7,9 @@ from scipy import stats
 from cascadesim.engine import simulate
 from cascadesim.engine.simpy.timeline import Timeline
 from cascadesim.faults.error_rate import ErrorRatePlan
+from cascadesim.faults.hang import HangPlan
 from cascadesim.faults.latency import LatencyPlan
 from cascadesim.faults.outage import OutagePlan
-from cascadesim.faults.partition import PartitionPlan
 from cascadesim.faults.restart import RestartPlan
 from cascadesim.values.outcome import Outcome
 
@@ -22,8 +22,8 @@ def test_outage_fails_calls_that_start_in_it_and_calls_that_run_into_it() -> Non
     assert timeline.cut(8.0, 1.0) is None
 
 
-def test_partition_silences() -> None:
-    timeline = Timeline((PartitionPlan(10.0, 20.0),))
+def test_a_hang_silences() -> None:
+    timeline = Timeline((HangPlan(10.0, 20.0),))
     assert timeline.cut(9.0, 2.0) == (1.0, Outcome.UNFINISHED)
     assert timeline.cut(15.0, 2.0) == (0.0, Outcome.UNFINISHED)
 
@@ -80,8 +80,8 @@ def test_latency_is_multiplied_and_added_to() -> None:
         assert ends(simulated(stage("1s"), 2, faults=faults)) == [(first, OK), (1.0, OK)]
 
 
-def test_a_partition_answers_neither_new_calls_nor_those_under_way() -> None:
-    faults = [fault("2250ms", "1s", partition={})]
+def test_a_hang_answers_neither_new_calls_nor_those_under_way() -> None:
+    faults = [fault("2250ms", "1s", hang={})]
     records = simulated(stage("1500ms", deadline("5s")), 4, faults=faults)
     assert ends(records) == [(5.0, TIMED_OUT)] * 3 + [(1.5, OK)]
 

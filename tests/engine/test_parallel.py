@@ -284,7 +284,7 @@ def test_what_runs_beside_a_silent_call_may_end_it() -> None:
 
 def test_a_silent_branch_holds_the_request_until_the_outage_is_noticed() -> None:
     tracked = work("1s", tracker={"timeout": "4s"})
-    silent = fault("0s", "9s", on="tracked", partition={})
+    silent = fault("0s", "9s", on="tracked", hang={})
     records = simulated(fan(tracked=tracked, quick=work("1s")), faults=[silent])
     assert ends(records) == [(4.0, FAILED)]
     assert spent(records) == {"tracked.service_work": 4.0}

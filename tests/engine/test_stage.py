@@ -86,7 +86,7 @@ def test_callers_wait_for_a_start_up_as_long_as_they_have_patience() -> None:
 
 def test_the_tracker_notices_silence_and_nothing_else() -> None:
     tracked = stage("2s", tracker={"timeout": "3s"})
-    silence = [fault("0s", "2s", partition={})]
+    silence = [fault("0s", "2s", hang={})]
     assert ends(simulated(tracked, faults=silence)) == [(3.0, FAILED)]
     assert ends(simulated(stage("2s"), faults=silence, drain="10s")) == [(10.5, UNFINISHED)]
     slow = [fault("0s", "2s", latency={"add": "10s"})]
@@ -96,5 +96,5 @@ def test_the_tracker_notices_silence_and_nothing_else() -> None:
 def test_the_trackers_record_runs_from_the_start_of_the_call() -> None:
     tracked = stage("10s", tracker={"timeout": "3s"})
     for start, noticed in (("2s", 3.0), ("6s", 5.0)):
-        silence = [fault(start, "1s", partition={})]
+        silence = [fault(start, "1s", hang={})]
         assert ends(simulated(tracked, faults=silence)) == [(noticed, FAILED)]

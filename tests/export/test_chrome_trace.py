@@ -191,7 +191,7 @@ def test_breakers_and_faults_stand_out(incident: tuple[cascadesim.Result, Path])
     assert min(recoveries) == pytest.approx(60e6, abs=1e-3)  # its recovery timeout
     faults = [each for (category, _), each in paired(events).items() if category == "fault"]
     (((_, fault, lasted),),) = faults
-    assert (fault["name"], fault["ts"], lasted) == ("partition of agent", 268e6, 46e6)
+    assert (fault["name"], fault["ts"], lasted) == ("hang of agent", 268e6, 46e6)
 
 
 def test_a_breaker_that_stays_open_is_open_to_the_end(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def test_breakers_and_faults_are_spans_of_the_run(
     ]
     assert events == sorted(changes)
     assert events
-    (fault,) = ((service, span) for service, span in whole if span.name == "fault partition")
+    (fault,) = ((service, span) for service, span in whole if span.name == "fault hang")
     assert fault[0] == "agent"
     assert seconds(fault[1]) == 46
     assert fault[1].start_time_unix_nano == ZERO + (23 * 3600 + 29 * 60 + 28) * 10**9

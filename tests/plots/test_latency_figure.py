@@ -64,7 +64,7 @@ def test_fault_warm_up_and_objective_are_marked(before: Result) -> None:
     start = 4 * 60 + 28.0  # 23:29:28 after 23:25:00
     extents = [(p.get_x(), p.get_width()) for p in ax.patches]
     assert extents == [(start, 46), (0, 30)]
-    assert [text.get_text() for text in ax.texts] == ["agent: partition"]
+    assert [text.get_text() for text in ax.texts] == ["agent: hang"]
     (line,) = (each for each in ax.lines if each.get_label() == "objective 5 s")
     assert set(line.get_ydata()) == {5}
     assert legend(ax)[-3:] == ["objective 5 s", "fault", "warm-up, not measured"]

@@ -51,7 +51,7 @@ def test_figures_and_the_report_have_the_same_ticks_and_faults() -> None:
         "horizon": "10min",
         "workload": {"arrivals": {"constant": {"rate": "1/s"}}},
         "stages": {"a": {"work": {"constant": "1ms"}}},
-        "faults": [{"on": "a", "from": "9min", "for": "1min", "partition": {}}],
+        "faults": [{"on": "a", "from": "9min", "for": "1min", "hang": {}}],
     }
     result = cascadesim.run(cascadesim.loads(json.dumps(text)))
     (line,) = timelines({"q": result})
@@ -68,7 +68,7 @@ def test_figures_and_the_report_have_the_same_ticks_and_faults() -> None:
     assert ax.get_xlabel() == "arrival, in minutes after the start"
     (span,) = faults(result)
     (band,) = line.faults
-    assert (span.name, band.label, band.anchor) == ("a: partition", "a: no answer", "end")
+    assert (span.name, band.label, band.anchor) == ("a: hang", "a: no answer", "end")
     assert band.label_x == WIDTH - RIGHT - 4
     assert band.x == pytest.approx(LEFT + 0.9 * (WIDTH - LEFT - RIGHT), abs=0.1)
 

@@ -87,7 +87,7 @@ def test_attempts_are_bars_on_one_line(retried: Result) -> None:
         drawn["auth.retry.retry_backoff"], [(30, 32), (62, 66), (96, 104), (134, 149)], atol=1e-9
     )
     assert [text.get_text() for text in ax.texts] == [
-        *("150.00 s, 5 times", "29.00 s, 4 times", "auth: partition")
+        *("150.00 s, 5 times", "29.00 s, 4 times", "auth: hang")
     ]
 
 

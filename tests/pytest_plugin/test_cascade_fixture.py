@@ -259,7 +259,7 @@ def test_percentiles_that_may_be_worse_are_told_from_those_that_are(
     """Of a queue that answers nobody any more, nothing is known but that they waited."""
     fill(pytester, "cascade.baseline(cascade.run(Q))", variants={})
     run(pytester, "--cascade-update").assert_outcomes(passed=1)
-    hang = [{"on": "a", "from": "59.9s", "for": "10min", "partition": {}}]
+    hang = [{"on": "a", "from": "59.9s", "for": "10min", "hang": {}}]
     work = {"a": {"work": {"exponential": {"mean": "50ms"}}, "concurrency": 1}}
     fill(pytester, variants={}, stages=work, faults=hang, drain="100ms")
     lines = said(run(pytester))

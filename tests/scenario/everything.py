@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from cascadesim.faults.registry import settings_by_kind
+
 EVERYTHING = """\
 name: everything
 summary: Every key, once.
@@ -217,7 +219,11 @@ faults:
   - {on: database, random: {mtbf: 10min, mttr: 30s}, restart: {cold_start: {multiply: 3, for: 30s}}}
   - {on: database, from: 2min, for: 1min, pool_leak: {share: 20%}}
   - {on: agent, from: 0s, for: 1min, cold_start: {multiply: 5}}
-"""
+""" + "".join(  # and every fault without settings
+    f"  - {{on: agent, from: 5min, for: 1s, {kind}: {{}}}}\n"
+    for kind, settings in settings_by_kind().items()
+    if not settings.model_fields
+)
 CLIENTS = """\
 name: clients
 horizon: 1min
@@ -233,6 +239,8 @@ workload:
     messages: {exponential: {mean: 10s}}
     connect_over: 30s
     ordering: independent
+    when_disconnected: drop
+    on_disconnect: cancel
     handshake:
       timeout: 5s
       on_timeout: abandon

@@ -206,7 +206,7 @@ def cut_off(**settings: Any) -> LazyRuns:
 
 def test_a_plain_improvement_passes_though_some_requests_are_unfinished() -> None:
     """In the last half second of a minute nothing answers, which can move a p95 by little."""
-    hang = [{"on": "a", "from": "59.5s", "for": "60s", "partition": {}}]
+    hang = [{"on": "a", "from": "59.5s", "for": "60s", "hang": {}}]
     quick: dict[str, Any] = {"a.work": {"exponential": {"mean": "20ms"}}}
     busy: dict[str, Any] = {"a.work": {"exponential": {"mean": "115ms"}}}
     before, after = side_by_side(queue(**busy), cut_off(faults=hang, **quick))
@@ -274,7 +274,7 @@ def test_a_baseline_of_another_scenario_or_variant_is_noticed() -> None:
 
 def test_requests_that_became_unfinished_are_worse() -> None:
     data = DATA | {"drain": "0s", "horizon": "4s"}
-    hang = [{"on": "a", "from": "0s", "for": "60s", "partition": {}}]
+    hang = [{"on": "a", "from": "0s", "for": "60s", "hang": {}}]
     found = drift(kept(queue(data=data)), queue(data=data, faults=hang))
     assert "p50" in found.failing
 

@@ -19,7 +19,7 @@ from cascadesim.plan.stage import walk
 from cascadesim.studies.openings import Opening, openings_of
 from cascadesim.values.outcome import Outcome
 
-DEAD: dict[str, Data] = {"refuses": {"outage": {}}, "silent": {"partition": {}}}
+DEAD: dict[str, Data] = {"refuses": {"outage": {}}, "silent": {"hang": {}}}
 
 
 def constant(low: int, high: int) -> st.SearchStrategy[Data]:

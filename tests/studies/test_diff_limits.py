@@ -17,7 +17,7 @@ from cascadesim.values.errors import ScenarioError
 
 MEASURES = ("p50", "p99", "max", "mean", "goodput", "error_rate", "ok_rate", "unfinished_rate")
 # In the last half second of a minute nothing answers; with a drain that is too short, never.
-HANG = [{"on": "a", "from": "59.5s", "for": "60s", "partition": {}}]
+HANG = [{"on": "a", "from": "59.5s", "for": "60s", "hang": {}}]
 
 
 def queue(work: str, drain: str) -> Scenario:

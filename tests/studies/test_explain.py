@@ -286,8 +286,8 @@ def test_without_a_word_it_is_the_observation_or_else_the_p99() -> None:
 
 
 def test_an_unfinished_request_is_a_lower_bound() -> None:
-    partition = [{"on": "a", "from": "30500ms", "for": "1h", "partition": {}}]
-    changed = scenario({"deadline": {"enabled": False, "timeout": "2s"}}, faults=partition)
+    silence = [{"on": "a", "from": "30500ms", "for": "1h", "hang": {}}]
+    changed = scenario({"deadline": {"enabled": False, "timeout": "2s"}}, faults=silence)
     found = explain(changed, percentile="max", execution=ONE)
     assert (found.today.at_least, found.today.rank) == (True, ERROR)
     assert found.steps[-1].at + found.steps[-1].seconds == pytest.approx(120)
@@ -367,7 +367,7 @@ def test_a_change_that_degrades_all_others_is_said_to() -> None:
 
 def test_what_is_cut_off_by_the_end_of_the_run_is_not_called_worse() -> None:
     # Every call times out in the end; with a long deadline those of the last 10 s are unfinished.
-    silent = [{"on": "a", "from": "0s", "for": "1h", "partition": {}}]
+    silent = [{"on": "a", "from": "0s", "for": "1h", "hang": {}}]
     policies = [{"deadline": {"timeout": "10s"}}]
     made = scenario(
         stages={"a": {"work": {"constant": "1s"}, "policies": policies}}, faults=silent, drain="0s"

@@ -99,7 +99,7 @@ def test_messages_behind_others_meet_the_stages_that_those_are_in() -> None:
     assert "b.concurrency" in {path for path, _ in changed(found)}
 
 
-# Where one of two clients gives up, the rows are others.
+# One of two clients gives up at once.
 GIVES_UP = {
     "clients": 2,
     "limit": 1,
@@ -114,21 +114,32 @@ def test_a_message_is_the_same_whoever_else_sends() -> None:
     found = explain(one, 5, changes={f"{WHERE}.limit": [2]}, execution=ONE)
     (change,) = found.changes
     two = cascadesim.run(one.override({f"{WHERE}.limit": 2})).records
-    assert len(two.arrival) > len(cascadesim.run(one).records.arrival)
-    row = two.arrival.tolist().index(found.arrival)
-    assert row > 5
-    assert change.world.latency == two.latency[row]
+    assert two.arrival[5] == found.arrival
+    assert change.world.latency == two.latency[5]
 
 
-def test_a_change_by_which_it_is_not_sent_is_left_out() -> None:
+def test_a_message_that_a_change_keeps_from_being_sent_ends_disconnected() -> None:
     both = scenario(False, **GIVES_UP | {"limit": 2})
     records = cascadesim.run(both).records
-    first, second = (int((records.number % 2 == client).argmax()) for client in (0, 1))
-    sent = {
-        row: explain(both, row, changes={f"{WHERE}.limit": [1]}, execution=ONE).changes
-        for row in (first, second)
+    row = int((records.number % 2 == 1).argmax())  # of the client that connects last
+    found = explain(both, row, changes={f"{WHERE}.limit": [1]}, execution=ONE)
+    assert found.today.outcome.word == "ok"
+    assert changed(found) == {(f"{WHERE}.limit", 1): (0.0, "disconnected")}
+
+
+def test_a_change_by_which_a_closed_client_does_not_send_it_is_left_out() -> None:
+    text = {
+        "name": "closed",
+        "horizon": "10500ms",
+        "workload": {"closed": {"clients": 1, "think": {"constant": "1s"}}},
+        "stages": {"a": {"work": {"constant": "100ms"}}},
     }
-    assert [len(sent[row]) for row in (first, second)] == [1, 0]
+    changes = {"a.work.constant": ["2s"]}  # then it sends four, not nine
+    sent = [
+        len(explain(loads(json.dumps(text)), row, changes=changes, execution=ONE).changes)
+        for row in (3, 4)
+    ]
+    assert sent == [1, 0]
 
 
 @pytest.mark.parametrize("setting", ["clients", "messages", "connect_over"])

@@ -45,7 +45,7 @@ DATA: dict[str, Any] = {
     "stages": {"a": {"work": {"exponential": {"mean": "50ms"}}, "concurrency": 1}},
 }
 # In the last half second nothing answers, and with no drain nobody knows how long that takes.
-CUT_OFF = {"drain": "0s", "faults": [{"on": "a", "from": "59.5s", "for": "60s", "partition": {}}]}
+CUT_OFF = {"drain": "0s", "faults": [{"on": "a", "from": "59.5s", "for": "60s", "hang": {}}]}
 RUNS = Simulations(1)
 Case = tuple[tuple[str, str], tuple[str, str]]
 

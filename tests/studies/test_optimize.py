@@ -196,7 +196,7 @@ def test_a_gain_that_fresh_worlds_do_not_show_is_none() -> None:
 
 
 HANGS = {"horizon": "60s", "drain": "0s"}
-DEAD = [{"on": "a", "from": "30s", "for": "30s", "partition": {}}]
+DEAD = [{"on": "a", "from": "30s", "for": "30s", "hang": {}}]
 
 
 def test_a_lower_bound_is_never_the_best() -> None:

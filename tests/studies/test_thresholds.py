@@ -132,7 +132,7 @@ def test_comparisons_that_cannot_be_made_say_why() -> None:
     with pytest.raises(ScenarioError, match='unknown measure "p9"; did you mean "p99"'):
         change(*side_by_side(queue(), queue()), "p9")
     data = DATA | {"drain": "0s", "horizon": "4s"}
-    hang = [{"on": "a", "from": "0s", "for": "60s", "partition": {}}]
+    hang = [{"on": "a", "from": "0s", "for": "60s", "hang": {}}]
     both = side_by_side(queue(data=data, faults=hang), queue(data=data, faults=hang))
     with pytest.raises(ScenarioError, match="could still move p99 up"):
         change(*both, "p99")

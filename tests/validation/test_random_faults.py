@@ -20,9 +20,9 @@ from cascadesim.engine import simulate
 from cascadesim.engine.simpy.timeline import Timeline
 from cascadesim.faults.cold_start import ColdStartPlan
 from cascadesim.faults.error_rate import ErrorRatePlan
+from cascadesim.faults.hang import HangPlan
 from cascadesim.faults.latency import LatencyPlan
 from cascadesim.faults.outage import OutagePlan
-from cascadesim.faults.partition import PartitionPlan
 from cascadesim.faults.plan import FaultPlan, Renewal
 from cascadesim.faults.pool_leak import PoolLeakPlan
 from cascadesim.faults.restart import RestartPlan
@@ -86,14 +86,14 @@ def test_poisson_arrivals_see_that_share_of_time_down() -> None:
 times = st.floats(0.01, 50)
 PLANS = (
     OutagePlan,
-    PartitionPlan,
+    HangPlan,
     RestartPlan,
     LatencyPlan,
     ErrorRatePlan,
     PoolLeakPlan,
     ColdStartPlan,
 )
-BREAKING = ("outage", "partition", "restart")
+BREAKING = ("outage", "hang", "restart")
 
 
 @st.composite
@@ -127,7 +127,7 @@ def test_a_random_fault_does_what_planned_ones_at_its_times_do(
 
     cuts = []  # seconds from now, in the order in which faults are listed
     for fault in each:
-        silent = fault.kind == "partition"
+        silent = fault.kind == "hang"
         if fault.kind not in BREAKING:
             continue
         if fault in active:

@@ -43,7 +43,7 @@ def scenario(world: World) -> Data:
         "name": "world",
         "horizon": f"{world.until}s",
         "workload": {"connections": connections},
-        "stages": {"work": {"work": {"constant": "0s"}}},
+        "stages": {"work": {"work": {"constant": "0s"}, "concurrency": world.concurrency}},
         "faults": faults(world),
         "observations": observations(world),
     }
@@ -107,6 +107,14 @@ SILENT = World(
     1, [Message(0, 3.5, 1), Message(0, 8, 1), Message(0, 13, 1)], until=16, silence=(3, 10)
 )
 IDLE = World(1, [Message(0, 1, 9)], until=12, idle_timeout=4)  # nothing passes from 1 s to 10 s
+# Cut at 5 s, the first job ends at 7 s; the second is cut at 6.5 s before it begins.
+HELD = replace(
+    IDLE,
+    clients=2,
+    concurrency=1,
+    until=11,
+    messages=[Message(0, 1, 6), Message(1, 2.5, 1), Message(0, 8.4, 0.5)],
+)
 FULL = World(4, [Message(i, 5 + 2 * i, 1) for i in range(4)], until=13, spread=1, limit=2)
 
 # Worlds, and what happens to messages in them.
@@ -120,6 +128,7 @@ CASES: dict[str, tuple[World, list[Event]]] = {
     "pings against idling": (replace(IDLE, ping_interval=2, ping_timeout=2), [("ok", 0)]),
     "pings too seldom": (replace(IDLE, ping_interval=7, ping_timeout=7), [("disconnected", 0)]),
     "idling without pings": (IDLE, [("disconnected", 0)]),
+    "work after a cut": (HELD, [("disconnected", 0), ("disconnected", 1), ("ok", 2)]),
     "full": (FULL, [("ok", 0), ("ok", 1)]),
 }
 

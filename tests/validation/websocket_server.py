@@ -42,6 +42,7 @@ class World:
     spread: float = 0.0  # between the first connects of one client and of the next
     in_order: bool = True
     limit: int | None = None
+    concurrency: int | None = None  # messages that the server works on at once
     ping_interval: float | None = None
     ping_timeout: float | None = None
     idle_timeout: float | None = None
@@ -148,6 +149,7 @@ class Service:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._places = asyncio.Semaphore(world.concurrency or len(world.messages))
         self._servers: list[Server] = []  # the last is the one that runs
         self.port = 0
 
@@ -197,7 +199,8 @@ class Service:
             await asyncio.gather(*working, return_exceptions=True)
 
     async def _answer(self, connection: ServerConnection, number: int) -> None:
-        await asyncio.sleep(self._world.messages[number].work * SCALE)
+        async with self._places:
+            await asyncio.sleep(self._world.messages[number].work * SCALE)
         await connection.send(str(number))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from itertools import accumulate
 from operator import or_
 from typing import TYPE_CHECKING
@@ -136,13 +137,20 @@ class Builder:
         self._stages += 1
         layers: list[Layer] = []
         if plan.work is not None:
-            layers.append(self._in_time(self._work(plan, index)))
+            layers.append(self._delayed(plan, index, self._in_time(self._work(plan, index))))
         if plan.parallel:
             branches = tuple(map(self._stage, plan.stages))
             layers.append(Parallel(branches, self.shared.kernel))
         elif plan.stages:
             layers.append(self.sequence(plan.stages))
         return layers[0] if len(layers) == 1 else Sequence(tuple(layers))
+
+    def _delayed(self, plan: StagePlan, index: int, layer: Layer) -> Layer:
+        """Wrap a stage's work in the layers of faults that calls wait for."""
+        for kind in dict.fromkeys(fault.kind for fault in plan.faults if fault.wait):
+            module = import_module(f"{__package__}.{kind}")
+            layer = self._in_time(module.build(self.shared, plan, index, layer))
+        return layer
 
     def _work(self, plan: StagePlan, index: int) -> Work:
         shared, layout = self.shared, self.layout

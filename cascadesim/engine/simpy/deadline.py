@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from cascadesim.engine.simpy.kernel import Cancelled
 from cascadesim.engine.simpy.propagation import Context, EndsWithContext, run
 from cascadesim.engine.simpy.timers import Expired, Timer, Timers
 from cascadesim.values.outcome import Outcome
@@ -59,9 +62,9 @@ class AbandoningDeadline:
         self._end = end
         self._goes_on = goes_on
         self._timers = Timers(kernel, timeout)
-        # Zombies. A zombie that waits for ever has no other owner: without this set, Python's
+        # Zombies. A zombie that waits for ever has no other owner: without this one, Python's
         # garbage collector would close its call, which frees what it holds.
-        self._given_up: set[Request] = set()
+        self._given_up: dict[Request, None] = {}
 
     def call(self, request: Request) -> Call:
         """Carry the request through, for `timeout` seconds at most."""
@@ -72,7 +75,7 @@ class AbandoningDeadline:
         def done(outcome: Outcome) -> None:
             ended.append(outcome)
             timer.done = True
-            self._given_up.discard(twin)
+            self._given_up.pop(twin, None)
             if waiting:
                 self._kernel.wake(request.task)
 
@@ -89,7 +92,7 @@ class AbandoningDeadline:
                 timer.give_up()
                 waiting = False
                 if not ended:
-                    self._given_up.add(twin)
+                    self._given_up[twin] = None
                     twin.leave(self._kernel.now, self._goes_on)
                 request.adopt(twin, self._kernel.now)
         else:
@@ -110,6 +113,20 @@ class PropagatingDeadline(AbandoningDeadline):
         if twin.context is None or context.expires < twin.context.expires:
             twin.context = context
         return twin, context
+
+
+class Handlers(AbandoningDeadline):
+    """The work of a server for its clients: it goes on when a client is gone, without a limit."""
+
+    def __init__(self, inner: Layer, kernel: Kernel, goes_on: str) -> None:
+        super().__init__(inner, kernel, math.inf, -1, goes_on)
+
+    def stop(self, reason: Cancelled) -> None:
+        """End the work that goes on for clients that are gone, as the server's process ends."""
+        for twin in tuple(self._given_up):
+            with suppress(Cancelled):
+                twin.task.cancel(reason)
+        self._given_up.clear()
 
 
 def build(site: Site, plan: DeadlinePlan, inner: Layer) -> Layer:

@@ -23,6 +23,7 @@ is an error like any other there), and parallel branches beside it end as by any
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.kernel import Call, Kernel, Task, Waiter
@@ -93,6 +94,17 @@ def unanswered(request: Request) -> Generator[None, None, None]:
         yield None
     finally:
         request.context.leave(waiter)
+
+
+def answered(
+    request: Request, kernel: Kernel, delay: float, priority: int
+) -> Generator[None, None, None]:
+    """Wait for an answer that comes, or is given up, after `delay` seconds."""
+    alarm = kernel.alarm(delay, partial(kernel.wake, request.task), priority)
+    try:
+        yield from unanswered(request)
+    finally:
+        alarm.callbacks = []
 
 
 class EndsWithContext:

@@ -23,7 +23,7 @@ from cascadesim.engine.simpy.senders import (
 )
 from cascadesim.plan.arrivals import Apart, Closed
 from cascadesim.plan.classes import OBSERVED
-from cascadesim.plan.connections import ConnectionsPlan
+from cascadesim.plan.connections import GONE, ConnectionsPlan
 from cascadesim.records import (
     IN_FLIGHT,
     ConnectionCounts,
@@ -229,7 +229,8 @@ class _Replication:
             {ends[i]: n for i, n in sorted(counts.items())}
             for counts in (connections.failed, connections.lost)
         )
-        return ConnectionCounts(connections.opened, connections.closed, failed, lost)
+        gave_up = connections.states[GONE]
+        return ConnectionCounts(connections.opened, connections.closed, failed, lost, gave_up)
 
     def _classes_of_rows(self) -> NDArray[np.uint8]:
         used = self._rows.used if self._plan.classes else 0

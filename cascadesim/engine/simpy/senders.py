@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.kernel import ARRIVES, Alarm
 from cascadesim.plan.classes import OBSERVED
-from cascadesim.plan.connections import GONE
 from cascadesim.randomness import Stream
 
 if TYPE_CHECKING:
@@ -107,9 +106,10 @@ class ClosedClients:
 
 
 class ConnectedClients:
-    """Sends the messages of each client, from its first connection until it gives up.
+    """Sends the messages of each client, from its first connect on, whatever its connection does.
 
-    A message's number is made of its client and turn, as with ClosedClients.
+    A message's number is made of its client and turn, as with ClosedClients. Number and instant
+    are the client's own plan: neither replies nor connections change them.
     """
 
     def __init__(
@@ -119,19 +119,17 @@ class ConnectedClients:
         self._horizon = horizon
         plan = connections.plan
         self._gaps = Stream(seed, replication, "workload.connections.messages", plan.messages)
-        self._clients = connections.clients
+        self._clients = plan.clients
         for i in range(plan.clients):
             self._wait(i, 0, plan.connect_over * i / plan.clients)
 
     def _wait(self, client: int, turn: int, begin: float) -> None:
-        number = turn * len(self._clients) + client
+        number = turn * self._clients + client
         env = self._run.kernel.env
         seconds = begin + self._gaps.at(number)
         if env.now + seconds < self._horizon:
             Alarm(env, seconds, ARRIVES, partial(self._send, client, turn, number))
 
     def _send(self, client: int, turn: int, number: int, _: object) -> None:
-        if self._clients[client].state == GONE:
-            return
         self._run.send(self._run.add_row(number), number)
         self._wait(client, turn + 1, 0.0)

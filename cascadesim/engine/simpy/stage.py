@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cascadesim.engine.simpy.kernel import Call, Cancelled, Kernel, WaitQueue, WaitStack
-from cascadesim.engine.simpy.propagation import unanswered
+from cascadesim.engine.simpy.propagation import answered, unanswered
 from cascadesim.engine.simpy.timers import TimedQueue
 from cascadesim.values.outcome import Outcome
 
@@ -102,16 +101,9 @@ class Work:
         elif self._plan.tracker < math.inf:
             # The tracker counts from the start of the call; one that is silent for longer is past.
             delay = max(after, self._plan.tracker)
-            alarm = self._kernel.alarm(delay, partial(self._answer, request), self._tracked)
-            try:
-                yield from unanswered(request)
-            finally:
-                alarm.callbacks = []
+            yield from answered(request, self._kernel, delay, self._tracked)
         else:
             yield from unanswered(request)  # for ever: only a deadline outside ends it
-
-    def _answer(self, request: Request) -> None:
-        self._kernel.wake(request.task)
 
 
 class Startup:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from cascadesim.faults.plan import planned
+from cascadesim.faults.plan import merged, planned
 from cascadesim.values.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class Timeline:
         self, faults: Iterable[FaultPlan], spans: Callable[[FaultPlan], Spans] = planned
     ) -> None:
         lanes = [_lane(fault, spans(fault)) for fault in faults]
+        stretching = {lane.fault.kind: lane.fault for lane in lanes if lane.fault.stretches}
+        self._stretching = [
+            (fault, merged(spans(lane.fault) for lane in lanes if lane.fault.kind == kind))
+            for kind, fault in stretching.items()
+        ]
         self._cutting = [lane for lane in lanes if lane.fault.cuts]
         self._slowing = [slow for lane in lanes for slow in _slowing(lane)]
         self._errors = [lane for lane in lanes if lane.fault.error_share]
@@ -82,6 +87,8 @@ class Timeline:
             if i is not None:
                 start, end = lane.starts[i], lane.ends[i]
                 work = lane.fault.slowed(work, (now - start) / (end - start))
+        for fault, spans in self._stretching:
+            work = fault.stretched(work, now, spans)
         return work
 
     def error_rate(self, now: float, base: float) -> float:

@@ -11,9 +11,14 @@ After the WebSocket protocol (RFC 6455) and what is around it:
 - A proxy cuts a connection on which nothing passed for its idle timeout (nginx,
   `proxy_read_timeout`; AWS, "Connection idle timeout"). Messages, replies and pings pass, but
   nothing does in a partition.
-- A lost connection ends the messages that were sent and not answered, as disconnected, and the
-  server drops their calls. Messages that were not sent yet wait for the next connection. Both ends
-  know of it at once: a server that learns of it by its own pings holds the connection longer.
+- A lost connection ends the messages that were sent and not answered, as disconnected. Both ends
+  know of it at once: a server that learns of it by its own pings holds the connection longer. With
+  `on_disconnect: abandon` the work for such messages goes on at the server until it would reply, as
+  a handler of `websockets` does, whose next `send` raises ConnectionClosed; messages behind it in
+  line are never handled. A restart ends all work, as the server's process ends.
+- Messages meant while there is no connection wait for the next one, as socket.io buffers them
+  ("Offline behavior"), or are dropped at once, as `send` of a WebSocket drops or refuses them
+  (WHATWG, "WebSockets Standard", `send`). Those of a client that has given up end at once, too.
 - The client connects again after a backoff, also the first time, as socket.io does
   (`reconnectionDelay`, `randomizationFactor`); a success begins the backoff anew.
 
@@ -31,11 +36,23 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.engine.simpy.deadline import AbandoningDeadline, Deadline, PropagatingDeadline
+from cascadesim.engine.simpy.deadline import (
+    AbandoningDeadline,
+    Deadline,
+    Handlers,
+    PropagatingDeadline,
+)
 from cascadesim.engine.simpy.kernel import ARRIVES, EXPIRES, Alarm, Call, WaitQueue
 from cascadesim.engine.simpy.websocket_client import HANDSHAKES, Client, Ends, Lost, Parts
-from cascadesim.plan.connections import CONNECTED, CONNECTING, CONNECTIONS, GONE, WAITING
-from cascadesim.plan.layout import HANDSHAKE
+from cascadesim.plan.connections import (
+    CONNECTED,
+    CONNECTING,
+    CONNECTIONS,
+    ENDS,
+    GONE,
+    SETTINGS,
+    WAITING,
+)
 from cascadesim.randomness import UNIFORM
 from cascadesim.values.outcome import Outcome
 
@@ -68,7 +85,9 @@ class Connections:
         lifetimes: Stream | None,
         spans_of: Callable[[FaultPlan], Spans],
     ) -> None:
-        self.inner = inner
+        goes_on = f"{SETTINGS}.on_disconnect"
+        self._handlers = None if plan.cancels else Handlers(inner, kernel, goes_on)
+        self.inner = self._handlers or inner
         self.kernel = kernel
         self.plan = plan
         self.parts = parts
@@ -93,7 +112,7 @@ class Connections:
         given = (Entrance(self), self.kernel, plan.timeout, self.ends.timeout)
         self.entrance: Layer = Deadline(*given)
         if plan.abandon:
-            self.entrance = AbandoningDeadline(*given, f"{HANDSHAKE}.handshake.on_timeout")
+            self.entrance = AbandoningDeadline(*given, f"{SETTINGS}.handshake.on_timeout")
         env = self.kernel.env
         for start, end in self._silences:
             if min(self.plan.ping_timeout, self.plan.idle_timeout) < math.inf:
@@ -115,7 +134,7 @@ class Connections:
         timeout = self.plan.reply_timeout
         if timeout == math.inf:
             return self
-        setting = f"{HANDSHAKE}.reply_timeout"
+        setting = f"{SETTINGS}.reply_timeout"
         return PropagatingDeadline(self, self.kernel, timeout, self.ends.reply, setting)
 
     def levels(self) -> dict[str, int]:
@@ -168,6 +187,8 @@ class Connections:
                 request.task.cancel(Lost(self.ends.connections))
         for client in self.clients:
             client.lose(self.ends.connections)
+        if self._handlers is not None:
+            self._handlers.stop(Lost(self.ends.connections))
 
 
 class Entrance:
@@ -184,8 +205,7 @@ def _inside(spans: list[tuple[float, float]], now: float) -> bool:
 
 def build(shared: Shared, plan: ConnectionsPlan, inner: Layer) -> Connections:
     """Return the connections that messages pass on their way to a layer."""
-    part, end = partial(shared.layout.part, CONNECTIONS), shared.layout.end
-    ends = ("handshake.timeout", "reconnect.attempts", "limit", "ping.timeout", "idle_timeout")
+    part = partial(shared.layout.part, CONNECTIONS)
     lifetime = plan.lifetime
     return Connections(
         inner,
@@ -198,8 +218,8 @@ def build(shared: Shared, plan: ConnectionsPlan, inner: Layer) -> Connections:
             part("network_wait"),
             part("handshake_wait" if lifetime is None else "closing_wait"),
         ),
-        Ends(end(CONNECTIONS), *(end(f"{HANDSHAKE}.{key}") for key in (*ends, "reply_timeout"))),
-        shared.stream(f"{HANDSHAKE}.reconnect.jitter", UNIFORM),
-        None if lifetime is None else shared.stream(f"{HANDSHAKE}.lifetime", lifetime),
+        Ends(*map(shared.layout.end, ENDS)),
+        shared.stream(f"{SETTINGS}.reconnect.jitter", UNIFORM),
+        None if lifetime is None else shared.stream(f"{SETTINGS}.lifetime", lifetime),
         shared.spans_of,
     )

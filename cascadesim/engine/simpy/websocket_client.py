@@ -48,6 +48,7 @@ class Ends:
     ping: int
     idle: int
     reply: int
+    dropped: int
 
 
 class Lost(Cancelled):
@@ -101,10 +102,12 @@ class Client:
 
     def call(self, request: Request) -> Call:
         """Carry a message over the connection, once there is one, and its reply back."""
-        if self.state == GONE:  # a recorded message may come when the client has given up
+        if self.state == GONE:
             return request.end(Outcome.DISCONNECTED, self._all.ends.attempts)
         try:
             if self.state != CONNECTED or self._closing:
+                if self._all.plan.drops:
+                    return request.end(Outcome.DISCONNECTED, self._all.ends.dropped)
                 yield from self._wait(request)
             request.context = None  # the server does not know how long the client waits
             self._sent[request] = None

@@ -74,11 +74,13 @@ class Connections(Strict):
         handshake=sources.WEBSOCKET,
         idle_timeout=sources.IDLE_TIMEOUT,
         reconnect=sources.RECONNECT,
+        when_disconnected=sources.OFFLINE,
+        on_disconnect=sources.HANDLERS,
     )
 
     clients: Annotated[Count, Field(le=100_000)] = Field(description="how many there are")
     messages: Work = Field(
-        description="time from one message of a client to its next, replied to or not"
+        description="time from one message of a client to its next, replied to, connected or not"
     )
     connect_over: Duration = Field(
         "0s", validate_default=True, description="time over which clients first connect, evenly"
@@ -86,6 +88,16 @@ class Connections(Strict):
     ordering: Literal["per_connection", "independent"] = Field(
         "per_connection",
         description="handle a connection's messages one after the other, or all at once",
+    )
+    when_disconnected: Literal["queue", "drop"] = Field(
+        "queue",
+        description="what a client does with a message while it has no connection: send it once "
+        "it has one, or drop it",
+    )
+    on_disconnect: Literal["cancel", "abandon"] = Field(
+        "abandon",
+        description="what a lost connection does to the work for its messages at the server: "
+        "cancel it, or let it go on until it replies to nobody",
     )
     handshake: Handshake = Field(
         {}, validate_default=True, description="what a connection begins with"

@@ -27,7 +27,9 @@ from cascadesim.values.outcome import Outcome
 Data = dict[str, Any]
 Address = tuple[str, int, int]
 
-OK, DEGRADED, REJECTED, TIMED_OUT, FAILED, DISCONNECTED, UNFINISHED = (o.word for o in Outcome)
+OK, DEGRADED, REJECTED, SHED, TIMED_OUT, FAILED, DISCONNECTED, UNFINISHED = (
+    o.word for o in Outcome
+)
 ALWAYS: Data = {"failure_rate": "100%"}
 
 

@@ -33,7 +33,9 @@ def merged(*parts: st.SearchStrategy[Data]) -> st.SearchStrategy[Data]:
 percent = st.integers(0, 100).map(lambda n: f"{n}%")
 
 
-errors = st.lists(st.sampled_from(["rejected", "timed_out", "failed"]), min_size=1, unique=True)
+errors = st.lists(
+    st.sampled_from(["rejected", "shed", "timed_out", "failed"]), min_size=1, unique=True
+)
 
 
 @st.composite

@@ -181,7 +181,7 @@ def _nothing_retried(plan: Plan) -> Iterator[Contradiction]:
     for stage, _, around in plan.walk_policies():
         for i, (path, policy) in enumerate(around):
             others = any(map(policy.sends_again_after, (Outcome.TIMED_OUT, Outcome.FAILED)))
-            if not others or policy.sends_again_after(Outcome.REJECTED):
+            if not others or policy.sends_again_after(Outcome.SHED):
                 continue
             inside = (*around[i + 1 :], *(own for s in walk(stage.stages) for own in s.paths))
             stages = tuple(walk((stage,)))
@@ -192,7 +192,7 @@ def _nothing_retried(plan: Plan) -> Iterator[Contradiction]:
                     NOTHING_RETRIED,
                     (f"{path}.outcomes", full[0]),
                     "nothing is ever sent again: no call fails or times out inside, but a full "
-                    "queue rejects it, and outcomes leaves out rejected",
+                    "queue sheds it, and outcomes leaves out shed",
                 )
 
 

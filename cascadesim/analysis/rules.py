@@ -215,9 +215,9 @@ stages:
 )
 NOTHING_RETRIED = Rule(
     code="R03",
-    name="retry-leaves-out-rejections",
+    name="retry-leaves-out-shed-calls",
     says="A retry stands around nothing that fails or times out: all that can go wrong inside is "
-    "that a full queue refuses calls, and the retry leaves out `rejected`.",
+    "that a full queue sheds calls, and the retry leaves out `shed`.",
     why="The retry never sends anything again.",
     example="""\
 concurrency: 10
@@ -225,6 +225,6 @@ queue_limit: 20
 policies:
   - retry: {attempts: 3}    # of what has timed_out or failed
 """,
-    instead="Leave the retry out; or name `rejected` in its `outcomes`, with a `budget`, as such "
+    instead="Leave the retry out; or name `shed` in its `outcomes`, with a `budget`, as such "
     "retries come when the stage is overloaded.",
 )

@@ -53,6 +53,7 @@ OUTCOME_LOOKS = {
     Outcome.OK: Look("#0072B2", "o"),
     Outcome.DEGRADED: Look("#56B4E9", "s"),
     Outcome.REJECTED: Look("#E69F00", "v"),
+    Outcome.SHED: Look("#8C6D31", "<"),
     Outcome.TIMED_OUT: Look("#D55E00", "X"),
     Outcome.FAILED: Look("#000000", "P"),
     Outcome.DISCONNECTED: Look("#009E73", "D"),

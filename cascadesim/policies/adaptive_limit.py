@@ -61,7 +61,8 @@ class AdaptiveLimit(Policy):
         None, description="most the limit can be; 200 by default, 1000 of vegas"
     )
     outcomes: list[ErrorName] = Field(
-        ["rejected", "timed_out"], description="outcomes that count as drops; others are ignored"
+        ["rejected", "shed", "timed_out"],
+        description="outcomes that count as drops; others are ignored",
     )
     backoff_ratio: Annotated[Number, Field(ge=0.5, lt=1)] | None = Field(
         None, description="what is left of the limit after a drop, of aimd; 0.9 by default"

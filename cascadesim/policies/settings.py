@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from cascadesim.policies.plan import PolicyPlan
 
-ErrorName = Literal["rejected", "timed_out", "failed"]
+ErrorName = Literal["rejected", "shed", "timed_out", "failed"]
 Errors = Annotated[list[ErrorName], Field(min_length=1)]
-ALL_ERRORS: list[ErrorName] = ["rejected", "timed_out", "failed"]
+ALL_ERRORS: list[ErrorName] = ["rejected", "shed", "timed_out", "failed"]
 
 
 class Policy(Strict):

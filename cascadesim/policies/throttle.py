@@ -35,7 +35,7 @@ class Throttle(Policy):
         "2min", validate_default=True, description="time over which calls are counted"
     )
     outcomes: Errors = Field(
-        ["rejected", "timed_out"], description="outcomes of calls that were not accepted"
+        ["rejected", "shed", "timed_out"], description="outcomes of calls that were not accepted"
     )
 
     def plan(self, name: str) -> ThrottlePlan:

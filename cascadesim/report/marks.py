@@ -1,4 +1,4 @@
-"""What a scenario file says of its values in comments beside them: given, or assumed."""
+"""What a scenario file says of its values in comments beside them: given, assumed or fitted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.source import Document, Location
 
-_MARK = re.compile(r"#\s*(given|assumed)\b[\s:;,]*(.*)", re.IGNORECASE)
+_MARK = re.compile(r"#\s*(given|assumed|fitted)\b[\s:;,]*(.*)", re.IGNORECASE)
 _LONGEST = 80  # characters of a value
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A value whose comment begins with "given" or "assumed" (`mark`), and the rest of that."""
+    """A value whose comment begins with "given", "assumed" or "fitted" (`mark`), and the rest."""
 
     path: str
     value: str

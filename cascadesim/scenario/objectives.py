@@ -21,6 +21,7 @@ RATES = (
     "ok_rate",
     "degraded_rate",
     "rejected_rate",
+    "shed_rate",
     "timed_out_rate",
     "failed_rate",
     "disconnected_rate",

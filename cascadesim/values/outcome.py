@@ -10,11 +10,12 @@ class Outcome(IntEnum):
 
     OK = 0
     DEGRADED = 1  # answered by a fallback
-    REJECTED = 2  # refused by an open breaker or a full queue
-    TIMED_OUT = 3
-    FAILED = 4
-    DISCONNECTED = 5  # the connection was lost before the reply
-    UNFINISHED = 6  # still under way at the horizon (censored)
+    REJECTED = 2  # refused by the caller's side: an open breaker, a limit of one's own
+    SHED = 3  # refused by the other side, which has no room: a 429 or a 503
+    TIMED_OUT = 4
+    FAILED = 5
+    DISCONNECTED = 6  # the connection was lost before the reply
+    UNFINISHED = 7  # still under way at the horizon (censored)
 
     @property
     def word(self) -> str:
@@ -22,4 +23,4 @@ class Outcome(IntEnum):
         return self.name.lower()
 
 
-ERRORS = (Outcome.REJECTED, Outcome.TIMED_OUT, Outcome.FAILED, Outcome.DISCONNECTED)
+ERRORS = (Outcome.REJECTED, Outcome.SHED, Outcome.TIMED_OUT, Outcome.FAILED, Outcome.DISCONNECTED)

@@ -196,7 +196,7 @@ def meets(label: str, judged: Sequence[Judged], rates: Mapping[str, float]) -> N
     """Return that a variant meets every objective, and at what cost; None where it does not."""
     if not judged or not all(each.met for each in judged):
         return None
-    shares = {word: rates[f"{word}_rate"] for word in ("degraded", "rejected")}
+    shares = {word: rates[f"{word}_rate"] for word in ("degraded", "rejected", "shed")}
     costs = [f"{words.percent(share)} {word}" for word, share in shares.items() if share]
     cost = f"at the cost of {words.listed(costs)} replies" if costs else "with no reply degraded"
     return Note((name(label), f" meets every objective, {cost}."))

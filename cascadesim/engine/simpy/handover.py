@@ -141,7 +141,7 @@ class RowLimit(Limit):
             if before is not None:
                 before.free()
         elif len(self._queue) >= self._queue_limit:
-            return request.end(Outcome.REJECTED, self._end)
+            return request.end(Outcome.SHED, self._end)
         else:
             request.enter(self._part, self._kernel.env.now)
             yield from self._queue.wait(request, self._release, before)

@@ -59,12 +59,12 @@ class CodelLimit(Limit):
             self._queue.law.sheds(now, 0.0, 0)
             self._busy += 1
         elif len(self._queue) >= self._queue_limit:
-            return request.end(Outcome.REJECTED, self._end)
+            return request.end(Outcome.SHED, self._end)
         else:
             request.enter(self._part, now)
             shed = yield from self._queue.wait(request, self._undo, now)
             if shed is Outcome.REJECTED:
-                return request.end(Outcome.REJECTED, self._codel_end)
+                return request.end(Outcome.SHED, self._codel_end)
         try:
             return (yield from self._inner.call(request))
         finally:

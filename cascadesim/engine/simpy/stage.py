@@ -173,7 +173,7 @@ class Limit:
         if self._busy < self._concurrency:
             self._busy += 1
         elif len(self._queue) >= self._queue_limit:
-            return request.end(Outcome.REJECTED, self._end)
+            return request.end(Outcome.SHED, self._end)
         else:
             request.enter(self._part, self._kernel.env.now)
             yield from self._queue.wait(request, self._release)

@@ -160,7 +160,7 @@ class Connections:
         if _inside(self._restarts, self.kernel.env.now):
             return request.end(Outcome.FAILED, self.ends.connections)
         if self.open + len(self._shaking) >= self.plan.limit:
-            return request.end(Outcome.REJECTED, self.ends.limit)
+            return request.end(Outcome.SHED, self.ends.limit)
         self._shaking[request] = None
         try:
             outcome = yield from self._handshake.call(request)

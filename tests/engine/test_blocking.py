@@ -9,7 +9,7 @@ import pytest
 from kit import (
     FAILED,
     OK,
-    REJECTED,
+    SHED,
     TIMED_OUT,
     Data,
     ends,
@@ -41,7 +41,7 @@ def test_a_call_keeps_its_place_until_the_next_stage_lets_it_in() -> None:
     assert spent(records, 2) == {"a.service_work": 1, "b.service_work": 3} | waits
     # Rejected, the second leaves a at 3 s and the third at 4 s.
     rejecting = simulated(row(when_full="reject"), 3)
-    assert ends(rejecting) == [(4.0, OK), (1.0, REJECTED), (1.0, REJECTED)]
+    assert ends(rejecting) == [(4.0, OK), (1.0, SHED), (1.0, SHED)]
 
 
 def test_a_queue_takes_calls_in_before_they_are_served() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import OK, REJECTED, TIMED_OUT, Data, ends, run, scenario, simulated, spent, stage
+from kit import OK, REJECTED, SHED, TIMED_OUT, Data, ends, run, scenario, simulated, spent, stage
 
 from cascadesim.scenario.load import loads
 from cascadesim.studies.candidates import allowed
@@ -30,6 +30,7 @@ def one_at_a_time(where: str, **codel: Any) -> Data:
 
 
 BOTH = pytest.mark.parametrize("where", ["concurrency", "bulkhead"])
+END = {"concurrency": SHED, "bulkhead": REJECTED}  # of a call that CoDel drops
 
 
 @BOTH
@@ -37,7 +38,7 @@ def test_overdue_calls_are_shed_while_even_the_quickest_waits_too_long(where: st
     # Places come at 3.5 s, 6 s, 8.5 s, 11 s. The interval that begins at 3.5 s ends at 7.5 s with
     # a least wait of 1.5 s, which is known at 8.5 s. At 11 s all are shed that came before 9.8 s.
     records = simulated(one_at_a_time(where, **FOLLY), 10)
-    shed = [(11.0 - came, REJECTED) for came in (5.0, 6.0, 7.0, 8.0, 9.0)]
+    shed = [(11.0 - came, END[where]) for came in (5.0, 6.0, 7.0, 8.0, 9.0)]
     served = [(2.5, OK), (4.0, OK), (5.5, OK), (7.0, OK)]
     assert ends(records) == [*served, *shed, (3.5, OK)]
     assert {records.ends[i] for i in records.ended_by if i >= 0} == {
@@ -53,10 +54,10 @@ def test_one_call_after_the_other_is_shed_while_those_at_the_head_are_slow(where
     # lasted 4 s: 5 is shed and 6 served. The next is due at 15 s: at 16 s, 8, after 7 at 13.5 s;
     # the one after that at 15 s + 4/sqrt(2) = 17.83 s: at 18.5 s, 10.
     records = simulated(one_at_a_time(where, law="rfc8289", **FOLLY), 30)
-    shed = np.flatnonzero(records.outcome == Outcome.REJECTED) + 1
+    shed = np.flatnonzero(records.outcome == Outcome[END[where].upper()]) + 1
     assert shed[:3].tolist() == [5, 8, 10]
-    assert ends(records)[4] == (6.0, REJECTED)
-    assert ends(records)[7] == (8.0, REJECTED)
+    assert ends(records)[4] == (6.0, END[where])
+    assert ends(records)[7] == (8.0, END[where])
 
 
 class Fifo:
@@ -193,7 +194,7 @@ def test_calls_are_shed_that_the_source_sheds(
     stages = stage(f"{work}ms", concurrency=servers, codel=codel)
     workload = {"arrivals": {"poisson": {"rate": f"{rate}/s"}}}
     records = run(scenario(stages, workload=workload) | {"horizon": "20s", "drain": "0s"})
-    shed = np.flatnonzero(records.outcome == Outcome.REJECTED)
+    shed = np.flatnonzero(records.outcome == Outcome.SHED)
     queue = law[1](target / 1000, interval / 1000)
     arrivals = records.arrival.tolist()
     assert shed.tolist() == dropped(queue, arrivals, work / 1000, servers, 20.0)
@@ -206,7 +207,7 @@ def test_rfc8289_takes_its_time_to_meet_an_excess_and_folly_an_interval() -> Non
         stages = stage("10ms", concurrency=2, codel={"law": law})
         workload = {"arrivals": {"constant": {"rate": "400/s"}}}
         records = run(scenario(stages, workload=workload) | {"horizon": "10s", "drain": "10s"})
-        shed = records.outcome == Outcome.REJECTED
+        shed = records.outcome == Outcome.SHED
         return (records.arrival + records.latency)[shed], records.latency[~shed] - 0.01
 
     shed, waits = simulated("rfc8289")

@@ -1,7 +1,7 @@
 """Queues in front of a stage, by latencies computed by hand."""
 
 import pytest
-from kit import OK, REJECTED, TIMED_OUT, Data, ends, plan_of, run, scenario, simulated, spent, stage
+from kit import OK, SHED, TIMED_OUT, Data, ends, plan_of, run, scenario, simulated, spent, stage
 
 from cascadesim.values.errors import ScenarioError
 
@@ -23,7 +23,7 @@ def test_the_newest_of_a_lifo_queue_is_served_first() -> None:
 
 def test_a_full_lifo_queue_rejects_newcomers() -> None:
     records = simulated(lifo("10s", queue_limit=2), 4)
-    assert ends(records) == [(10.0, OK), (29.0, OK), (18.0, OK), (0.0, REJECTED)]
+    assert ends(records) == [(10.0, OK), (29.0, OK), (18.0, OK), (0.0, SHED)]
 
 
 def test_who_leaves_a_lifo_queue_keeps_nobody_back() -> None:

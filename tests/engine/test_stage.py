@@ -8,7 +8,7 @@ from kit import (
     ALWAYS,
     FAILED,
     OK,
-    REJECTED,
+    SHED,
     TIMED_OUT,
     UNFINISHED,
     ends,
@@ -67,9 +67,7 @@ def test_an_outer_stage_is_busy_while_the_stages_inside_work() -> None:
     assert ends(records) == [(1.5, OK), (2.0, OK)]
 
 
-@pytest.mark.parametrize(
-    ("limit", "last"), [(0, (0.0, REJECTED)), (1, (0.0, REJECTED)), (2, (28.0, OK))]
-)
+@pytest.mark.parametrize(("limit", "last"), [(0, (0.0, SHED)), (1, (0.0, SHED)), (2, (28.0, OK))])
 def test_a_full_queue_rejects(limit: int, last: tuple[float, str]) -> None:
     assert ends(simulated(stage("10s", concurrency=1, queue_limit=limit), 3))[-1] == last
 

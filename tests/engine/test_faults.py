@@ -65,9 +65,8 @@ def test_a_fault_begins_at_its_instant_and_is_over_at_its_end() -> None:
 
 def test_an_error_rate_adds_failures_at_its_share() -> None:
     faults = [fault("0s", "500s", error_rate={"share": "40%"})]
-    failed = (
-        simulated(stage("1ms", failure_rate="50%"), 1000, faults=faults).outcome == Outcome.FAILED
-    )
+    records = simulated(stage("1ms", failure_rate="50%"), 1000, faults=faults)
+    failed = records.outcome == Outcome.FAILED
     assert stats.binomtest(int(failed[:499].sum()), 499, 1 - 0.5 * 0.6).pvalue > 0.01
     assert stats.binomtest(int(failed[499:].sum()), 501, 0.5).pvalue > 0.01
 

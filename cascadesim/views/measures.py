@@ -152,6 +152,8 @@ def definition(results: Mapping[str, Result]) -> Iterator[Note]:
     yield Note(f"Percentiles are {DEFINITION}; warm-up {warmup}.")
     if any(result.scenario.too_short for result in results.values()):
         yield facts.GUESS
+    if any(result.records.beside_parts for result in results.values()):
+        yield Note("Of stages in parallel and of hedges, times are those of the critical path.")
     requests = first.summary.requests
     if not requests:
         yield Note("no request arrives between warm-up and horizon.", "warning", NONE_MEASURED.code)

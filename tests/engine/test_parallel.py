@@ -31,7 +31,10 @@ from scipy import stats
 from cascadesim.engine import trace
 from cascadesim.scenario.load import loads
 from cascadesim.studies.check import check
+from cascadesim.studies.run import run as result_of
 from cascadesim.values.errors import ScenarioError
+from cascadesim.views.run import page
+from cascadesim.views.terminal import text
 
 
 def fan(*policies: Data, more: Data | None = None, **stages: Data) -> Data:
@@ -240,6 +243,13 @@ def test_the_branches_of_an_unfinished_request_have_run_until_the_end() -> None:
     records = simulated(fan(done=work("1s"), left=work("9s"), right=work("8s")), drain="3s")
     assert spent(records) == {"left.service_work": 3.5}
     assert beside(records) == {"done.service_work": 1.0, "right.service_work": 3.5}
+
+
+def test_a_page_says_that_times_are_those_of_the_critical_path() -> None:
+    for parallel in (True, False):
+        stages = {"fan": fan(left=work("1s"), slow=work("3s"))["fan"] | {"parallel": parallel}}
+        told = text(page(result_of(loads(json.dumps(scenario(stages))))), 80)
+        assert ("times are those of the critical path" in told) == parallel
 
 
 def test_a_table_of_requests_has_a_column_for_each_branch() -> None:

@@ -190,6 +190,7 @@ def policies(bounded: bool) -> st.SearchStrategy[list[Data]]:
         maybe("cap", ms(1, 1500)),
         maybe("jitter", st.sampled_from(["none", "full", "equal", "decorrelated"])),
         maybe("stop_after", ms(0, 2000)),
+        maybe("honours_retry_after", st.booleans()),
         maybe("budget", percent),
         maybe("budget_reserve", st.sampled_from(["0/s", "1/s", "5/s"])),
         maybe("budget_span", ms(100, 20000)),

@@ -42,6 +42,8 @@ def stages(draw: Draw, bounded: bool, names: list[str], depth: int = 0) -> Data:
     stage |= draw(maybe("concurrency", st.integers(1, 5)))
     if "concurrency" in stage:
         stage |= draw(maybe("queue_limit", st.integers(0, 6)))
+        if "queue_limit" in stage:
+            stage |= draw(maybe("retry_after", ms(1, 2000)))
         stage |= draw(
             st.one_of(maybe("queue", st.sampled_from(["fifo", "lifo"])), maybe("codel", codels()))
         )
@@ -72,6 +74,8 @@ def draw_stages(draw: Draw, bounded: bool, names: list[str], count: int, depth: 
         keeps = before and "concurrency" in before[0] and "codel" not in before[0]
         if keeps and "queue_limit" in drawn[name] and "codel" not in drawn[name]:
             drawn[name] |= draw(maybe("when_full", st.sampled_from(["block", "block", "reject"])))
+            if drawn[name].get("when_full") == "block":
+                drawn[name].pop("retry_after", None)
     return drawn
 
 

@@ -130,9 +130,12 @@ class Layout:
             if policy.overlaps:
                 self._beside.update(range(first, len(self._parts)))
             cut_by = [f"{where}.{end}" for end in policy.ends if end == "timeout"]
+            causes: set[str] = set()
             for cause, setting in policy.parts:
                 inside = first if cause == "queue_wait" else None
-                self._add(where, cause, f"{where}.{setting}", *cut_by, first=inside)
+                at = f"{where}.{setting}" if cause in causes else where
+                causes.add(cause)
+                self._add(at, cause, f"{where}.{setting}", *cut_by, first=inside)
             if policy.states_over_time:
                 inner = range(first_end, len(self._ends))
                 self.behind |= {len(self._ends) + i: inner for i in range(len(policy.ends))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from cascadesim.values.bound import Bound
 
@@ -60,6 +60,16 @@ class Attempts(NamedTuple):
     over: float = 0.0
 
 
+class Asked(NamedTuple):
+    """In how many seconds a stage asks callers to come again that it refuses (Retry-After).
+
+    `end` is the dotted path of the setting by which it refuses them.
+    """
+
+    end: str
+    seconds: float
+
+
 class Position(NamedTuple):
     """Where a policy stands: around which stage, inside and outside of which policies."""
 
@@ -85,9 +95,16 @@ class PolicyPlan:
     kind: ClassVar[str] = ""
     name: str
 
+    def around(self, asked: tuple[Asked, ...]) -> Self:
+        """Return the plan where it stands around stages that ask callers to come again."""
+        return self
+
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """Return what a request can spend time on here: causes, with the setting to blame."""
+        """Return what a request can spend time on here: causes, with the setting to blame.
+
+        A cause that stands here again has its parts under the dotted path of that setting.
+        """
         return ()
 
     @property

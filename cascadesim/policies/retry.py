@@ -7,7 +7,7 @@ What keeps retries to a share of calls is in retry_limits.py.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -25,6 +25,7 @@ from cascadesim.policies.retry_limits import (
 from cascadesim.policies.settings import Errors, Policy, outcomes_of
 from cascadesim.values import sources
 from cascadesim.values.bound import Bound
+from cascadesim.values.outcome import Outcome
 from cascadesim.values.rules import Contradiction, Rule
 from cascadesim.values.sources import follows
 from cascadesim.values.strict import Strict, problem
@@ -42,9 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cascadesim.policies.lone import LoneCall
-    from cascadesim.policies.plan import Position
+    from cascadesim.policies.plan import Asked, Position
     from cascadesim.policies.retry_limits import RetryLimit
-    from cascadesim.values.outcome import Outcome
 
 LONGEST = 1e250  # seconds, as good as for ever; small enough that times a base it stays finite
 
@@ -102,6 +102,7 @@ class Retry(Policy, Backoff):
         outcomes=(),
         randomization=sources.GRPC_BACKOFF,
         stop_after=sources.TENACITY,
+        honours_retry_after=(sources.RETRY_AFTER, sources.URLLIB3),
         budget=sources.RETRY_BUDGET,
         budget_reserve=sources.RETRY_BUDGET,
         budget_span=sources.RETRY_BUDGET,
@@ -117,6 +118,12 @@ class Retry(Policy, Backoff):
         None,
         description="sends nothing again once the call has taken so long; the attempt under way "
         "is not cut",
+    )
+    honours_retry_after: bool = Field(
+        True,
+        strict=True,
+        description="sends a call again that a stage with `retry_after` refuses, whatever "
+        "`outcomes` says, when that asks for it and not after a backoff",
     )
     budget: Share | None = Field(
         None, description="share of the calls of a span that may be retried, beyond the reserve"
@@ -146,6 +153,7 @@ class Retry(Policy, Backoff):
             self.attempts,
             outcomes,
             stop_after=or_infinite(self.stop_after),
+            honours_retry_after=self.honours_retry_after,
             limits=tuple(self._limits()),
             **self.plan_fields,
         )
@@ -167,8 +175,9 @@ class RetryPlan(PolicyPlan):
 
     `backoff` is "constant", "linear" or "exponential" in the attempt; `jitter` is "none", "full",
     "equal" or "decorrelated"; `randomization` is the share by which a wait without jitter may be
-    longer or shorter. Nothing is sent again `stop_after` seconds after the call began. Every one of
-    the `limits` has to allow a retry.
+    longer or shorter. `asked` is what stages inside say of Retry-After, empty where that is not
+    honoured: such a wait takes the place of a backoff, beyond `cap`, too. Nothing is sent again
+    `stop_after` seconds after the call began. Every one of the `limits` has to allow a retry.
     """
 
     kind: ClassVar[str] = "retry"
@@ -181,7 +190,13 @@ class RetryPlan(PolicyPlan):
     jitter: str = "none"
     randomization: float = 0.0
     stop_after: float = float("inf")
+    honours_retry_after: bool = True
+    asked: tuple[Asked, ...] = ()
     limits: tuple[RetryLimit, ...] = ()
+
+    def around(self, asked: tuple[Asked, ...]) -> Self:
+        """Return the plan with what stages inside ask for, where it is honoured."""
+        return replace(self, asked=asked if self.honours_retry_after else ())
 
     def longest(self, attempt: int) -> float:
         """Return the longest wait after attempt number `attempt` (from 0), in seconds."""
@@ -216,56 +231,68 @@ class RetryPlan(PolicyPlan):
     @property
     def backoffs(self) -> tuple[tuple[float, float], ...]:
         """Return the shortest and the longest wait before each further attempt, in seconds."""
-        return tuple((self.shortest(k), self.longest(k)) for k in range(self.attempts - 1))
+        asked = [seconds for _, seconds in self.asked]
+        return tuple(
+            (min(self.shortest(k), *asked, math.inf), max(self.longest(k), *asked, 0.0))
+            for k in range(self.attempts - 1)
+        )
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """Return what time goes to: waiting before another attempt."""
-        return (("retry_backoff", "base"),)
+        """Return what time goes to: waiting before another attempt, by itself or as asked."""
+        own = ("retry_backoff", "base")
+        return (own, ("retry_backoff", "honours_retry_after")) if self.asked else (own,)
 
     def bound(self, where: str, inner: Bound) -> Bound:
         """Return the worst case: every attempt takes its longest, and so does every wait."""
-        waits = math.fsum(self.longest(attempt) for attempt in range(self.attempts - 1))
-        return inner.times(self.attempts) + Bound({f"{where}.base": waits})
+        asked = max((seconds for _, seconds in self.asked), default=0.0)
+        waits = [self.longest(attempt) for attempt in range(self.attempts - 1)]
+        bound = Bound({f"{where}.base": math.fsum(wait for wait in waits if wait >= asked)})
+        if beyond := sum(wait < asked for wait in waits):
+            bound += Bound({f"{where}.honours_retry_after": beyond * asked})
+        return inner.times(self.attempts) + bound
 
     def attempts_of(self, inner: Attempts) -> Attempts:
         """Return those of every attempt, each after the shortest waits."""
         starts, over = list(inner.starts), inner.over
-        for k in range(self.attempts - 1):
+        for shortest, _ in self.backoffs:
             if over >= self.stop_after:
                 break
-            over += self.shortest(k)
+            over += shortest
             starts += [over + start for start in inner.starts]
             over += inner.over
         return Attempts(tuple(starts), over)
 
     def lone(self, call: LoneCall) -> LoneCall | None:
-        """Return all attempts one after another, if the first fails."""
+        """Return all attempts one after another, if the first fails; no queue refuses it."""
         if self.attempts == 1 or call.outcome not in self.outcomes or call.seconds == math.inf:
             return call
         limited = self.limits or self.stop_after < math.inf
-        if limited or any(low != high for low, high in self.backoffs):
+        waits = range(self.attempts - 1)
+        if limited or any(self.shortest(k) != self.longest(k) for k in waits):
             return None
         whole: LoneCall | None = call
-        for wait, _ in self.backoffs:
-            whole = whole and whole.then(call, wait)
+        for k in waits:
+            whole = whole and whole.then(call, self.longest(k))
         return whole
 
     def sends_again_after(self, outcome: Outcome) -> bool:
         """Return whether such an outcome earns another attempt."""
-        return self.attempts > 1 and outcome in self.outcomes
+        asked = bool(self.asked) and outcome is Outcome.SHED
+        return self.attempts > 1 and (asked or outcome in self.outcomes)
 
     def contradictions(self, at: Position) -> Iterator[Contradiction]:
         """Yield a deadline that is over before a second attempt could begin."""
         caller = tightest(at.outside, for_waits=True)
         if caller is None or self.attempts == 1:
             return
-        if 0 < caller.seconds <= self.shortest(0):
+        shortest, _ = self.backoffs[0]
+        if 0 < caller.seconds <= shortest:
             yield Contradiction(
                 NEVER_BEGINS,
                 (f"{at.path}.base", caller.setting),
                 "no second attempt ever begins: it waits for "
-                f"{duration_text(self.shortest(0))}, and the caller is gone after "
+                f"{duration_text(shortest)}, and the caller is gone after "
                 f"{duration_text(caller.seconds)}",
             )
 

@@ -13,11 +13,14 @@ from cascadesim.plan.classes import ClassPlan
 from cascadesim.plan.connections import CONNECTIONS, ConnectionsPlan, HandshakePlan
 from cascadesim.plan.plan import ObservedPlan, Plan
 from cascadesim.plan.stage import StagePlan
+from cascadesim.policies.plan import Asked
 from cascadesim.policies.retry import RetryPlan
 from cascadesim.randomness import Distribution
 from cascadesim.values.units import or_infinite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cascadesim.plan.arrivals import Arrivals, Open
     from cascadesim.scenario.schema.connections import Connections
     from cascadesim.scenario.schema.scenario import ScenarioModel
@@ -124,6 +127,7 @@ def _stages(stages: dict[str, Stage], faults: dict[str, list[FaultPlan]]) -> tup
 
 
 def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> StagePlan:
+    asked = tuple(_asked({name: stage}))
     return StagePlan(
         name=name,
         is_agent=stage.kind == "agent",
@@ -138,8 +142,20 @@ def _stage(name: str, stage: Stage, faults: dict[str, list[FaultPlan]]) -> Stage
         startup=stage.startup.timeout if stage.startup else 0.0,
         pool=stage.pool.plan() if stage.pool else None,
         session=stage.session.plan(),
-        policies=tuple(p.chosen.plan(p.name) for p in stage.policies if p.chosen.enabled),
+        policies=tuple(
+            p.chosen.plan(p.name).around(asked) for p in stage.policies if p.chosen.enabled
+        ),
         faults=tuple(faults.get(name, ())),
         stages=_stages(stage.stages, faults),
         parallel=stage.parallel,
     )
+
+
+def _asked(stages: dict[str, Stage]) -> Iterator[Asked]:
+    """Yield what stages, and those inside them, say of Retry-After."""
+    for name, stage in stages.items():
+        if stage.retry_after is not None:
+            yield Asked(f"{name}.queue_limit", stage.retry_after)
+            if stage.codel is not None:
+                yield Asked(f"{name}.codel.target", stage.retry_after)
+        yield from _asked(stage.stages)

@@ -103,6 +103,14 @@ GRPC_BACKOFF = Source(
     'gRPC, "Connection Backoff Protocol": a jitter of 0.2',
     "https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md",
 )
+RETRY_AFTER = Source(
+    'RFC 9110, "HTTP Semantics", 10.2.3: Retry-After',
+    "https://www.rfc-editor.org/rfc/rfc9110#field.retry-after",
+)
+URLLIB3 = Source(
+    "urllib3 2, Retry: respect_retry_after_header",
+    "https://urllib3.readthedocs.io/en/stable/reference/urllib3.util.html",
+)
 TENACITY = Source(
     "tenacity, stop_after_delay", "https://tenacity.readthedocs.io/en/latest/api.html"
 )

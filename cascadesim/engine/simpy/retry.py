@@ -22,16 +22,25 @@ MAX_ATTEMPTS = 1000  # a fixed stride, so that other `attempts` move no draw of 
 class Retry:
     """Calls again after a backoff, as long as the outcome, attempts and limits allow it.
 
-    A retry counts when it is sent: one whose backoff is cut short was none.
+    A retry counts when it is sent: one whose backoff is cut short was none. `parts` are those of
+    waiting by itself and as asked. `asked` has the seconds after which a call is to come again
+    (Retry-After), by the number of the end that refuses it.
     """
 
     def __init__(
-        self, inner: Layer, kernel: Kernel, plan: RetryPlan, part: int, draws: Stream
+        self,
+        inner: Layer,
+        kernel: Kernel,
+        plan: RetryPlan,
+        parts: tuple[int, int],
+        asked: dict[int, float],
+        draws: Stream,
     ) -> None:
         self._inner = inner
         self._kernel = kernel
         self._plan = plan
-        self._part = part
+        self._part, self._asked_part = parts
+        self._asked = asked
         self._draws = draws
         self._limits = [build_limit(limit, plan.outcomes) for limit in plan.limits]
 
@@ -53,19 +62,20 @@ class Retry:
                 if taken is not None:
                     self._give_back()
                     taken = None
-                if outcome not in plan.outcomes or attempt == plan.attempts - 1:
+                asked = self._asked_by(request, outcome)
+                if not (asked or outcome in plan.outcomes) or attempt == plan.attempts - 1:
                     break
                 draw = self._draws.at(request.number, request.attempt)
                 waited = plan.wait(attempt, draw, waited)
-                now = self._kernel.now
-                if now - begun >= plan.stop_after or too_late(request, now + waited):
+                wait, now = asked or waited, self._kernel.now
+                if now - begun >= plan.stop_after or too_late(request, now + wait):
                     break  # as the attempt after it would be
                 taken = self._take(outcome, now)
                 if taken is None:
                     break
-                request.enter(self._part, now)
-                if waited > 0:
-                    yield waited
+                request.enter(self._asked_part if asked else self._part, now)
+                if wait > 0:
+                    yield wait
         finally:
             request.attempt = outer
             if taken is not None:
@@ -73,6 +83,10 @@ class Retry:
         if outcome is Outcome.OK:
             request.ended_by = ended_by  # what the earlier attempts met is mended
         return outcome
+
+    def _asked_by(self, request: Request, outcome: Outcome) -> float:
+        """Return the seconds after which who refused the call asks for it again; 0 for nobody."""
+        return self._asked.get(request.ended_by, 0.0) if outcome > Outcome.DEGRADED else 0.0
 
     def _attempt(self, request: Request, taken: list[int] | None) -> Call:
         limits = self._limits
@@ -111,6 +125,8 @@ class Retry:
 
 def build(site: Site, plan: RetryPlan, inner: Layer) -> Retry:
     """Return the layer of a retry."""
-    return Retry(
-        inner, site.kernel, plan, site.part("retry_backoff"), site.stream("jitter", UNIFORM)
-    )
+    part = site.part("retry_backoff")
+    of_asked = site.part("retry_backoff", "honours_retry_after") if plan.asked else part
+    asked = {site.shared.layout.end(end): seconds for end, seconds in plan.asked}
+    draws = site.stream("jitter", UNIFORM)
+    return Retry(inner, site.kernel, plan, (part, of_asked), asked, draws)

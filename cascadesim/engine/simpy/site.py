@@ -67,9 +67,9 @@ class Site:
         self.where = where
         self.in_context = in_context
 
-    def part(self, cause: str) -> int:
-        """Return the number of its part with this cause."""
-        return self.shared.layout.part(self.where, cause)
+    def part(self, cause: str, key: str = "") -> int:
+        """Return the number of its part with this cause; of the one under `key`, if given."""
+        return self.shared.layout.part(f"{self.where}.{key}" if key else self.where, cause)
 
     def end(self, key: str) -> int:
         """Return the number of its setting as what ends a request."""

@@ -53,6 +53,7 @@ class Stage(Strict):
         queue=sources.LIFO,
         codel=(sources.FOLLY, sources.CODEL),
         when_full=(sources.BLOCKING, sources.CIW),
+        retry_after=sources.RETRY_AFTER,
         parallel=sources.TASK_GROUP,
         pool=sources.SQLALCHEMY,
     )
@@ -82,6 +83,11 @@ class Stage(Strict):
         "reject",
         description="reject calls that find the queue full, or let them keep their place in the "
         "stage before until there is room",
+    )
+    retry_after: PositiveDuration | None = Field(
+        None,
+        description="when calls that queue_limit or codel refuses are asked to come again; without "
+        "it they are told nothing",
     )
     policies: list[PolicyChoice] = Field([], description="what wraps the stage, outermost first")
     pool: Pool | None = Field(None, description="connections that the stage draws from")
@@ -137,6 +143,10 @@ class Stage(Strict):
             raise problem(message, "codel")
         if "when_full" in self.model_fields_set and self.queue_limit is None:
             raise problem("when_full needs a queue_limit, else nothing is full", "when_full")
+        refuses = self.codel is not None or self.queue_limit is not None
+        if self.retry_after is not None and (not refuses or self.when_full == "block"):
+            message = "retry_after needs a queue_limit or codel that refuses calls"
+            raise problem(message, "retry_after")
         if self.when_full == "block" and self.codel is not None:
             message = "codel sheds calls, and when_full: block keeps them; leave one out"
             raise problem(message, "codel")

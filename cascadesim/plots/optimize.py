@@ -32,7 +32,8 @@ def optimization(search: Optimization, ax: Axes | None = None) -> Axes:
     """Draw a search: the value of each trial, or the trials by two goals and their Pareto front.
 
     What misses a constraint, or has a value that unfinished requests could move up, is hollow, be
-    it a trial or a setting confirmed in fresh worlds. Raises ScenarioError for more than two goals.
+    it a trial or a setting confirmed in fresh replications. Raises ScenarioError for more than two
+    goals.
     """
     check_goals(len(search.measures), "optimization")
     ax = ax or new_axes(4.5, width=9)
@@ -89,7 +90,7 @@ def _trials(ax: Axes, x: Any, y: Any, full: Any) -> None:
 def _with_bars(search: Optimization, ax: Axes, label: str, colour: str) -> None:
     """Draw a confirmed variant with its intervals, hollow where it is a lower bound."""
     bound = any(search.at_least(label, measure) for measure in search.measures)
-    text = "today's settings" if label == TODAY else "confirmed in fresh worlds"
+    text = "today's settings" if label == TODAY else "confirmed in fresh replications"
     text += ", a lower bound" if bound else ""
     if text in ax.get_legend_handles_labels()[1]:
         text = "_nolegend_"

@@ -32,7 +32,7 @@ def observed(report: Report) -> Iterator[Block | None]:
 
 def used_causes(report: Report) -> list[str]:
     """Return the causes that have any part in a percentile."""
-    made = (each.by_cause for own in report.compositions.values() for each in own.values())
+    made = (made.by_cause for of in report.compositions.values() for made in of.values())
     return facts.used_causes(made)
 
 
@@ -45,9 +45,9 @@ def governing(report: Report) -> Table | None:
     """Return the settings that govern the p99."""
     rows = [
         (setting(path), name(label), Cell(words.number(seconds), seconds), facts.share(share))
-        for label, own in report.compositions.items()
-        for path, seconds in sorted(own["p99"].by_setting.items(), key=lambda item: -item[1])
-        if (share := seconds / (own["p99"].total or 1.0)) >= _MINOR
+        for label, made in report.compositions.items()
+        for path, seconds in sorted(made["p99"].by_setting.items(), key=lambda item: -item[1])
+        if (share := seconds / (made["p99"].total or 1.0)) >= _MINOR
     ]
     columns = (left("setting"), left("variant"), "its part of the p99, in seconds", "share")
     return table("Settings that govern the p99", columns, rows)
@@ -79,17 +79,17 @@ def slowest(report: Report) -> Table | None:
 
 def breakers(report: Report) -> Table | None:
     """Return how often and how long breakers were open, those that ever were in some variant."""
-    ever = {each.breaker for each in report.opened if each.times}
+    ever = {opened.breaker for opened in report.opened if opened.times}
     rows = (
         (
-            setting(each.breaker),
-            name(each.variant),
-            Cell(str(each.times), each.times),
-            Cell(words.number(each.seconds), each.seconds),
-            Cell(each.first or "-"),
+            setting(opened.breaker),
+            name(opened.variant),
+            Cell(str(opened.times), opened.times),
+            Cell(words.number(opened.seconds), opened.seconds),
+            Cell(opened.first or "-"),
         )
-        for each in report.opened
-        if each.breaker in ever
+        for opened in report.opened
+        if opened.breaker in ever
     )
     columns = ("breaker", left("variant"), "times open", "open in all, in seconds", "first opens")
     return table("Breakers that opened", columns, rows)
@@ -103,16 +103,16 @@ def settings(report: Report) -> Table | None:
     effects = sorted(report.effects, key=lambda e: (labels.index(e.variant), not e.matters))
     rows = (
         (
-            setting(each.path),
-            name(each.variant),
-            Cell(each.first, kind="value"),
-            Cell(each.own, kind="value"),
-            Cell("yes", 0.0, "strong") if each.matters else Cell("no", 1.0, "faint"),
-            _back(each),
-            _share(each.first_blamed),
-            _share(each.blamed),
+            setting(effect.path),
+            name(effect.variant),
+            Cell(effect.first, kind="value"),
+            Cell(effect.changed, kind="value"),
+            Cell("yes", 0.0, "strong") if effect.matters else Cell("no", 1.0, "faint"),
+            _back(effect),
+            _share(effect.first_blamed),
+            _share(effect.blamed),
         )
-        for each in effects
+        for effect in effects
     )
     columns = (
         *(left("setting"), left("variant"), left(first), left("variant's value")),
@@ -138,21 +138,21 @@ def worst_cases(report: Report) -> Table | None:
     bounds = report.bounds
     paths = dict.fromkeys(path for bound in bounds.values() for path in bound.terms)
     rows = (
-        (setting(path), *(facts.bound(each.terms.get(path, 0.0)) for each in bounds.values()))
+        (setting(path), *(facts.bound(bound.terms.get(path, 0.0)) for bound in bounds.values()))
         for path in paths
-        if any(each.terms.get(path) for each in bounds.values())
+        if any(bound.terms.get(path) for bound in bounds.values())
     )
-    total = (Cell("all together"), *(facts.bound(each.total) for each in bounds.values()))
+    total = (Cell("all together"), *(facts.bound(bound.total) for bound in bounds.values()))
     columns = [left("setting"), *map(Column, bounds)]
     return table("The longest that a request can take, in seconds", columns, rows, total)
 
 
 def worst_cases_of_classes(report: Report) -> Table | None:
     """Return the worst case of each class of requests, None where there are no classes."""
-    classes = dict.fromkeys(each for own in report.paths.values() for each in own if each)
+    classes = dict.fromkeys(of for bounds in report.paths.values() for of in bounds if of)
     rows = (
-        (name(each), *(facts.bound(own[each].total) for own in report.paths.values()))
-        for each in classes
+        (name(of), *(facts.bound(bounds[of].total) for bounds in report.paths.values()))
+        for of in classes
     )
     columns = [left("class"), *map(Column, report.paths)]
     return table("The longest that a request of each class can take, in seconds", columns, rows)
@@ -160,13 +160,13 @@ def worst_cases_of_classes(report: Report) -> Table | None:
 
 def warnings(report: Report) -> Listing | None:
     """Return settings that contradict each other, with the variants that have them."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    having: dict[tuple[str, ...], list[str]] = {}
     for label, contradictions in report.contradictions.items():
-        for each in contradictions:
-            found.setdefault((each.code, each.problem, *each.settings), []).append(label)
+        for one in contradictions:
+            having.setdefault((one.code, one.problem, *one.settings), []).append(label)
     several = len(report.contradictions) > 1
     items = []
-    for (code, problem, *paths), labels in found.items():
+    for (code, problem, *paths), labels in having.items():
         commas = [piece for path in paths for piece in (", ", setting(path))][1:]
         of = (" (", name(", ".join(labels)), ")") if several else ()
         items.append((*commas, ": ", name(problem), *of, f". [{code}]"))
@@ -177,12 +177,12 @@ def marked(report: Report) -> Table | None:
     """Return the values that the scenario marks as given or assumed."""
     rows = (
         (
-            setting(each.path),
-            Cell(each.value, kind="value") if each.value else Cell("below it", kind="faint"),
-            Cell(each.mark),
-            name(each.note),
+            setting(marked.path),
+            Cell(marked.value, kind="value") if marked.value else Cell("below it", kind="faint"),
+            Cell(marked.mark),
+            name(marked.note),
         )
-        for each in report.marked
+        for marked in report.marked
     )
     columns = (left("setting"), left("value"), left("given or assumed"), left("note"))
     return table("Values that the scenario marks", columns, rows)

@@ -24,9 +24,8 @@ from cascadesim.studies.replay import Replay, part_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cascadesim.plan.plan import Plan
     from cascadesim.scenario.load import Scenario
-    from cascadesim.scenario.objectives import Objective
+    from cascadesim.studies.run import Result
     from cascadesim.values.bound import Bound
     from cascadesim.values.rules import Contradiction
 
@@ -90,35 +89,35 @@ def report(
         replications=replications,
         execution=execution,
     )
-    replay = Replay(scenario, comparison.results)
+    results = comparison.results
+    replay = Replay(scenario, results)
     text = scenario_text(scenario)
-    plans = {label: result.plan for label, result in comparison.results.items()}
+    plans = {label: result.plan for label, result in results.items()}
     return Report(
         scenario=scenario,
         comparison=comparison,
         replay=replay,
         verdict=verdict(comparison, replay),
-        compositions={
-            label: {name: composition(result.records, name) for name in PERCENTILES}
-            for label, result in comparison.results.items()
-        },
-        timelines=timelines(comparison.results),
-        opened=opened(comparison.results),
+        compositions={label: _compositions(result) for label, result in results.items()},
+        timelines=timelines(results),
+        opened=opened(results),
         effects=setting_effects(scenario, comparison, settings, execution, parts[1]),
         bounds={label: longest_bound(plan) for label, plan in plans.items()},
         paths={label: path_bounds(plan) for label, plan in plans.items()},
-        contradictions={
-            label: _contradictions(plan, comparison.results[label].scenario.objectives)
-            for label, plan in plans.items()
-        },
+        contradictions={label: _contradictions(result) for label, result in results.items()},
         text=text,
         marked=marked_values(text),
         command=_command(scenario, variants, replay.seed, settings, replications),
     )
 
 
-def _contradictions(plan: Plan, objectives: tuple[Objective, ...]) -> list[Contradiction]:
-    return contradictions(plan, latency_limit(objectives), class_limits(objectives))
+def _compositions(result: Result) -> dict[str, Composition]:
+    return {name: composition(result.records, name) for name in PERCENTILES}
+
+
+def _contradictions(result: Result) -> list[Contradiction]:
+    objectives = result.scenario.objectives
+    return contradictions(result.plan, latency_limit(objectives), class_limits(objectives))
 
 
 def _command(

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path as Outline
+from matplotlib.transforms import Affine2D
 
 from cascadesim import __version__
-from cascadesim.plots.style import CAUSE_LOOKS
+from cascadesim.plots.style import CAUSE_LOOKS, OUTCOME_LOOKS
 from cascadesim.report import chapters, figures
 from cascadesim.report.bars import bars
 from cascadesim.report.settings import GOVERNS, MOST_REPLICATIONS, MOVES
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 OPEN = 3  # variants whose timelines are unfolded
+_MARK = 5.2  # the width of the mark of an answer; others are larger, as in the figures
 
 
 def render(report: Report) -> str:
@@ -52,6 +56,7 @@ def render(report: Report) -> str:
             scenario_text=_lines(report.text),
             geometry={"width": WIDTH, "left": LEFT, "right": WIDTH - RIGHT},
             unfolded=OPEN,
+            marks=_marks(),
             outcomes=_outcomes(report),
             closed=_closed(report),
             rules={
@@ -61,7 +66,10 @@ def render(report: Report) -> str:
             },
             version=__version__,
             definition=measures.definition(report.comparison.results),
-            style=Markup((_TEMPLATES / "report.css").read_text("utf-8") + "\n".join(_causes())),
+            style=Markup(
+                (_TEMPLATES / "report.css").read_text("utf-8")
+                + "\n".join([*_causes(), *_outcome_styles()])
+            ),
             script=Markup(script),
             script_hash=digest,
         )
@@ -90,6 +98,32 @@ def _causes() -> Iterator[str]:
         image = f" background-image: repeating-linear-gradient({hatch});" if look.sign else ""
         ink = "#000000" if _luminance(look.colour) > 0.179 else "#ffffff"  # of more contrast
         yield f".c-{cause} {{ background-color: {look.colour};{image} color: {ink}; }}"
+
+
+def _outcome_styles() -> Iterator[str]:
+    """Yield the colour of each outcome: as in the figures, but black is that of the text."""
+    for outcome, look in OUTCOME_LOOKS.items():
+        ink = "currentColor" if look.colour == "#000000" else look.colour
+        hollow = outcome is Outcome.UNFINISHED
+        style = f"fill: var(--page); stroke: {ink}; stroke-width: 1.5" if hollow else f"fill: {ink}"
+        yield f".{outcome.word} {{ {style}; }}"
+
+
+@cache
+def _marks() -> dict[str, str]:
+    """Return the marks of the figures as paths of SVG, by outcome."""
+    letters = {Outline.MOVETO: "M", Outline.LINETO: "L", Outline.CURVE3: "Q", Outline.CURVE4: "C"}
+    marks = {}
+    for outcome, look in OUTCOME_LOOKS.items():
+        marker, size = MarkerStyle(look.sign), _MARK if outcome is Outcome.OK else 1.5 * _MARK
+        to_svg = marker.get_transform() + Affine2D().scale(size, -size)
+        outline = marker.get_path().transformed(to_svg)
+        steps = (
+            "Z" if code == Outline.CLOSEPOLY else letters[code] + " ".join(f"{at:.3g}" for at in to)
+            for to, code in outline.iter_segments(curves=True)
+        )
+        marks[outcome.word] = "".join(steps)
+    return marks
 
 
 def _luminance(colour: str) -> float:
@@ -124,5 +158,6 @@ def _outcomes(report: Report) -> list[str]:
 
 def _closed(report: Report) -> list[str]:
     """Return the breakers that stay closed in every variant."""
-    ever = {each.breaker for each in report.opened if each.times}
-    return [each for each in dict.fromkeys(o.breaker for o in report.opened) if each not in ever]
+    ever = {opened.breaker for opened in report.opened if opened.times}
+    paths = dict.fromkeys(opened.breaker for opened in report.opened)
+    return [path for path in paths if path not in ever]

@@ -40,7 +40,7 @@ class SettingEffect:
     variant: str
     path: str
     first: str
-    own: str
+    changed: str
     blamed: float
     first_blamed: float
     p99: float
@@ -98,11 +98,11 @@ class _Change:
         if scenario.model.warmup == "auto":  # all measure the same requests
             self._given["warmup"] = f"{comparison.results[label].records.warmup}s"
         self._first = scenario.changed(comparison.first)
-        self._own = scenario.changed(label)
+        self._changed = scenario.changed(label)
         self._base = scenario
         self._paths = [
             path
-            for path in dict.fromkeys([*self._own, *self._first])
+            for path in dict.fromkeys([*self._changed, *self._first])
             if self._text(label, path) != self._text(comparison.first, path)
         ]
 
@@ -116,7 +116,7 @@ class _Change:
                 variant=self._label,
                 path=path,
                 first=self._text(self._comparison.first, path),
-                own=self._text(self._label, path),
+                changed=self._text(self._label, path),
                 blamed=self._blamed(self._label, path),
                 first_blamed=self._blamed(self._comparison.first, path),
                 p99=p99,
@@ -131,8 +131,8 @@ class _Change:
         made = composition(self._comparison.results[label].records, "p99")
         governed = (
             seconds
-            for own, seconds in made.by_setting.items()
-            if f"{own}.".startswith(f"{path}.") or path.startswith(f"{own}.")  # one in the other
+            for governing, seconds in made.by_setting.items()
+            if _within(governing, path) or _within(path, governing)
         )
         return sum(governed) / made.total if made.total else 0.0
 
@@ -145,29 +145,29 @@ class _Change:
         if len(self._paths) <= 1:
             back = comparison.differences[self._label]["p99"].turned
             return p99, dict.fromkeys(self._paths, back)
-        changed = {path: each for path in self._paths if (each := self._back(path)) is not None}
-        own_scenario = comparison.results[self._label].scenario.resolved()
-        found = compare(
-            own_scenario,
+        changed = {
+            path: scenario for path in self._paths if (scenario := self._back(path)) is not None
+        }
+        as_it_is = comparison.results[self._label].scenario.resolved()
+        backwards = compare(
+            as_it_is,
             *changed.values(),
             seed=comparison.results[self._label].seed,
             replications=min(comparison.count, MOST_REPLICATIONS),
             execution=execution,
             progress=progress,
         )
-        labels = list(found.results)
+        labels = list(backwards.results)
         backs = {
-            path: found.differences[label]["p99"]
+            path: backwards.differences[label]["p99"]
             for path, label in zip(changed, labels[1:], strict=True)
         }
-        return found.percentile(found.first, "p99").estimate, backs
+        return backwards.percentile(backwards.first, "p99").estimate, backs
 
     def _back(self, path: str) -> Scenario | None:
         """Return the variant with a setting, and what is inside it, as the first one has it."""
         settings = {
-            own: value
-            for own, value in self._own.items()
-            if own != path and not own.startswith(f"{path}.")
+            changed: value for changed, value in self._changed.items() if not _within(changed, path)
         }
         if path in self._first:
             settings[path] = self._first[path]
@@ -175,3 +175,7 @@ class _Change:
             return self._base.override({**settings, **self._given}).resolved()
         except ScenarioError:
             return None  # no valid scenario without the other changes
+
+
+def _within(path: str, outer: str) -> bool:
+    return f"{path}.".startswith(f"{outer}.")

@@ -34,13 +34,13 @@ def _observed(comparison: Comparison, replay: Replay) -> str:
     """Return what the slowest of the observed requests spent its time on."""
     latencies = [seen.latency for seen in replay.scenario.model.observations]
     seen = replay.observation(latencies.index(max(latencies)))
-    own = seen["variants"][comparison.first]
-    simulated = lower_bound(duration_text(own["simulated_s"]), own["at_least"])
+    at_first = seen["variants"][comparison.first]
+    simulated = lower_bound(duration_text(at_first["simulated_s"]), at_first["at_least"])
     text = fitted(seen["fitted_s"])
     fit = f" {text}" if text else ""
     return (
         f"The reply of {seen['at']} took {duration_text(seen['observed_s'])} (simulated: "
-        f"{simulated}){fit}{_mostly(own['attribution_s'])}; "
+        f"{simulated}){fit}{_mostly(at_first['attribution_s'])}; "
     )
 
 
@@ -104,8 +104,8 @@ def _met(comparison: Comparison) -> str:
     objectives = comparison.results[comparison.first].scenario.objectives
     if not objectives:
         return ""
-    asked = listed([each.text for each in objectives])
-    met = [each for each in labels if all(o.met for o in comparison.objectives(each))]
+    asked = listed([objective.text for objective in objectives])
+    met = [label for label in labels if all(o.met for o in comparison.objectives(label))]
     if len(labels) == 1:
         missed = [o.objective.text for o in comparison.objectives(labels[0]) if not o.met]
         return f"; it misses {listed(missed)}" if missed else f"; it meets {asked}"

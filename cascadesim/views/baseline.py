@@ -25,13 +25,13 @@ _ANEW = "`pytest --cascade-update` writes"
 def page(drift: Drift, path: str) -> Page:
     """Return percentiles beside those of the baseline in a file, and the causes that grew."""
     columns = (left("percentile"), "baseline", "now", "allowed", left(""))
-    rows = (_percentile(drift, each) for each in drift.changes)
+    rows = (_percentile(drift, percentile) for percentile in drift.changes)
     parts = blocks(_notes(drift, path), table("", columns, rows), _causes(drift))
     return Page(_title(drift), parts, "bad")
 
 
 def _title(drift: Drift) -> str:
-    certain = [each for each in drift.failing if drift.verdict(each) != _UNFINISHED]
+    certain = [name for name in drift.failing if drift.verdict(name) != _UNFINISHED]
     named = certain or drift.failing
     verb = ("is" if len(named) == 1 else "are") if certain else "may be"
     verdict = f"{verb} {'other' if drift.same else 'worse'} than in the baseline"
@@ -47,7 +47,7 @@ def _notes(drift: Drift, path: str) -> Iterator[Note]:
             "Settings and seed are the same, so that another version has brought it: of cascadesim "
             f"({drift.baseline.cascadesim} then), or of what it rests on."
         )
-    if any(drift.verdict(each) == _UNFINISHED for each in drift.failing):
+    if any(drift.verdict(name) == _UNFINISHED for name in drift.failing):
         yield Note(
             "Requests are unfinished at the end, so that nobody knows how slow they become; a "
             "longer `drain` lets them end."
@@ -77,7 +77,7 @@ def _percentile(drift: Drift, percentile: str) -> tuple[Cell, ...]:
 def _causes(drift: Drift) -> Iterator[Block | None]:
     """Yield the change of each failing percentile by cause, and the settings of the largest."""
     names = drift.failing
-    changes = [_in_milliseconds(drift, each) for each in names]
+    changes = [_in_milliseconds(drift, percentile) for percentile in names]
     causes = sorted(
         {cause for change in changes for cause, by in change.items() if by},
         key=lambda cause: -max(change.get(cause, 0) for change in changes),
@@ -95,7 +95,7 @@ def _causes(drift: Drift) -> Iterator[Block | None]:
     # The tail says the most of a timeout, and the very last request the least of the others.
     most = "p99" if "p99" in names else names[0]
     grown = drift.by_cause(most)
-    cause = max(grown, key=lambda each: grown[each])
+    cause = max(grown, key=lambda cause: grown[cause])
     now = drift.now.composition(most).of_cause(cause).by_setting
     yield facts.largest(f"{words.in_words(cause)} in {most} now:", now)
 
@@ -113,7 +113,7 @@ def outdated(drift: Drift, path: str) -> str:
     Where nothing is better, they say how much worse the p99 has to be for that to be seen, or the
     next below it that is known.
     """
-    known = [each for each in ("p99", "p95", "p90", "p50") if each not in drift.unknown]
+    known = [p for p in ("p99", "p95", "p90", "p50") if p not in drift.unknown]
     since = []
     if drift.better:
         since = [f"{words.listed(drift.better)} better since"]

@@ -27,7 +27,7 @@ def figures(
     """Return the figures of a variant by their names: answers, errors, percentiles, objectives."""
     names = (ANSWERED, "error_rate", *PERCENTILES, "ok_p99", "goodput")
     cells = {words.heading(name): measured[name] for name in names}
-    return cells | {each.objective.text: _met(each, replications) for each in judged}
+    return cells | {one.objective.text: _met(one, replications) for one in judged}
 
 
 def _met(judged: Judged, replications: int) -> Cell:
@@ -48,8 +48,8 @@ def in_columns(
     Rows are in the order in which they come first; one that a variant lacks is empty there.
     """
     rows = dict.fromkeys(row for column in columns.values() for row in column)
-    lines = sparklines({label: each.records for label, each in (results or {}).items()})
-    drawn = {label: Cell(each.blocks, drawn=each.svg) for label, each in lines.items()}
+    lines = sparklines({label: result.records for label, result in (results or {}).items()})
+    drawn = {label: Cell(line.blocks, drawn=line.svg) for label, line in lines.items()}
     cells = [
         [Cell(row, kind="name"), *(column.get(row, Cell("")) for column in columns.values())]
         for row in rows

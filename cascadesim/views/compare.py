@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cascadesim.views.page import Block, Listing, Table
 
 _PAIRED = (
-    "Differences are taken replication by replication, in the same worlds. “Not seen” means that "
+    "Differences are taken replication by replication, of the same seed. “Not seen” means that "
     "chance could explain the difference (paired t test at 5 %, corrected for the number of "
     "variants after Holm)."
 )
@@ -30,7 +30,7 @@ _PAIRED = (
 def page(comparison: Comparison) -> Page:
     """Return outcomes, percentiles, their differences and causes, and objectives."""
     first = " in the first replication" if comparison.count > 1 else ""
-    counts = {label: each.records.connections for label, each in comparison.results.items()}
+    counts = {label: run.records.connections for label, run in comparison.results.items()}
     return Page(
         _title(comparison),
         blocks(
@@ -72,7 +72,7 @@ def title_of(comparison: Comparison) -> str:
 
 def _title(comparison: Comparison) -> str:
     result = comparison.results[comparison.first]
-    names = dict.fromkeys(each.scenario.name for each in comparison.results.values())
+    names = dict.fromkeys(run.scenario.name for run in comparison.results.values())
     of = f"{', '.join(names)}: {words.counted(comparison.count, 'replication')}"
     means = f"; {facts.INTERVALS}" if comparison.count > 1 else ""
     return f"{of} from seed {result.seed}{means}"
@@ -90,8 +90,8 @@ def _rows(comparison: Comparison) -> dict[tuple[str, ...], dict[str, Cell]]:
 def differences(comparison: Comparison) -> Iterator[Block | None]:
     """Yield the differences of percentiles from the first variant, and what “seen” means."""
     rows = [
-        (name(label), *(difference(own[p]) for p in PERCENTILES))
-        for label, own in comparison.differences.items()
+        (name(label), *(difference(made[p]) for p in PERCENTILES))
+        for label, made in comparison.differences.items()
     ]
     title = f"Difference from {comparison.first} in seconds"
     yield table(title, ("variant", *PERCENTILES), rows)
@@ -99,15 +99,15 @@ def differences(comparison: Comparison) -> Iterator[Block | None]:
         yield Note(_PAIRED)
 
 
-def difference(found: Contrast) -> Cell:
+def difference(contrast: Contrast) -> Cell:
     """Return how a measure changed, and whether that is seen where there are replications."""
-    change, half = found.interval.estimate, found.interval.half_width
-    if not found.bound and abs(change) < SAME and (math.isnan(half) or half < SAME):
+    change, half = contrast.interval.estimate, contrast.interval.half_width
+    if not contrast.bound and abs(change) < SAME and (math.isnan(half) or half < SAME):
         return Cell("no change", 0.0, "faint")
-    cell = facts.difference(found.measure, found.interval, found.bound)
-    if found.seen or math.isnan(half):
+    cell = facts.difference(contrast.measure, contrast.interval, contrast.bound)
+    if contrast.seen or math.isnan(half):
         return cell
-    return Cell(cell.text, cell.sort, "faint", below=(words.SEEN[found.seen],))
+    return Cell(cell.text, cell.sort, "faint", below=(words.SEEN[contrast.seen],))
 
 
 def changes(comparison: Comparison) -> Listing | None:
@@ -132,7 +132,7 @@ def _errors(comparison: Comparison, label: str) -> str:
     change = errors.known.difference.estimate
     if not (change and (errors.seen if comparison.count > 1 else True)):
         return ""
-    before, after = (words.percent(each.estimate) for each in (errors.before, errors.after))
+    before, after = (words.percent(rate.estimate) for rate in (errors.before, errors.after))
     return f", and {after} of the requests now fail ({before} in {comparison.first})"
 
 
@@ -153,17 +153,17 @@ def objectives(comparison: Comparison) -> Iterator[Block | None]:
     """Yield the objectives of each variant, and what is to blame where they are missed."""
     judged = {label: comparison.objectives(label) for label in comparison.results}
     yield from measures.objectives(judged, comparison.count)
-    for label, own in judged.items():
-        rates = {measure: each.estimate for measure, each in comparison.measures(label).items()}
-        yield measures.meets(label, own, rates)
+    for label, of_variant in judged.items():
+        rates = {measure: mean.estimate for measure, mean in comparison.measures(label).items()}
+        yield measures.meets(label, of_variant, rates)
 
 
 def _pairs(comparison: Comparison) -> Listing | None:
     """Return how many requests got better and worse than in the first variant."""
-    found = ((label, comparison.pairs(label)) for label in comparison.results)
+    counts = ((label, comparison.pairs(label)) for label in comparison.results)
     items = (
         (name(label), f": {pairs[0]} requests got better and {pairs[1]} worse.")
-        for label, pairs in found
+        for label, pairs in counts
         if pairs is not None and label != comparison.first
     )
     return listing(f"Requests beside the same ones in {comparison.first}:", items)
@@ -203,7 +203,7 @@ def _unmeasured(comparison: Comparison) -> Iterator[Note]:
         return
     without: dict[str, list[str]] = {}
     for label, replications in comparison.replications.items():
-        empty = sum(not each.requests for each in replications)
+        empty = sum(not one.requests for one in replications)
         if empty:
             every = empty == comparison.count
             of = "no replication has a" if every else "some replications have no"

@@ -193,7 +193,7 @@ def _how(diffs: Sequence[Diff]) -> Note | None:
     if not runs:
         return None
     counts = (f"{words.counted(n, 'replication')} from seed {seed}" for seed, n in sorted(runs))
-    how = f"{', '.join(counts)}; old and new in the same worlds"
+    how = f"{', '.join(counts)}; old and new with the same seed"
     if all(n == 1 for _, n in runs):
         text = f"{how}. A single one shows no difference; {words.UNITS}."
         return Note(text, code=FEW_REPLICATIONS.code)

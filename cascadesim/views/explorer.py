@@ -1,6 +1,6 @@
 """Explorer: sliders for the settings of a scenario, and what other values would have done.
 
-What is shown follows the sliders: once they rest, the scenario runs again, in the same world.
+What is shown follows the sliders: once they rest, the scenario runs again, with the same seed.
 """
 
 from __future__ import annotations
@@ -113,10 +113,10 @@ class Explorer:
         self._widgets = _import_widgets()
         self._scenario = scenario
         self._seed = seed
-        self._positions = [positions(scenario, each) for each in chosen(scenario, vary)]
+        self._positions = [positions(scenario, choice) for choice in chosen(scenario, vary)]
         self._today = run(scenario, seed)
         self._latest = Latest(self._update)
-        self.sliders = {each.path: self._slider(each) for each in self._positions}
+        self.sliders = {slid.path: self._slider(slid) for slid in self._positions}
         self._status, self._table, self._figures = (self._widgets.HTML() for _ in range(3))
         self._variant = self._text("as a variant", 2 + len(self._positions))
         self._options = self._text("as options", 2)
@@ -141,15 +141,15 @@ class Explorer:
     def settings(self) -> dict[str, Any]:
         """Return the settings of the sliders that are not today's, by dotted path, as written."""
         return {
-            each.path: each.values[self.sliders[each.path].value]
-            for each in self._positions
-            if self.sliders[each.path].value != each.today
+            slid.path: slid.values[self.sliders[slid.path].value]
+            for slid in self._positions
+            if self.sliders[slid.path].value != slid.today
         }
 
     def back(self) -> None:
         """Put every slider back to today's value."""
-        for each in self._positions:
-            self.sliders[each.path].value = each.today
+        for slid in self._positions:
+            self.sliders[slid.path].value = slid.today
 
     async def settled(self) -> None:
         """Wait until what is shown is what the sliders say."""
@@ -163,11 +163,11 @@ class Explorer:
         """Return what is shown, as text."""
         return self.error or repr(self.comparison)
 
-    def _slider(self, each: Positions) -> Any:
+    def _slider(self, slid: Positions) -> Any:
         slider = self._widgets.SelectionSlider(
-            options=[(label, i) for i, label in enumerate(each.labels)],
-            value=each.today,
-            description=cut(one_line(each.path), _LONGEST),
+            options=[(label, i) for i, label in enumerate(slid.labels)],
+            value=slid.today,
+            description=cut(one_line(slid.path), _LONGEST),
             readout=False,
             style={"description_width": "24em"},
             layout={"flex": "1 1 auto"},
@@ -175,11 +175,11 @@ class Explorer:
         slider.observe(lambda _: self._moved(), "value")
         return slider
 
-    def _row(self, each: Positions) -> Any:
+    def _row(self, slid: Positions) -> Any:
         """Return a slider, and beside it where it is and where it is today."""
-        slider = self.sliders[each.path]
-        mark = self._widgets.Label(each.marked(each.today), layout={"width": "14em"})
-        slider.observe(lambda change: mark.set_trait("value", each.marked(change.new)), "value")
+        slider = self.sliders[slid.path]
+        mark = self._widgets.Label(slid.marked(slid.today), layout={"width": "14em"})
+        slider.observe(lambda change: mark.set_trait("value", slid.marked(change.new)), "value")
         return self._widgets.HBox([slider, mark], layout=_WIDE)
 
     def _back(self) -> Any:
@@ -251,7 +251,7 @@ def _table(comparison: Comparison) -> str:
 
 def _differences(comparison: Comparison) -> dict[str, Cell]:
     today, now = (comparison.results[label].summary for label in (TODAY, NOW))
-    rows = {name: difference(each) for name, each in comparison.differences[NOW].items()}
+    rows = {name: difference(contrast) for name, contrast in comparison.differences[NOW].items()}
     rows["goodput /s"] = amount("goodput", now.goodput - today.goodput, "+")
     rows["error rate"] = amount("error_rate", now.error_rate - today.error_rate, "+")
     return rows

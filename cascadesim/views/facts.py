@@ -54,7 +54,7 @@ def in_short(names: Sequence[str], what: str, verdict: str) -> str:
 
 def largest(title: str, seconds: Mapping[str, float], sign: str = "") -> Listing | None:
     """Return the settings with the most seconds, more than a twentieth of those of the first."""
-    most = sorted(seconds.items(), key=lambda each: -each[1])[:_FEW]
+    most = sorted(seconds.items(), key=lambda item: -item[1])[:_FEW]
     least = max(most[0][1] / 20, _LEAST) if most else 0.0
     return listing(
         title,
@@ -152,10 +152,10 @@ def bound(seconds: float) -> Cell:
     return Cell(words.number(seconds), seconds) if seconds else Cell("-", 0.0, "faint")
 
 
-def used_causes(made: Iterable[Mapping[str, float]]) -> list[str]:
+def used_causes(latencies: Iterable[Mapping[str, float]]) -> list[str]:
     """Return the causes that any of some latencies has a part in."""
-    parts = list(made)
-    return [cause for cause in CAUSES if any(each[cause] > 0 for each in parts)]
+    parts = list(latencies)
+    return [cause for cause in CAUSES if any(made[cause] > 0 for made in parts)]
 
 
 def at_variant(scenario: Scenario) -> str:

@@ -30,7 +30,7 @@ _PATH = re.compile(r"(?<=[\s.])")
 def grids(table: Table, width: int) -> Iterator[Grid]:
     """Yield a table in as many pieces as it takes, the first column in each of them."""
     rows = [*table.rows, table.total] if table.total else table.rows
-    parts = [_Part(each, [row[i] for row in rows]) for i, each in enumerate(table.columns)]
+    parts = [_Part(column, [row[i] for row in rows]) for i, column in enumerate(table.columns)]
     for beside in _side_by_side(parts, width):
         grid = Grid(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
         spare = width - sum(part.least for part in beside) - len(beside) + 1
@@ -111,7 +111,7 @@ class _Part:
             lines[-1] += piece
             while len(lines[-1].rstrip()) > width:  # a word that is longer than all that
                 lines[-1:] = [lines[-1][:width], indent + lines[-1][width:]]
-        return [each for each in lines if each.strip()]
+        return [line for line in lines if line.strip()]
 
 
 def _lines(cell: Cell, indent: str) -> list[str]:

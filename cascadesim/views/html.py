@@ -35,7 +35,7 @@ def block_html(block: Block | None) -> Markup:
             lead = _LEAD.get(block.severity, "")
             return Markup("<p{}>{}{}{}</p>").format(kind, lead, sentence(block.words), code)
         case Listing():
-            items = _joined(Markup("<li>{}</li>\n").format(sentence(each)) for each in block.items)
+            items = _joined(Markup("<li>{}</li>\n").format(sentence(item)) for item in block.items)
             title = Markup("<p>{}</p>\n").format(one_line(block.title)) if block.title else ""
             return Markup("{}<ul>\n{}</ul>").format(title, items)
         case Command():

@@ -35,10 +35,10 @@ def page(lint: Lint) -> Page:
                 (left("check"), left("verdict")),
                 (
                     (
-                        name(each.text),
-                        _verdict(each.holds, "holds", f"missed [{MISSED_CHECK.code}]"),
+                        name(check.text),
+                        _verdict(check.holds, "holds", f"missed [{MISSED_CHECK.code}]"),
                     )
-                    for each in lint.checks
+                    for check in lint.checks
                 ),
             ),
         ),
@@ -46,13 +46,13 @@ def page(lint: Lint) -> Page:
 
 
 def _rows(lint: Lint) -> Iterator[tuple[Cell, ...]]:
-    for each in lint.settings:
-        expected = shown(each.expected, each.kind) if each.kind else "-"
-        yield setting(each.path), Cell(expected, kind="value"), Cell(""), Cell("")
-        for reading in each.readings:
-            found = Cell(cut(shown(reading.value, reading.kind), _VALUE), kind="value")
-            verdict = _verdict(not each.drifts(reading), "ok", f"drift [{reading.code}]")
-            yield name(f"  {reading.where}"), Cell(""), found, verdict
+    for contract in lint.settings:
+        expected = shown(contract.expected, contract.kind) if contract.kind else "-"
+        yield setting(contract.path), Cell(expected, kind="value"), Cell(""), Cell("")
+        for reading in contract.readings:
+            in_code = Cell(cut(shown(reading.value, reading.kind), _VALUE), kind="value")
+            verdict = _verdict(not contract.drifts(reading), "ok", f"drift [{reading.code}]")
+            yield name(f"  {reading.where}"), Cell(""), in_code, verdict
 
 
 def _verdict(is_good: bool, good: str, bad: str) -> Cell:

@@ -59,7 +59,7 @@ def _block(block: Block) -> str:
             code = f" [{block.code}]" if block.code else ""
             return f"{lead}{_sentence(block.words)}{code}"
         case Listing():
-            items = "\n".join(f"- {_sentence(each)}" for each in block.items)
+            items = "\n".join(f"- {_sentence(item)}" for item in block.items)
             return _paragraphs([block.title, items])
         case Command():
             return _command(block.text)
@@ -71,9 +71,9 @@ def _block(block: Block) -> str:
 
 
 def _table(table: Table) -> str:
-    columns = [each.heading for each in table.columns]
-    rule = ["---:" if each.figures else "---" for each in table.columns]
-    rows = [[_cell(each) for each in row] for row in (*table.rows, table.total) if row]
+    columns = [column.heading for column in table.columns]
+    rule = ["---:" if column.figures else "---" for column in table.columns]
+    rows = [[_cell(cell) for cell in row] for row in (*table.rows, table.total) if row]
     lines = "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows))
     return _paragraphs([table.title, lines])
 
@@ -89,7 +89,7 @@ def _piece(text: str, kind: str) -> str:
 
 
 def _sentence(words: Words) -> str:
-    return "".join(_piece(each.text, each.kind) for each in pieces(words))
+    return "".join(_piece(cell.text, cell.kind) for cell in pieces(words))
 
 
 def _summary(words: Words) -> str:
@@ -113,7 +113,7 @@ def code(text: str) -> str:
 
 def html_code(text: str) -> str:
     """Return a text as code in HTML, where Markdown is not read."""
-    text = re.sub(r"[^\w\s,:.%/-]|_", lambda found: f"&#{ord(found[0])};", one_line(text))
+    text = re.sub(r"[^\w\s,:.%/-]|_", lambda match: f"&#{ord(match[0])};", one_line(text))
     return f"<code>{text}</code>"
 
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 VARIANT = ("variant",)
 CLASS = ("variant", "class")
 _ENDED: dict[str, Callable[[ConnectionCounts], dict[str, int]]] = {
-    "lost by": lambda own: own.lost,
-    "handshake failed by": lambda own: own.failed,
+    "lost by": lambda counts: counts.lost,
+    "handshake failed by": lambda counts: counts.failed,
 }
-_OUTCOMES = tuple(each.word for each in Outcome)
+_OUTCOMES = tuple(outcome.word for outcome in Outcome)
 _OBJECTIVES = "Objectives (latencies in seconds)"
 _BLAMED = "To blame: a share of the latency, or of the requests that went wrong"
 
@@ -78,9 +78,9 @@ def of_results(results: Mapping[str, Result]) -> dict[tuple[str, ...], dict[str,
 def of_classes(results: Mapping[str, Result]) -> dict[tuple[str, ...], dict[str, Cell]]:
     """Return a row for each class of requests of each run, none where there are no classes."""
     return {
-        (label, each): of_summary(summary)
+        (label, of): of_summary(summary)
         for label, result in results.items()
-        for each, summary in result.summary.classes.items()
+        for of, summary in result.summary.classes.items()
     }
 
 
@@ -134,7 +134,7 @@ def ended(
 
 
 def _heads(heads: Sequence[str]) -> list[Column]:
-    return [left(each) for each in heads]
+    return [left(head) for head in heads]
 
 
 def _of(heads: Sequence[str]) -> str:
@@ -166,15 +166,15 @@ def objectives(
     judged: Mapping[str, Sequence[Judged]], replications: int = 1, title: str = _OBJECTIVES
 ) -> Iterator[Table | None]:
     """Yield the objectives of each variant, and what is to blame where they are missed."""
-    each = [(label, one) for label, found in judged.items() for one in found]
+    all_judged = [(label, one) for label, of_variant in judged.items() for one in of_variant]
     many = replications > 1
-    met = [(facts.met_in(one, replications),) if many else () for _, one in each]
+    met = [(facts.met_in(one, replications),) if many else () for _, one in all_judged]
     yield table(
         title,
         ("variant", left("objective"), "value", left("met?"), *["met in"] * many),
         (
             (name(label), facts.objective(one), facts.judged_value(one), facts.met(one.met), *often)
-            for (label, one), often in zip(each, met, strict=True)
+            for (label, one), often in zip(all_judged, met, strict=True)
         ),
     )
     yield table(
@@ -188,7 +188,7 @@ def objectives(
                 *[facts.blamed_in(one, replications)] * many,
                 setting(one.blame.setting),
             )
-            for label, one in each
+            for label, one in all_judged
             if one.blame is not None
         ),
     )
@@ -196,7 +196,7 @@ def objectives(
 
 def meets(label: str, judged: Sequence[Judged], rates: Mapping[str, float]) -> Note | None:
     """Return that a variant meets every objective, and at what cost; None where it does not."""
-    if not judged or not all(each.met for each in judged):
+    if not judged or not all(one.met for one in judged):
         return None
     shares = {word: rates[f"{word}_rate"] for word in ("degraded", "rejected", "shed")}
     costs = [f"{words.percent(share)} {word}" for word, share in shares.items() if share]
@@ -211,16 +211,16 @@ def connections(
 
     A column is of one run. None where no run has connections.
     """
-    having = [each for each in counts.values() if each is not None]
+    having = [one for one in counts.values() if one is not None]
     if not having:
         return None
     rows = [
-        [Cell("opened"), *_numbers(counts, lambda own: own.opened)],
-        [Cell("closed by the client"), *_numbers(counts, lambda own: own.closed)],
+        [Cell("opened"), *_numbers(counts, lambda counts: counts.opened)],
+        [Cell("closed by the client"), *_numbers(counts, lambda counts: counts.closed)],
     ]
     for what, of in _ENDED.items():
-        for path in dict.fromkeys(path for own in having for path in of(own)):
-            numbers = _numbers(counts, lambda own: of(own).get(path, 0))  # noqa: B023 - at once
+        for path in dict.fromkeys(path for one in having for path in of(one)):
+            numbers = _numbers(counts, lambda one: of(one).get(path, 0))  # noqa: B023 - at once
             rows.append([Cell(what, kind="name", below=(path,)), *numbers])
     if any(each.gave_up for each in having):
         rows.append([Cell("gave up"), *_numbers(counts, lambda own: own.gave_up)])
@@ -230,8 +230,8 @@ def connections(
 def _numbers(
     counts: Mapping[str, ConnectionCounts | None], of: Callable[[ConnectionCounts], int]
 ) -> list[Cell]:
-    numbers = [None if own is None else of(own) for own in counts.values()]
-    return [Cell("-") if each is None else Cell(str(each), each) for each in numbers]
+    numbers = [None if one is None else of(one) for one in counts.values()]
+    return [Cell("-") if n is None else Cell(str(n), n) for n in numbers]
 
 
 def causes(
@@ -239,20 +239,20 @@ def causes(
 ) -> Table | None:
     """Return what percentiles are made of, by cause, of compositions by variant and percentile."""
     made = [
-        (label, each, own[each])
-        for each in names
-        for label, own in compositions.items()
-        if own[each].seconds
+        (label, percentile, percentiles[percentile])
+        for percentile in names
+        for label, percentiles in compositions.items()
+        if percentiles[percentile].seconds
     ]
-    used = facts.used_causes(own.by_cause for *_, own in made)
+    used = facts.used_causes(composed.by_cause for *_, composed in made)
     rows = (
         (
             name(label),
-            Cell(each, float(PERCENTILES.index(each))),
-            facts.latency(own.total),
-            *(facts.part(own.by_cause[cause], own.total) for cause in used),
+            Cell(percentile, float(PERCENTILES.index(percentile))),
+            facts.latency(composed.total),
+            *(facts.part(composed.by_cause[cause], composed.total) for cause in used),
         )
-        for label, each, own in made
+        for label, percentile, composed in made
     )
     columns = [left("variant"), left("percentile"), Column("latency")]
     columns += [Column(words.in_words(cause)) for cause in used]

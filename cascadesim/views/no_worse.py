@@ -103,7 +103,7 @@ def _growth(both: Both, measure: str, labels: Labels) -> Iterator[Block | None]:
     )
     columns = ("cause", *labels, "change")
     yield table(f"{measure} by cause, in seconds", columns, rows)
-    yield facts.largest("by setting:", difference(*(each.by_setting for each in made)), "+")
+    yield facts.largest("by setting:", difference(*(composed.by_setting for composed in made)), "+")
 
 
 def _ends(both: Both, change: Contrast, labels: Labels) -> Table | None:

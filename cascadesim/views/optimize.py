@@ -1,4 +1,4 @@
-"""The page of an optimization: settings, and their figures in fresh worlds."""
+"""The page of an optimization: settings, and their figures in fresh replications."""
 
 from __future__ import annotations
 
@@ -101,15 +101,15 @@ def _settings(search: Optimization) -> Table | Listing | None:
     values = _values(search)
     paths = list(values[TODAY])
     if len(search.measures) == 1:
-        rows = ((setting(path), *(own[path] for own in values.values())) for path in paths)
+        rows = ((setting(path), *(cells[path] for cells in values.values())) for path in paths)
         return table("Settings", ("path", *values), rows)
     items = (
         (
             name(label),
             ": ",
-            setting(", ".join(f"{path}={cell.text}" for path, cell in own.items())),
+            setting(", ".join(f"{path}={cell.text}" for path, cell in cells.items())),
         )
-        for label, own in values.items()
+        for label, cells in values.items()
     )
     return listing("Settings:", items) if paths else None
 
@@ -118,7 +118,7 @@ def _values(search: Optimization) -> dict[str, dict[str, Cell]]:
     """Return the settings in which any variant differs from today, by variant and path."""
     changed = {label: search.changed(trial) for label, trial in search.proposals.items()}
     today = search.trials[0].settings
-    paths = [path for path in today if any(path in own for own in changed.values())]
+    paths = [path for path in today if any(path in settings for settings in changed.values())]
     return {
         label: {
             path: Cell(setting_text(changed.get(label, {}).get(path, today[path])), kind="value")
@@ -131,7 +131,7 @@ def _values(search: Optimization) -> dict[str, dict[str, Cell]]:
 def _goal(search: Optimization) -> Table | None:
     """Return the goal's measure, today and optimized, and their difference."""
     (measure,) = search.measures
-    title = f"{facts.heading(measure)}, {_worlds(search)}"
+    title = f"{facts.heading(measure)}, {_fresh(search)}"
     today = (Cell(TODAY), _mean(search, TODAY, measure))
     if not search.proposals:
         return table(title, ("variant", "mean"), [today])
@@ -156,7 +156,7 @@ def _front(search: Optimization) -> Table | None:
     )
     goals = map(Column, map(facts.heading, search.measures))
     columns = (left("variant"), *goals, left("on the front"), left("objectives missed"))
-    return table(f"Means, {_worlds(search)}", columns, rows)
+    return table(f"Means, {_fresh(search)}", columns, rows)
 
 
 def _outcomes(search: Optimization) -> Table | None:
@@ -166,7 +166,7 @@ def _outcomes(search: Optimization) -> Table | None:
         (name(label), *(_mean(search, label, measure) for measure in names))
         for label in search.labels
     )
-    return table("Outcomes in those worlds", ("variant", *map(words.heading, names)), rows)
+    return table("Outcomes in those replications", ("variant", *map(words.heading, names)), rows)
 
 
 def _pairs(search: Optimization) -> Iterator[Words]:
@@ -184,7 +184,7 @@ def _too_few(search: Optimization) -> Note | None:
     requests = min((run.requests for run in search.trials[0].replications), default=0)
     limited = (one.metric for one in search.aims.constraints if one.request_class is None)
     names = dict.fromkeys([*search.measures, *limited])
-    few = too_few(requests, [each for each in names if _PERCENTILE.match(each)])
+    few = too_few(requests, [measure for measure in names if _PERCENTILE.match(measure)])
     if not requests or not few or search.scenario.model.has_planned_faults:
         return None
     return facts.too_few(few, f"of {requests} measured requests of a replication")
@@ -212,7 +212,7 @@ def _mean(search: Optimization, label: str, measure: str) -> Cell:
     return facts.mean(measure, search.confirmed(label, measure), search.at_least(label, measure))
 
 
-def _worlds(search: Optimization) -> str:
+def _fresh(search: Optimization) -> str:
     assert search.confirmation is not None
-    runs = words.counted(search.confirmation.count, "replication")
-    return f"{runs} in fresh worlds from seed {fresh_seed(search.seed)}, with 95 % intervals"
+    runs = words.counted(search.confirmation.count, "fresh replication")
+    return f"{runs} from seed {fresh_seed(search.seed)}, with 95 % intervals"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from cascadesim.analysis.figure_rules import LOWER_BOUND
 from cascadesim.values.errors import one_line
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Section:
     folded: bool = False
 
 
+BOUND = Note("“>”: at least, as requests are unfinished at the end.", code=LOWER_BOUND.code)
 Block = Table | Note | Listing | Command | Section
 
 
@@ -128,14 +130,14 @@ def table(
     """
     cells = tuple(_cells(row) for row in rows)
     headings = tuple(
-        each if isinstance(each, Column) else Column(each, figures=i > 0)
-        for i, each in enumerate(columns)
+        column if isinstance(column, Column) else Column(column, figures=i > 0)
+        for i, column in enumerate(columns)
     )
     return Table(title, headings, cells, _cells(total)) if cells else None
 
 
 def _cells(row: Sequence[str | Cell]) -> tuple[Cell, ...]:
-    return tuple(each if isinstance(each, Cell) else Cell(each) for each in row)
+    return tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row)
 
 
 def listing(title: str, items: Iterable[Words]) -> Listing | None:
@@ -145,14 +147,24 @@ def listing(title: str, items: Iterable[Words]) -> Listing | None:
 
 
 def blocks(*parts: Block | Iterable[Block | None] | None) -> tuple[Block, ...]:
-    """Return blocks in a row, without those that are None."""
-    found: list[Block] = []
+    """Return blocks in a row, without those that are None; what “>” is stands below the first."""
+    made: list[Block] = []
     for part in parts:
         if isinstance(part, Block):
-            found.append(part)
+            made.append(part)
         elif part is not None:
-            found += [each for each in part if each is not None]
-    return tuple(found)
+            made += [block for block in part if block is not None]
+    first = next((i for i, block in enumerate(made) if _has_bound(block)), None)
+    if first is not None:
+        made.insert(first + 1, BOUND)
+    return tuple(made)
+
+
+def _has_bound(block: Block) -> bool:
+    if not isinstance(block, Table):
+        return False
+    cells = (cell for row in (*block.rows, block.total) for cell in row)
+    return any(cell.text.startswith("> ") and not cell.kind for cell in cells)
 
 
 def pieces(words: Words) -> tuple[Cell, ...]:
@@ -162,4 +174,4 @@ def pieces(words: Words) -> tuple[Cell, ...]:
 
 def plain(words: Words) -> str:
     """Return a sentence as text of one line, whatever a user wrote."""
-    return one_line("".join(each.text for each in pieces(words)))
+    return one_line("".join(piece.text for piece in pieces(words)))

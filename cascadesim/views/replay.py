@@ -43,14 +43,14 @@ def page(replay: Replay) -> Page:
 def brief(replay: Replay) -> Page:
     """Return observed and simulated latencies, and the figures of each variant in a column."""
     seen = {_row(replay, i): replay.observation(i) for i in _observations(replay)}
-    columns = {_OBSERVED: {row: facts.latency(each["observed_s"]) for row, each in seen.items()}}
+    columns = {_OBSERVED: {row: facts.latency(one["observed_s"]) for row, one in seen.items()}}
     for label, result in replay.results.items():
-        latencies = {row: _simulated(each["variants"][label], 3) for row, each in seen.items()}
-        own = figures(measures.of_summary(result.summary), result.summary.verdicts)
-        columns[label] = latencies | own
+        latencies = {row: _simulated(one["variants"][label], 3) for row, one in seen.items()}
+        of_run = figures(measures.of_summary(result.summary), result.summary.verdicts)
+        columns[label] = latencies | of_run
     title = f"{replay.scenario.name}, observed and simulated, seed {replay.seed}; {words.SECONDS}"
-    for row, each in seen.items():
-        title += _fitted(each["fitted_s"], f"request {row.partition(':')[0]}")
+    for row, one in seen.items():
+        title += _fitted(one["fitted_s"], f"request {row.partition(':')[0]}")
     return Page(title, blocks(in_columns(columns, replay.results)))
 
 
@@ -66,7 +66,7 @@ def observed(replay: Replay, i: int) -> Iterator[Block | None]:
     """Yield an observation beside the same request in each variant, and where its time went."""
     seen = replay.observation(i)
     variants = seen["variants"]
-    used = facts.used_causes(each["attribution_s"] for each in variants.values())
+    used = facts.used_causes(variant["attribution_s"] for variant in variants.values())
     of = f" of {seen['class']}" if "class" in seen else ""
     yield table(
         f"Observed at {seen['at']}{of}: {seen['observed_s']:.{_DIGITS}f} s. "
@@ -75,11 +75,11 @@ def observed(replay: Replay, i: int) -> Iterator[Block | None]:
         (
             (
                 name(label),
-                _simulated(each),
-                *(facts.part(each["attribution_s"][c], each["simulated_s"]) for c in used),
-                Cell(f"{round(each['change'], 3) + 0.0:+.1%}", each["change"]),
+                _simulated(variant),
+                *(facts.part(variant["attribution_s"][c], variant["simulated_s"]) for c in used),
+                Cell(f"{round(variant['change'], 3) + 0.0:+.1%}", variant["change"]),
             )
-            for label, each in variants.items()
+            for label, variant in variants.items()
         ),
     )
     yield _parts(variants)
@@ -118,8 +118,9 @@ def _transitions(replay: Replay) -> Listing | None:
     """Return when breakers changed their state in the first variant; JSON has them all."""
     first = next(iter(replay.results))
     by_breaker: dict[str, list[str]] = {}
-    for each in replay.transitions(first):
-        by_breaker.setdefault(each["breaker"], []).append(f"{each['state']} {each['at']}")
+    for change in replay.transitions(first):
+        text = f"{change['state']} {change['at']}"
+        by_breaker.setdefault(change["breaker"], []).append(text)
     items = ((setting(breaker), ": ", _few(changes)) for breaker, changes in by_breaker.items())
     return listing(f"Breakers in {first}:", items)
 
@@ -133,7 +134,7 @@ def page_of_all(replays: Sequence[Replay]) -> Page:
     """Return all observations of several replays in one table, and their p99 in another."""
     names = list(dict.fromkeys(label for replay in replays for label in replay.results))
     common = [label for label in names if all(label in replay.results for replay in replays)]
-    seen = [(each, each.observation(i)) for each in replays for i in _observations(each)]
+    seen = [(replay, replay.observation(i)) for replay in replays for i in _observations(replay)]
     return Page(
         f"All {len(replays)} replays",
         blocks(
@@ -143,28 +144,32 @@ def page_of_all(replays: Sequence[Replay]) -> Page:
                 (
                     (
                         name(replay.scenario.name),
-                        Cell(f"{each['observed_s']:.{_DIGITS}f}", each["observed_s"]),
-                        *(_simulated(each["variants"][label]) for label in common),
+                        Cell(f"{one['observed_s']:.{_DIGITS}f}", one["observed_s"]),
+                        *(_simulated(one["variants"][label]) for label in common),
                     )
-                    for replay, each in seen
+                    for replay, one in seen
                 ),
             ),
             (
                 Note(f"{at.scenario.name} {text}")
-                for at, each in seen
-                if (text := words.fitted(each["fitted_s"]))
+                for at, one in seen
+                if (text := words.fitted(one["fitted_s"]))
             ),
             _p99s(replays, common),
         ),
     )
 
 
+def _p99(replay: Replay, label: str) -> Cell:
+    return facts.percentile(replay.results[label].summary.percentiles["p99"])
+
+
 def _p99s(replays: Sequence[Replay], common: Sequence[str]) -> Table | None:
     rows = (
         (
-            name(each.scenario.name),
-            *(facts.percentile(each.results[label].summary.percentiles["p99"]) for label in common),
+            name(replay.scenario.name),
+            *(_p99(replay, label) for label in common),
         )
-        for each in replays
+        for replay in replays
     )
     return table("p99 of all requests, in seconds", ("scenario", *common), rows)

@@ -35,7 +35,7 @@ def brief(scenario: Scenario) -> Page:
 
 def _changes(scenario: Scenario) -> Table | None:
     names = scenario.variants if scenario.variant is None else (scenario.variant,)
-    changes = {each: scenario.changed(each) for each in names}
+    changes = {variant: scenario.changed(variant) for variant in names}
     if scenario.overrides:
         changes["with overrides"] = scenario.overrides
     rows = [

@@ -104,7 +104,7 @@ def _rendered(block: Block, width: int) -> Iterator[RenderableType]:
 
 
 def _sentence(words: Words) -> Text:
-    return Text.assemble(*((one_line(each.text), _style(each)) for each in pieces(words)))
+    return Text.assemble(*((one_line(cell.text), _style(cell)) for cell in pieces(words)))
 
 
 def _style(cell: Cell) -> str:

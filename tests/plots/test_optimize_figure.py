@@ -112,7 +112,7 @@ def test_lower_bounds_are_hollow() -> None:
         assert empty == bounds[["rejected_rate", "timed_out_rate"]].values.tolist()
         assert (len(bounds) > 0) == hollow
         words = ax.get_legend_handles_labels()[1]
-        assert ("confirmed in fresh worlds, a lower bound" in words) == hollow
+        assert ("confirmed in fresh replications, a lower bound" in words) == hollow
         assert len(words) == len(set(words))
 
 

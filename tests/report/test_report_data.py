@@ -33,7 +33,7 @@ def test_a_setting_changed_back_alone_is_worth_what_it_adds() -> None:
         ("both", "agent.breaker.failure_threshold"): pytest.approx(0),
     }
     agent = effects["both", "agent.work.constant"]
-    assert (agent.first, agent.own) == ("100ms", "50ms")
+    assert (agent.first, agent.changed) == ("100ms", "50ms")
     assert agent.blamed == pytest.approx(50 / 53)
     assert agent.first_blamed == pytest.approx(100 / 105)
     # 2 of 53 ms are more than 1 %; a threshold neither moves nor governs anything.

@@ -11,7 +11,7 @@
     const head = heads[column];
     const sorted = head.getAttribute("aria-sort");
     const upwards = sorted !== "ascending";
-    heads.forEach((each) => each.removeAttribute("aria-sort"));
+    heads.forEach((head) => head.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", upwards ? "ascending" : "descending");
     const body = table.tBodies[0];
     const rows = [...body.rows].map((row) => [value(row.cells[column]), row]);
@@ -29,7 +29,7 @@
     });
   }
 
-  // Timelines: what is told of a request stands in its title, which the tip shows in its place.
+  // Timelines: what is known of a request stands in its title, which the tip shows in its place.
   const tip = document.getElementById("tip");
   const told = document.getElementById("told");
   const plots = [...document.querySelectorAll(".plot")].map((region) => {
@@ -47,7 +47,7 @@
       byKey: new Map(points.map((point, i) => [point.key, i])),
     };
   });
-  document.querySelectorAll(".with-script").forEach((each) => { each.hidden = false; });
+  document.querySelectorAll(".with-script").forEach((element) => { element.hidden = false; });
 
   let shown = null; // the request of which the tip tells
   const clear = () => {
@@ -106,7 +106,7 @@
     shown = point;
     if (aloud) bringIntoView(plot, point);
     place(point);
-    if (aloud) told.textContent = [...tip.children].map((each) => each.textContent).join(". ");
+    if (aloud) told.textContent = [...tip.children].map((child) => child.textContent).join(". ");
   };
   const nearest = (plot, event) => {
     const box = plot.svg.getBoundingClientRect();
@@ -166,7 +166,7 @@
   addEventListener("beforeprint", () => {
     clear();
     folded = [...document.querySelectorAll("details:not([open])")];
-    folded.forEach((each) => { each.open = true; });
+    folded.forEach((section) => { section.open = true; });
   });
-  addEventListener("afterprint", () => folded.forEach((each) => { each.open = false; }));
+  addEventListener("afterprint", () => folded.forEach((section) => { section.open = false; }));
 })();

@@ -25,6 +25,7 @@ stages:
         kind: agent
         concurrency: 20
         queue_limit: 100
+        retry_after: 2s
         failure_rate: 1%
         work: {lognormal: {median: 250ms, sigma: 0.5}}
         tracker: {timeout: 30s}
@@ -179,6 +180,7 @@ stages:
       - retry:
           randomization: 20%
           stop_after: 20s
+          honours_retry_after: false
           budget: 10%
           budget_reserve: 10/s
           budget_span: 10s

@@ -301,12 +301,8 @@ def test_only_a_refusal_asks_for_another_attempt() -> None:
     assert ends(records)[1] == (pytest.approx(0.7 + 1.5 + 20 + 1.5), FAILED)
 
 
-@pytest.mark.parametrize(
-    "inner", [{"queue_limit": 0}, {"codel": {"target": "1ms", "interval": "2ms"}}]
-)
-def test_a_stage_passes_on_what_one_inside_asks(inner: dict[str, object]) -> None:
-    """Be it that its queue is full, or that CoDel sheds the call."""
-    inside = stage("1500ms", concurrency=1, retry_after="700ms", **inner)
+def test_a_stage_passes_on_what_one_inside_asks() -> None:
+    inside = stage("1500ms", concurrency=1, retry_after="700ms", queue_limit=0)
     stages = {"outer": {"policies": [retry(attempts=9, base="1ms")], "stages": inside}}
     records = simulated(stages, 9)
     asked = [spent(records, i) for i in range(9)]
@@ -314,6 +310,14 @@ def test_a_stage_passes_on_what_one_inside_asks(inner: dict[str, object]) -> Non
     assert max(waits) >= 0.7
     assert all(wait / 0.7 == pytest.approx(round(wait / 0.7)) for wait in waits)
     assert not any("outer.retry.retry_backoff" in parts for parts in asked)
+
+
+def test_codel_asks_too() -> None:
+    codel = {"target": "1ms", "interval": "2ms"}
+    stages = stage("1s", retry(), concurrency=1, codel=codel, retry_after="500ms")
+    (policy,) = plan_of(scenario(stages)).stages[0].policies
+    assert policy.around(()) != policy
+    assert ("a.codel.target", 0.5) in policy.asked  # type: ignore[attr-defined]
 
 
 def test_what_is_asked_for_bounds_a_wait_both_ways() -> None:

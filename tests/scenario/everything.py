@@ -25,7 +25,6 @@ stages:
         kind: agent
         concurrency: 20
         queue_limit: 100
-        retry_after: 2s
         failure_rate: 1%
         work: {lognormal: {median: 250ms, sigma: 0.5}}
         tracker: {timeout: 30s}
@@ -187,6 +186,9 @@ stages:
           throttle: {max_tokens: 10, token_ratio: 0.1}
           quota: {tokens: 500, cost: 5, timeout_cost: 10, refund: 1}
           active_budget: {share: 20%, minimum: 3}
+    concurrency: 5
+    queue_limit: 5
+    retry_after: 2s
 """
 CURVE = """\
 name: curve

@@ -7,20 +7,26 @@ from kit import (
     ALWAYS,
     FAILED,
     OK,
+    SHED,
     TIMED_OUT,
     Data,
     deadline,
     ends,
     fault,
+    plan_of,
     retry,
+    scenario,
     simulated,
     spent,
     stage,
 )
 
+from cascadesim.policies.plan import Asked
 from cascadesim.policies.retry import RetryPlan
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.records import Records
+from cascadesim.values.bound import Bound
+from cascadesim.values.errors import ScenarioError
 from cascadesim.values.outcome import Outcome
 
 BACKOFFS = ["constant", "linear", "exponential"]
@@ -257,3 +263,74 @@ def test_only_some_outcomes_earn_another_attempt() -> None:
         policy = retry(attempts=3, base="0s", outcomes=outcomes)
         assert simulated(stage("1s", policy, **ALWAYS)).calls == {"a": calls}
     assert simulated(stage("1s", retry(attempts=3), deadline("500ms"))).calls == {"a": 3}
+
+
+def crowd(seconds: str, settings: Data, **rest: object) -> Data:
+    """Return a stage that works on one call at a time and refuses others."""
+    return stage(seconds, retry(**settings), concurrency=1, queue_limit=0, **rest)
+
+
+@pytest.mark.parametrize("settings", [{}, {"outcomes": ["failed"]}, {"cap": "10ms"}])
+def test_who_is_refused_comes_again_when_it_is_asked_to(settings: dict[str, object]) -> None:
+    """Whatever the backoff and its cap, as urllib3 has it; the second call comes 1 s later."""
+    records = simulated(crowd("1500ms", settings, retry_after="700ms"), 2)
+    assert ends(records) == [(1.5, OK), (2.2, OK)]
+    assert spent(records, 1) == {
+        "a.retry.honours_retry_after.retry_backoff": 0.7,
+        "a.service_work": 1.5,
+    }
+
+
+def test_a_retry_that_does_not_honour_it_waits_for_its_backoff_or_not_at_all() -> None:
+    deaf = {"honours_retry_after": False, "base": "600ms"}
+    assert ends(simulated(crowd("1500ms", deaf, retry_after="700ms"), 2))[1] == (0.0, SHED)
+    named = deaf | {"outcomes": ["shed"]}
+    records = simulated(crowd("1500ms", named, retry_after="700ms"), 2)
+    assert ends(records) == [(1.5, OK), (2.1, OK)]
+    assert spent(records, 1)["a.retry.retry_backoff"] == pytest.approx(0.6)
+
+
+def test_only_a_refusal_asks_for_another_attempt() -> None:
+    """A call that fails waits for its backoff, also where it was refused before.
+
+    The second is refused at once and asked to come after 0.7 s, fails 1.5 s later, and then waits
+    for 20 s, the backoff after a second attempt; the first comes again in between.
+    """
+    policy = {"base": "10s"}
+    records = simulated(crowd("1500ms", policy, retry_after="700ms", failure_rate="100%"), 2)
+    assert ends(records)[1] == (pytest.approx(0.7 + 1.5 + 20 + 1.5), FAILED)
+
+
+def test_a_stage_passes_on_what_one_inside_asks() -> None:
+    inside = stage("1500ms", concurrency=1, retry_after="700ms", queue_limit=0)
+    stages = {"outer": {"policies": [retry(attempts=9, base="1ms")], "stages": inside}}
+    records = simulated(stages, 9)
+    asked = [spent(records, i) for i in range(9)]
+    waits = [parts.get("outer.retry.honours_retry_after.retry_backoff", 0.0) for parts in asked]
+    assert max(waits) >= 0.7
+    assert all(wait / 0.7 == pytest.approx(round(wait / 0.7)) for wait in waits)
+    assert not any("outer.retry.retry_backoff" in parts for parts in asked)
+
+
+def test_codel_asks_too() -> None:
+    codel = {"target": "1ms", "interval": "2ms"}
+    stages = stage("1s", retry(), concurrency=1, codel=codel, retry_after="500ms")
+    (policy,) = plan_of(scenario(stages)).stages[0].policies
+    assert policy.around(()) != policy
+    assert ("a.codel.target", 0.5) in policy.asked  # type: ignore[attr-defined]
+
+
+def test_what_is_asked_for_bounds_a_wait_both_ways() -> None:
+    """Four waits of 1, 2, 4 and 8 s by itself, of which some are shorter than is asked for."""
+    asked = plan().around((Asked("a.queue_limit", 3.0),))
+    assert asked.backoffs == ((1, 3), (2, 3), (3, 4), (3, 8))
+    bound = asked.bound("a.retry", Bound({"a.work": 1.0}))
+    assert bound.terms == {"a.work": 5, "a.retry.base": 12, "a.retry.honours_retry_after": 6}
+    assert asked.sends_again_after(Outcome.SHED)
+    assert not plan().sends_again_after(Outcome.SHED)
+
+
+@pytest.mark.parametrize("rest", [{}, {"concurrency": 1}])
+def test_who_refuses_nobody_asks_nobody_to_come_again(rest: dict[str, object]) -> None:
+    with pytest.raises(ScenarioError, match="retry_after needs a queue_limit or codel"):
+        plan_of(scenario(stage("1s", retry_after="1s", **rest)))

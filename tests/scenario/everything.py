@@ -179,12 +179,16 @@ stages:
       - retry:
           randomization: 20%
           stop_after: 20s
+          honours_retry_after: false
           budget: 10%
           budget_reserve: 10/s
           budget_span: 10s
           throttle: {max_tokens: 10, token_ratio: 0.1}
           quota: {tokens: 500, cost: 5, timeout_cost: 10, refund: 1}
           active_budget: {share: 20%, minimum: 3}
+    concurrency: 5
+    queue_limit: 5
+    retry_after: 2s
 """
 CURVE = """\
 name: curve

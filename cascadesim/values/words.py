@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol
 
-from cascadesim.values.units import duration_text
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -112,6 +110,8 @@ def fitted(work: Mapping[str, float], of: str = "this request") -> str:
 
     `work` is in seconds, by stage.
     """
+    from cascadesim.values.units import duration_text  # pydantic is slow to import
+
     if not work:
         return ""
     stages = listed([f"{stage} work" for stage in work])

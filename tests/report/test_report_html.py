@@ -163,7 +163,7 @@ def test_the_command_writes_the_report_and_prints_the_verdict(cli: Cli, tmp_path
     assert out.strip() in text
     assert out.startswith("Answered within 0.2 s are ")
     assert "; the p99 is 105 ms in before and 55 ms in faster; every variant meets" in out
-    command = "cascadesim report scenario.yaml --variants before,faster"
+    command = f"cascadesim report {tmp_path.name} --variants before,faster --seed 5"
     assert command in text
     assert list(file.parent.iterdir()) == [file]
 

@@ -24,7 +24,7 @@ from cascadesim.values.errors import ScenarioError, short
 from cascadesim.values.instants import Instants
 from cascadesim.values.outcome import Outcome
 from cascadesim.values.units import duration_text
-from cascadesim.values.words import fitted, in_words
+from cascadesim.values.words import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,14 +147,14 @@ def _ended(records: Records, row: int) -> str:
 
 def _arrived(result: Result, row: int) -> str:
     model, records = result.scenario.model, result.records
-    label = (
-        f"seconds after its arrival at {Instants(model.clock).text(float(records.arrival[row]))}"
-    )
+    at = Instants(model.clock).text(float(records.arrival[row]))
     index = int(records.observation[row])
     if index < 0:
-        return label
+        return f"seconds after its arrival at {at}"
     seen = model.observations[index]
-    return f"{label} (observed: {seen.latency:.6f} s)\n{fitted(seen.work)}".rstrip()
+    work = ", ".join(f"{stage} work {duration_text(s)}" for stage, s in seen.work.items())
+    fitted = f"; fitted: {work}" if work else ""
+    return f"seconds after {at} (observed: {seen.latency:.6f} s{fitted})"
 
 
 def _row(result: Result, request: int | None) -> int:

@@ -174,7 +174,7 @@ def warnings(report: Report) -> Listing | None:
 
 
 def marked(report: Report) -> Table | None:
-    """Return the values that the scenario marks as given or assumed."""
+    """Return the values that the scenario marks as given, assumed or fitted."""
     rows = (
         (
             setting(marked.path),
@@ -184,7 +184,7 @@ def marked(report: Report) -> Table | None:
         )
         for marked in report.marked
     )
-    columns = (left("setting"), left("value"), left("given or assumed"), left("note"))
+    columns = (left("setting"), left("value"), left("mark"), left("note"))
     return table("Values that the scenario marks", columns, rows)
 
 

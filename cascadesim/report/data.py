@@ -38,8 +38,8 @@ class Report:
 
     `compositions` are of the runs in `replay`, which are those of the first replication, by label
     and percentile; so are timelines and breakers. `marked` are the values that the `text` of the
-    scenario marks as given or assumed. `bounds` are those of any request, `paths` those of each
-    class of requests. `command` makes the report again.
+    scenario marks as given, assumed or fitted. `bounds` are those of any request, `paths` those of
+    each class of requests. `command` makes the report again.
     """
 
     scenario: Scenario

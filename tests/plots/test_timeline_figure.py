@@ -61,10 +61,8 @@ def test_lines_add_up_to_what_the_records_say(before: Result, request_number: in
 def test_the_observed_request_is_drawn_if_none_is_named(before: Result) -> None:
     ax = timeline(before)
     assert ax.get_title(loc="left") == "incident-60s, before: request 3634, ok after 60.272154 s"
-    assert ax.get_xlabel() == (
-        "seconds after its arrival at 23:29:59.728 (observed: 60.272154 s)\n"
-        "(agent work of this request fitted: 578 ms)"
-    )
+    observed = "observed: 60.272154 s; fitted: agent work 578 ms"
+    assert ax.get_xlabel() == f"seconds after 23:29:59.728 ({observed})"
     assert "59.56 s" in [text.get_text() for text in ax.texts]
 
 

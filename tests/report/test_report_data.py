@@ -18,6 +18,7 @@ from cascadesim.report import chapters
 from cascadesim.report.marks import marked_values, scenario_text
 from cascadesim.report.timeline import LEFT, RIGHT, WIDTH
 from cascadesim.studies.check import check
+from cascadesim.values.outcome import Outcome
 
 INCIDENT = ROOT / "scenarios" / "incident-60s"
 
@@ -78,7 +79,7 @@ def test_breakers_are_open_from_the_last_failure_for_the_recovery() -> None:
     # Requests arrive every 0.5 s; calls from 20 s on fail at once, the third of them opens it.
     made = report_of(CONSTANT, variants=["before"])
     records = made.comparison.results["before"].records
-    failing = records.arrival[(records.outcome == 4) & (records.arrival >= 20)]
+    failing = records.arrival[(records.outcome == Outcome.FAILED) & (records.arrival >= 20)]
     (opened,) = made.opened
     assert (opened.breaker, opened.times) == ("agent.breaker", 1)
     assert opened.first == "10:00:21"
@@ -242,7 +243,7 @@ objectives:
 
 def test_every_mark_of_an_incident_is_found() -> None:
     text = (INCIDENT / "scenario.yaml").read_text("utf-8")
-    marks = re.findall(r"\S  # (given|assumed)\b", text)
+    marks = re.findall(r"\S  # (given|assumed|fitted)\b", text)
     assert [each.mark for each in marked_values(text)] == marks
     assert len(marks) > 40
 

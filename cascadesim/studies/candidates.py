@@ -13,13 +13,12 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.plan.stage import walk
-from cascadesim.policies.breaker import Breaker
-from cascadesim.policies.breaker_presets import PRESETS
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.scenario.paths import locate
+from cascadesim.scenario.paths import at, locate
 from cascadesim.scenario.vary import Vary, is_fixed, parse_vary, quantity
 from cascadesim.values.distributions import Work
 from cascadesim.values.errors import ScenarioError, show
+from cascadesim.values.strict import Strict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -204,30 +203,10 @@ def written(scenario: Scenario, path: str) -> Any:
 
     None where there is nothing that it is a setting of.
     """
-    data, model, default = scenario.document.data, scenario.model, None
-    holder: Any = model
-    for key in locate(data, path):
-        data = _get(data, key)
-        if isinstance(holder, BaseModel):
-            fields = {
-                field.alias or name: name for name, field in type(holder).model_fields.items()
-            }
-            name = fields.get(str(key), "")
-            default = type(holder).model_fields[name].default if name else None
-            if isinstance(holder, Breaker) and holder.preset is not None:
-                preset = PRESETS[holder.preset]
-                default = {**preset.fixed, **preset.settings}.get(str(key), default)
-            holder = getattr(holder, name, None)
-        else:
-            holder, default = _get(holder, key), None
-    return default if data is None else data
-
-
-def _get(holder: Any, key: str | int) -> Any:
-    try:
-        return holder[key]
-    except (KeyError, IndexError, TypeError):
-        return None
+    *above, key = location = locate(scenario.document.data, path)
+    value = at(scenario.document.data, location)
+    holder = at(scenario.model, tuple(above))
+    return holder.default_of(key) if value is None and isinstance(holder, Strict) else value
 
 
 def _possible(scenario: Scenario, stages: Collection[str]) -> Iterator[tuple[str, Any]]:

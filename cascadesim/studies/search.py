@@ -12,7 +12,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.paths import UnknownPath, locate
+from cascadesim.scenario.paths import UnknownPath, at, locate
 from cascadesim.scenario.source import flow
 from cascadesim.scenario.vary import quantity
 from cascadesim.studies.aims import Trial
@@ -41,21 +41,16 @@ class Tunable:
     def __init__(self, vary: Vary, scenario: Scenario) -> None:
         self.vary = vary
         self.path = vary.path
-        self._location = _locate(scenario, vary.path)
-        self._today = _of_model(scenario, self._location)
-        self.standing = self._written_today(scenario)
-
-    def _written_today(self, scenario: Scenario) -> Any:
-        """Return today's value as it is written, or else its default, None for none."""
-        here = scenario.document.data
-        for key in self._location:
-            try:
-                here = here[key]
-            except (KeyError, IndexError, TypeError):
-                return self._default()
-        return here
+        try:
+            self._location = locate(scenario.document.data, vary.path)
+        except UnknownPath as error:
+            raise ScenarioError(str(error), f"--tune {vary.path}") from None
+        self._today = at(scenario.model, self._location)
+        written = at(scenario.document.data, self._location)
+        self.standing = self._default() if written is None else written
 
     def _default(self) -> Any:
+        """Return today's value, which is not written, as it would be; None for none."""
         unit, value = self.vary.unit, self._today
         if not unit or not isinstance(value, int | float):
             return value
@@ -63,7 +58,7 @@ class Tunable:
 
     def is_today(self, scenario: Scenario) -> bool:
         """Return whether the setting has today's value in a scenario."""
-        return bool(_of_model(scenario, self._location) == self._today)
+        return bool(at(scenario.model, self._location) == self._today)
 
     def choices(self) -> Sequence[Any] | None:
         """Return every value as it is written, None for a range of real numbers."""
@@ -120,28 +115,6 @@ class Tunable:
         else:
             number = trial.suggest_float(self.path, low, high, log=log)
         return self.written(number)
-
-
-def _locate(scenario: Scenario, path: str) -> tuple[str | int, ...]:
-    try:
-        return locate(scenario.document.data, path)
-    except UnknownPath as error:
-        raise ScenarioError(str(error), f"--tune {path}") from None
-
-
-def _of_model(scenario: Scenario, location: Sequence[str | int]) -> Any:
-    """Return a setting as the model has it, in seconds and shares, also where it is a default."""
-    here: Any = scenario.model
-    for key in location:
-        if isinstance(here, dict):
-            here = here.get(key)
-        elif isinstance(here, list | tuple):
-            here = here[int(key)]
-        else:
-            fields = type(here).model_fields if hasattr(here, "model_fields_set") else {}
-            names = {field.alias or name: name for name, field in fields.items()}
-            here = getattr(here, names.get(str(key), ""), None)
-    return here
 
 
 def check_settings(scenario: Scenario, tunables: Sequence[Tunable]) -> None:

@@ -15,7 +15,8 @@ from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.plan.stage import walk
 from cascadesim.scenario.compile import compile_plan
 from cascadesim.scenario.paths import at, locate
-from cascadesim.scenario.vary import Vary, is_fixed, parse_vary, quantity
+from cascadesim.scenario.vary import Vary, is_fixed, quantity
+from cascadesim.studies.design import varies_of
 from cascadesim.values.distributions import Work
 from cascadesim.values.errors import ScenarioError, show
 from cascadesim.values.strict import Strict
@@ -125,12 +126,15 @@ def fallbacks(scenario: Scenario) -> set[str]:
 
 def given(scenario: Scenario, changes: Changes) -> list[Candidate]:
     """Return the changes that a user names, each value alone; raises ScenarioError."""
-    named = _named(changes)
-    for each in named:
-        if is_fixed(each.path) or _makes_requests(each.path):
+    varies = _named(changes)
+    for vary in varies:
+        if is_fixed(vary.path) or _makes_requests(vary.path):
             message = "makes other requests, or says what is measured; it cannot be changed here"
-            raise ScenarioError(message, f"--change {each.path}")
-    return [_candidate(scenario, each.path, value) for each in named for value in each.values]
+            raise ScenarioError(message, f"--change {vary.path}")
+        if not vary.values:
+            message = 'expected values such as "5s,10s" or steps such as "5..20:5"'
+            raise ScenarioError(message, f"--change {vary.path}")
+    return [_candidate(scenario, vary.path, value) for vary in varies for value in vary.values]
 
 
 def _makes_requests(path: str) -> bool:
@@ -145,25 +149,13 @@ def _named(changes: Changes) -> list[Vary]:
     if not isinstance(texts, Mapping | Sequence) or not all(isinstance(t, str) for t in texts):
         message = 'expected texts such as "agent.deadline.timeout=5s,10s", or values by dotted path'
         raise ScenarioError(f"{message}, got {show(changes)}", "--change")
-    if isinstance(texts, Mapping):
-        return [_of_values(path, values) for path, values in texts.items()]
-    return [_of_text(text) for text in texts]
+    if isinstance(texts, Mapping):  # where a value stands for a list of it, too
+        texts = {path: value if _is_several(value) else [value] for path, value in texts.items()}
+    return varies_of(texts, "--change")
 
 
-def _of_values(path: str, values: Any) -> Vary:
-    """Return what to change a setting to: values, a single one, or the text of a range."""
-    if isinstance(values, str) and ".." in values:
-        return _of_text(f"{path}={values}")
-    several = isinstance(values, Sequence) and not isinstance(values, str)
-    return Vary(path, tuple(values) if several else (values,))
-
-
-def _of_text(text: str) -> Vary:
-    vary = parse_vary(text, "--change")
-    if not vary.values:
-        message = 'expected values such as "5s,10s" or steps such as "5..20:5"'
-        raise ScenarioError(message, f"--change {text}")
-    return vary
+def _is_several(value: Any) -> bool:
+    return isinstance(value, Sequence) and (not isinstance(value, str) or ".." in value)
 
 
 def _candidate(scenario: Scenario, path: str, value: Any) -> Candidate:

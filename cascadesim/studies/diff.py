@@ -264,7 +264,7 @@ def diff(
             before.resolved(),
             after.resolved(),
             seed=seed,
-            progress=None if progress is None else part_of(progress, i, len(chosen)),
+            progress=part_of(progress, i, len(chosen)),
             replications=replications,
             execution=execution,
         )

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cascadesim.outputs import optional
 from cascadesim.studies.processes import in_processes
 from cascadesim.studies.replications import Job, replicate
 from cascadesim.studies.store import Key, Store, code_version, digest
@@ -185,7 +186,7 @@ class _Dask:
     def __init__(self, execution: Execution, stack: ExitStack) -> None:
         self._execution = execution
         self._stack = stack
-        self._distributed = _import_distributed()
+        self._distributed = optional("distributed", "Dask", "cluster", "--backend dask")
 
     def __call__(self, jobs: Sequence[Job]) -> Results:
         if not jobs:
@@ -260,12 +261,3 @@ def _on_worker(place: int, job: Job, version: str) -> tuple[int, list[Replicatio
         message = f"a worker has {code_version()}, this is {version}"
         raise ScenarioError(f"{message}; install the same packages on both", "cascadesim")
     return _numbered(place, job)
-
-
-def _import_distributed() -> Any:
-    try:
-        import distributed  # optional
-    except ImportError:
-        message = "needs Dask; install it by: pip install 'cascadesim[cluster]'"
-        raise ScenarioError(message, "--backend dask") from None
-    return distributed

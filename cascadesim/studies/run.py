@@ -163,6 +163,12 @@ def run(
     return Result(scenario, seed, simulate(plan, seed, progress=progress), plan)
 
 
+def check_count(option: str, number: int | None, least: int = 1) -> None:
+    """Raise a ScenarioError for a number, if one is given, that is less than the least."""
+    if number is not None and number < least:
+        raise ScenarioError(f"expected a number from {least}", f"--{option} {number}")
+
+
 def seed_of(scenario: Scenario, seed: int | None) -> int:
     """Return the seed that is given, or else the scenario's.
 

@@ -22,7 +22,14 @@ from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
 from cascadesim.studies.execution import Execution
 from cascadesim.studies.processes import in_processes
-from cascadesim.studies.replications import MEASURES, Replication, Variant, measured, variant_of
+from cascadesim.studies.replications import (
+    MEASURES,
+    Job,
+    Replication,
+    Variant,
+    measured,
+    variant_of,
+)
 from cascadesim.studies.run import Result
 from cascadesim.studies.store import digest
 from cascadesim.studies.thresholds import check_classes, check_measure
@@ -36,13 +43,14 @@ if TYPE_CHECKING:
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
-    from cascadesim.studies.replications import Job
+    from cascadesim.studies.execution import Runner
+    from cascadesim.studies.replay import Progress
 
 LIMIT = 512 * 1024 * 1024  # bytes of records that are kept; older ones are simulated again
 
 
 class Runs:
-    """A variant in several replications: worlds of their own, from one seed."""
+    """A variant in several replications, all from one seed."""
 
     variant: Variant
     seed: int
@@ -123,6 +131,15 @@ class KeptRuns(Runs):
     replications: tuple[Replication, ...]
 
 
+def run_alone(
+    variants: Sequence[Variant], seed: int, number: int, runner: Runner, progress: Progress = None
+) -> list[KeptRuns]:
+    """Return so many replications of each variant, none of which is held beside another."""
+    jobs = [Job((variant,), seed, i) for variant in variants for i in range(number)]
+    rows = iter(runner.run(jobs, progress))
+    return [KeptRuns(v, seed, tuple(next(rows)[0] for _ in range(number))) for v in variants]
+
+
 def settings_digest(plan: Plan) -> str:
     """Return a digest of all settings that can change a result; the seed is none of them."""
     variant = Variant(plan)
@@ -191,7 +208,7 @@ class LazyRuns(Runs):
 
     def __repr__(self) -> str:
         """Return what was run, in one line."""
-        return f"<{self.title}, {self.worlds}>"
+        return f"<{self.title}, {self.how_many}>"
 
     @property
     def title(self) -> str:
@@ -202,7 +219,7 @@ class LazyRuns(Runs):
         return f"{self.given.name}{at}{other}"
 
     @property
-    def worlds(self) -> str:
+    def how_many(self) -> str:
         """Return the number of replications, and from which seed, in words."""
         return f"{self.count} replication{'s' * (self.count > 1)} from seed {self.seed}"
 

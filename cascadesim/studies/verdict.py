@@ -21,7 +21,7 @@ def verdict(search: Optimization) -> str:
         return _none_feasible(search)
     if not search.proposals:
         missed = search.missed(TODAY)
-        but = f", though they miss {listed(missed)} in fresh worlds" if missed else ""
+        but = f", though they miss {listed(missed)} in fresh replications" if missed else ""
         return f"No better settings found: keep today's{but}."
     return _front(search) if len(search.aims.goals) > 1 else _best(search)
 
@@ -52,7 +52,7 @@ def _none_feasible(search: Optimization) -> str:
 def _best(search: Optimization) -> str:
     (goal,) = search.aims.goals
     if missed := search.missed(OPTIMIZED):
-        return f"The optimized settings miss {listed(missed)} in fresh worlds."
+        return f"The optimized settings miss {listed(missed)} in fresh replications."
     difference = search.differences(goal.measure)[OPTIMIZED]
     missed = search.missed(TODAY)
     hidden = _hidden(search, difference)
@@ -68,9 +68,9 @@ def _best(search: Optimization) -> str:
         both = f"Today's settings miss {listed(missed)}, and the optimized ones keep {them}"
         return f"{both}: {change if difference.seen else unseen}{_but(search)}."
     if not difference.seen:
-        return "The gain of the search did not hold in fresh worlds: no difference seen."
+        return "The gain of the search did not hold in fresh replications: no difference seen."
     if goal.cost(difference.interval.estimate) > 0:
-        return f"The gain of the search did not hold in fresh worlds: {change}."
+        return f"The gain of the search did not hold in fresh replications: {change}."
     return f"{change}{_but(search)}."
 
 
@@ -111,7 +111,7 @@ def _front(search: Optimization) -> str:
     held = [label for label in search.proposals if on_front[label]]
     n = len(search.proposals)
     are = "is" if len(held) == 1 else "are"
-    front = f"{len(held)} of {n} confirmed settings {are} on the Pareto front in fresh worlds"
+    front = f"{len(held)} of {n} confirmed settings {are} on the Pareto front in fresh replications"
     of_today = {
         True: "today's are, too",
         False: "today's are not",

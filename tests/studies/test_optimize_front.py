@@ -46,7 +46,7 @@ def test_eight_of_a_front_are_confirmed_and_its_ends_among_them() -> None:
     assert list(found.proposals) == [f"pareto-{i}" for i in range(1, 9)]
     assert [proposed[0], proposed[-1]] == [fronts[0], fronts[-1]]
     assert f"{found.left_out} more" in found.verdict
-    # Two fresh worlds show little: what is said of them agrees with the means all the same.
+    # Two fresh replications show little: what is said of them agrees with the means all the same.
     values_of = {
         label: tuple(found.confirmed(label, name).estimate for name in found.measures)
         for label in found.labels

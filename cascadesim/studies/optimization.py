@@ -204,8 +204,8 @@ class Optimization(Shown):
         trials (the rows of `frame`, null for NaN), left_out; proposals (for each confirmed variant,
         today first, its changed `settings`, the `missed` constraints, `on_front` (null where it
         is not seen), which outcomes are seen `worse` than today's, and its `measures` in fresh
-        worlds, those of goals and of OUTCOMES, with the difference from today), confirmation (its
-        seed and number of replications); met and verdict.
+        replications, those of goals and of OUTCOMES, with the difference from today), confirmation
+        (its seed and number of replications); met and verdict.
         """
         confirmation = self.confirmation and {
             "seed": fresh_seed(self.seed),

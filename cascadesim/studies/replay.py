@@ -117,7 +117,7 @@ def replay(
     progress: Progress = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Replay:
-    """Run the variants of a scenario (all of them if none is named) in the same world.
+    """Run the variants of a scenario (all of them if none is named), with the same random numbers.
 
     `settings` are applied to every variant, by dotted path, as `Scenario.override` takes them.
     `progress` is called with the share of simulated time that is done. Raises ScenarioError for a

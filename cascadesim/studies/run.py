@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records, Trace
     from cascadesim.scenario.load import Scenario
-    from cascadesim.scenario.source import Document
 
 FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  # of a saved run
 
@@ -105,18 +104,20 @@ class Result(Shown):
             f"Written by cascadesim {__version__}; `cascadesim run` on this file repeats\n"
             f"{self._command()}"
         )
-        document, texts = self._repeatable()
-        writers: tuple[Callable[[Path], object], ...] = (
-            lambda path: self.frame.to_parquet(path, index=False),
-            lambda path: self.frame.to_csv(path, index=False),
-            lambda path: path.write_text(json_text(self.to_dict()), "utf-8"),
-            lambda path: path.write_text(write(document, comment), "utf-8"),
-        )
-        data: dict[str, Callable[[Path], object]] = {
+        document, texts = with_data(self.scenario)
+        document = without_variants(document)
+        document = replace(document, data=document.data | {"seed": self.seed})
+        texts |= {
+            "summary.json": json_text(self.to_dict()),
+            "scenario.yaml": write(document, comment),
+        }
+        writers: dict[str, Callable[[Path], object]] = {
             name: partial(Path.write_text, data=text, encoding="utf-8")
             for name, text in texts.items()
         }
-        write_files(Path(folder), data | dict(zip(FILES, writers, strict=True)))
+        writers["requests.parquet"] = partial(self.frame.to_parquet, index=False)
+        writers["requests.csv"] = partial(self.frame.to_csv, index=False)
+        write_files(Path(folder), writers)
 
     def plot(self, kind: str = "latency", ax: Axes | None = None, **options: Any) -> Axes:
         """Draw one of the figures of `cascadesim.plots.kinds.KINDS`.
@@ -141,12 +142,6 @@ class Result(Shown):
         for path, value in self.scenario.overrides.items():
             words += ["--set", f"{path}={flow(value)}"]
         return shlex.join([*words, "--seed", str(self.seed)])
-
-    def _repeatable(self) -> tuple[Document, dict[str, str]]:
-        """Return the document of what ran, and the texts of its data files by name."""
-        document, texts = with_data(self.scenario)
-        document = without_variants(document)
-        return replace(document, data=document.data | {"seed": self.seed}), texts
 
 
 def run(

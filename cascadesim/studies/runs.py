@@ -94,7 +94,8 @@ class Runs:
 
     def at_least(self, measure: str) -> bool:
         """Return whether unfinished requests could move a measure up."""
-        return any(least < most for least, most in self.bounds(measure))
+        bounds = (run.bounds(measure) for run in self.replications)
+        return any(least < most for least, most in bounds)
 
     @property
     def objectives(self) -> list[Judged]:
@@ -281,10 +282,6 @@ class LazyRuns(Runs):
             (low, min(high, _at_most(measure, records)))
             for (low, high), records in zip(bounds, self.records, strict=True)
         ]
-
-    def at_least(self, measure: str) -> bool:
-        """Return whether unfinished requests could move a measure up."""
-        return any(least < most for least, most in super().bounds(measure))
 
     def judge(self, objective: Objective) -> Judged:
         """Return an objective held against all replications, whether the scenario states it or not.

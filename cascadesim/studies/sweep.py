@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
     from cascadesim.studies.design import Varying
     from cascadesim.studies.replay import Progress
@@ -49,11 +49,6 @@ class Sweep(Shown):
     design: Design
     runs: list[KeptRuns]  # of each setting
     too_short: bool = False  # whether a run was too short to tell where its warm-up ends
-
-    @property
-    def replications(self) -> list[tuple[Replication, ...]]:
-        """Return what is kept of each replication, by setting."""
-        return [runs.replications for runs in self.runs]
 
     @property
     def vary(self) -> tuple[str, ...]:
@@ -94,10 +89,6 @@ class Sweep(Shown):
                 }
                 rows.append({"setting": place, **settings, "percentile": name, **latency, **others})
         return pd.DataFrame(rows)
-
-    def objectives(self, place: int) -> list[Judged]:
-        """Return every objective, held against the runs of the setting at a place."""
-        return self.runs[place].objectives
 
     def ranked(self, percentile: str = "p99") -> list[int]:
         """Return the places of the settings, those that answer most requests in time first.
@@ -209,12 +200,9 @@ class Sweep(Shown):
         frame, effects = self.frame, self.effects(measure)
         # A column of durations and numbers is text to Parquet.
         paths = {path: frame[path].map(str) for path in self.vary}
-        writers: tuple[Callable[[Path], object], ...] = (
-            lambda file: frame.assign(**paths).to_parquet(file, index=False),
-            lambda file: frame.to_csv(file, index=False),
-            lambda file: effects.to_csv(file, index=False),
-        )
-        write_files(folder, dict(zip(FILES, writers, strict=True)))
+        parquet = partial(frame.assign(**paths).to_parquet, index=False)
+        tables = (partial(table.to_csv, index=False) for table in (frame, effects))
+        write_files(folder, dict(zip(FILES, (parquet, *tables), strict=True)))
 
 
 def sweep(

@@ -35,7 +35,7 @@ def _none_feasible(search: Optimization) -> str:
         return f"No settings can be judged: {text}; a longer drain tells more."
     if any(map(math.isnan, search.aims.costs(nearest.runs))):
         return "No settings can be judged: no request arrives between warm-up and horizon."
-    metrics = {each.measure: each.metric for each in search.aims.constraints}
+    metrics = {one.measure: one.metric for one in search.aims.constraints}
     values = [
         f"{name} {with_unit(metric, amount(metric, search.value(nearest, name)))}"
         for name, metric in metrics.items()
@@ -44,7 +44,7 @@ def _none_feasible(search: Optimization) -> str:
     settings = [f"{path}={setting_text(value)}" for path, value in changed.items()]
     at = f" with {', '.join(settings)}" if settings else " with today's settings"
     return (
-        f"No settings keep {listed([each.text for each in search.aims.constraints])}; the nearest "
+        f"No settings keep {listed([one.text for one in search.aims.constraints])}; the nearest "
         f"come to {listed(values)}{at}."
     )
 
@@ -77,14 +77,11 @@ def _best(search: Optimization) -> str:
 def _hidden(search: Optimization, difference: Contrast) -> str:
     """Return whose unfinished requests hide a difference, "its" or "today's"; "" for neither."""
     today, optimized = difference.at_least
-    if optimized and (difference.seen is None or (_unbounded(search) and not difference.seen)):
+    # Where they could make the goal of the optimized settings anything.
+    unbounded = search.aims.unknown(search.confirmed_runs[OPTIMIZED])
+    if optimized and (difference.seen is None or (unbounded and not difference.seen)):
         return "its"
     return "today's" if today and difference.seen is None else ""
-
-
-def _unbounded(search: Optimization) -> bool:
-    """Return whether unfinished requests could make the goal of the optimized settings anything."""
-    return bool(search.aims.unknown(search.confirmed_runs[OPTIMIZED]))
 
 
 def _but(search: Optimization) -> str:
@@ -129,13 +126,11 @@ def _untold(search: Optimization) -> list[str]:
     """Return sentences on the variants of which it is not seen whether they are on the front."""
     runs = search.confirmed_runs
     untold = [label for label in search.labels if search.on_front[label] is None]
-    moving = {name: search.aims.lower_bounds(runs[name]) for name in untold}
+    moving = {label: search.aims.lower_bounds(runs[label]) for label in untold}
     sentences = []
     if bounded := [label for label in untold if moving[label]]:
-        names = listed(
-            [*dict.fromkeys(in_words(each) for name in bounded for each in moving[name])]
-        )
-        text = f"Only lower bounds are known of the {names} of {listed(bounded)}"
+        measures = dict.fromkeys(in_words(name) for label in bounded for name in moving[label])
+        text = f"Only lower bounds are known of the {listed([*measures])} of {listed(bounded)}"
         sentences.append(f"{text}: requests are unfinished at the end; a longer drain tells more.")
     if alike := [label for label in untold if not moving[label]]:
         text = f"Whether {listed(alike)} {'is' if len(alike) == 1 else 'are'} on it is not seen"

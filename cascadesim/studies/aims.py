@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.contrast import Contrast, contrast, corrected
+from cascadesim.analysis.contrast import Contrast, corrected
 from cascadesim.analysis.intervals import ROUNDING
 from cascadesim.scenario.objectives import RATES
 
@@ -158,14 +158,8 @@ def contrasts(goals: Sequence[Goal], first: Runs, others: Sequence[Runs]) -> lis
     p-values are corrected for the number of all of them (Holm).
     """
     n = len(goals)
-    row_by_row = corrected(
-        [
-            contrast(goal.measure, first.bounds(goal.measure), other.bounds(goal.measure))
-            for other in others
-            for goal in goals
-        ]
-    )
-    return [row_by_row[i : i + n] for i in range(0, len(row_by_row), n)]
+    flat = corrected([first.contrast(o, goal.measure) for o in others for goal in goals])
+    return [flat[i : i + n] for i in range(0, len(flat), n)]
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.analysis.composition import Composition, mean_composition
-from cascadesim.analysis.contrast import Contrast, contrast, corrected
+from cascadesim.analysis.contrast import Contrast, corrected
 from cascadesim.analysis.decomposition import Decomposition
 from cascadesim.analysis.intervals import LEVEL, Interval
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
@@ -303,8 +303,7 @@ def differences(runs: Mapping[str, Runs], measure: str) -> dict[str, Contrast]:
     Replications are paired; p-values are corrected for the number of the others (Holm).
     """
     first, *others = runs
-    bounds = runs[first].bounds(measure)
-    contrasts = [contrast(measure, bounds, runs[label].bounds(measure)) for label in others]
+    contrasts = [runs[first].contrast(runs[label], measure) for label in others]
     return dict(zip(others, corrected(contrasts), strict=True))
 
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
-from cascadesim.analysis.contrast import NO_TOLERANCE, Contrast, Tolerance, contrast
 from cascadesim.analysis.intervals import LEVEL
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.scenario.objectives import ANSWERED, RATES
@@ -21,6 +20,7 @@ from cascadesim.values.errors import ScenarioError, show, suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cascadesim.analysis.contrast import Contrast, Tolerance
     from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
     from cascadesim.studies.replay import Progress
@@ -91,11 +91,7 @@ class Pair:
         """Return what moved, by measure; rates but the error rate only where there are any."""
         old, new = self._runs
         rates = [name for name in _OTHERS if max(*old.values(name), *new.values(name)) > 0]
-        return {name: self._contrast(name) for name in (*_ALWAYS, *rates)}
-
-    def _contrast(self, measure: str, tolerance: Tolerance = NO_TOLERANCE) -> Contrast:
-        old, new = (runs.bounds(measure) for runs in self._runs)
-        return contrast(measure, old, new, tolerance)
+        return {name: old.contrast(new, name) for name in (*_ALWAYS, *rates)}
 
     @cached_property
     def objectives(self) -> list[MovedObjective]:
@@ -125,7 +121,8 @@ class Pair:
 
     @cached_property
     def _limited(self) -> list[Contrast]:
-        return [self._contrast(*allowed) for allowed in self.allowed.items()]
+        old, new = self._runs
+        return [old.contrast(new, *allowed) for allowed in self.allowed.items()]
 
     @property
     def passed(self) -> bool:

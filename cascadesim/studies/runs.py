@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cascadesim.analysis.composition import Composition, composition, ended, mean_composition
+from cascadesim.analysis.contrast import NO_TOLERANCE, Contrast, Tolerance, contrast
 from cascadesim.analysis.intervals import Interval, mean_interval
 from cascadesim.analysis.judged import Judged
 from cascadesim.analysis.percentiles import PERCENTILES, percentile
@@ -91,6 +92,10 @@ class Runs:
     def bounds(self, measure: str) -> list[tuple[float, float]]:
         """Return the least and most unfinished requests can make of a measure, by replication."""
         return [run.bounds(measure) for run in self.replications]
+
+    def contrast(self, after: Runs, measure: str, tolerance: Tolerance = NO_TOLERANCE) -> Contrast:
+        """Return how a measure differs in other runs, paired with these by replication."""
+        return contrast(measure, self.bounds(measure), after.bounds(measure), tolerance)
 
     def at_least(self, measure: str) -> bool:
         """Return whether unfinished requests could move a measure up."""

@@ -12,7 +12,7 @@ from cascadesim.studies.aims import Aims, Goal, dominates
 
 def test_a_front_is_that_of_all_combinations() -> None:
     scenario = load(stages=QUEUE)
-    goals = ["p99", "rejected_rate"]
+    goals = ["p99", "shed_rate"]
     found = quick(scenario, *LIMITS, minimize=goals, subject_to=["p50 < 1s"])
     points = {}
     for concurrency in (1, 2, 3):
@@ -20,7 +20,7 @@ def test_a_front_is_that_of_all_combinations() -> None:
             settings = {"a.concurrency": concurrency, "a.queue_limit": limit}
             summary = cascadesim.run(scenario.override(settings)).summary
             if summary.percentiles["p50"].seconds < 1:
-                cost = (summary.percentiles["p99"].seconds, summary.rates["rejected_rate"])
+                cost = (summary.percentiles["p99"].seconds, summary.rates["shed_rate"])
                 points[concurrency, limit] = cost
     front = {
         setting

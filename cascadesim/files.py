@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import tempfile
 from contextlib import contextmanager, suppress
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 def json_text(data: Any) -> str:
     """Return data as indented JSON, refusing what JSON cannot say (NaN, infinity)."""
     return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def without_nan(data: Any) -> Any:
+    """Return data with None in place of NaN, which JSON cannot say."""
+    if isinstance(data, dict):
+        return {key: without_nan(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [without_nan(value) for value in data]
+    return None if isinstance(data, float) and math.isnan(data) else data
 
 
 def write_files(folder: Path, writers: dict[str, Callable[[Path], object]]) -> None:

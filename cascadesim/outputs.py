@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from cascadesim.values.errors import ScenarioError
+
 _HOMES = {
     "draw": "cascadesim.plots.kinds",
     "export": "cascadesim.export",
@@ -22,6 +24,15 @@ _HOMES = {
 def output(name: str) -> Any:
     """Return the function of that name, which makes a picture or a file of a result."""
     return getattr(import_module(_HOMES[name]), name)
+
+
+def optional(module: str, name: str, extra: str, source: str) -> Any:
+    """Return a module that an extra installs. Raises ScenarioError where it is missing."""
+    try:
+        return import_module(module)
+    except ImportError:
+        message = f"needs {name}; install it by: pip install 'cascadesim[{extra}]'"
+        raise ScenarioError(message, source) from None
 
 
 class Shown:

@@ -84,8 +84,7 @@ def for_each(label: str, things: Sequence[Any], function: Callable[..., T]) -> l
 
     with progress_bar(label) as progress:
         return [
-            function(thing, None if progress is None else part_of(progress, i, len(things)))
-            for i, thing in enumerate(things)
+            function(thing, part_of(progress, i, len(things))) for i, thing in enumerate(things)
         ]
 
 

@@ -139,6 +139,12 @@ class Breaker(Policy):
     def _with_preset(cls, data: Any) -> Any:
         return with_preset(data, cls.known_keys()) if isinstance(data, dict) else data
 
+    def default_of(self, key: str | int) -> Any:
+        """Return what a key is where it is not written: the preset's value, or else the default."""
+        preset = PRESETS.get(self.preset) if self.preset else None
+        brought = {**preset.fixed, **preset.settings} if preset else {}
+        return brought.get(str(key), super().default_of(key))
+
     @classmethod
     def _check_keys(cls, data: Mapping[Any, Any]) -> None:
         super()._check_keys(data)

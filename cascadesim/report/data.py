@@ -78,7 +78,7 @@ def report(
 
     The parameters are those of `compare`. Raises ScenarioError for a variant that is not there.
     """
-    parts = [None if progress is None else part_of(progress, i, 2) for i in range(2)]
+    parts = [part_of(progress, i, 2) for i in range(2)]
     settings = settings or {}
     comparison = compare(
         scenario,

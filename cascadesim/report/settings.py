@@ -76,7 +76,7 @@ def setting_effects(
     labels = [label for label in comparison.results if label != comparison.first]
     effects: list[SettingEffect] = []
     for i, label in enumerate(labels):
-        done = None if progress is None else part_of(progress, i, len(labels))
+        done = part_of(progress, i, len(labels))
         change = _Change(scenario, comparison, label, settings)
         effects += change.effects(execution, done)
     return tuple(effects)

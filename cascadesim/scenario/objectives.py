@@ -55,6 +55,11 @@ class Objective:
         return self.metric if self.request_class is None else f"{self.request_class}: {self.metric}"
 
     @property
+    def limit(self) -> tuple[str, str, float]:
+        """Return what it asks, however it is written."""
+        return self.measure, self.relation, self.bound
+
+    @property
     def is_latency(self) -> bool:
         """Return whether the metric is a latency."""
         return re.fullmatch(_LATENCY, self.metric) is not None

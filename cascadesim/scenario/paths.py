@@ -13,7 +13,7 @@ from cascadesim.scenario.schema.policies import PolicyChoice
 from cascadesim.scenario.schema.scenario import ScenarioModel
 from cascadesim.scenario.schema.stages import Stage
 from cascadesim.values.errors import show, suggest
-from cascadesim.values.strict import NAME_PATTERN
+from cascadesim.values.strict import NAME_PATTERN, held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,9 +77,10 @@ def _get(data: Any, key: str | int) -> Any:
         return None
 
 
-def _at(data: Any, location: Location) -> Any:
+def at(data: Any, location: Location) -> Any:
+    """Return what a scenario's data, or its model, holds at a location; None for nothing."""
     for key in location:
-        data = _get(data, key)
+        data = (held(data) or {}).get(key)
     return data
 
 
@@ -88,7 +89,7 @@ _HANDSHAKE: Location = ("workload", "connections", "handshake")  # which has sta
 
 def _all_stages(data: Any) -> Iterator[tuple[str, Location]]:
     yield from _stages(data)
-    yield from _stages(_at(data, _HANDSHAKE), _HANDSHAKE)
+    yield from _stages(at(data, _HANDSHAKE), _HANDSHAKE)
 
 
 def _stages(data: Any, above: Location = ()) -> Iterator[tuple[str, Location]]:
@@ -115,7 +116,7 @@ def _policy_name(settings: Any, kind: str | int) -> str:
 
 
 def _inside(data: Any, stage: Location, name: str, rest: list[str]) -> Location:
-    settings = _at(data, stage)
+    settings = at(data, stage)
     policies = _policies(settings)
     if not rest or rest[0] in Stage.known_keys():
         return _walk(data, stage, rest)
@@ -131,7 +132,7 @@ def _inside(data: Any, stage: Location, name: str, rest: list[str]) -> Location:
 def _walk(data: Any, location: Location, rest: list[str]) -> Location:
     """Return the location that the rest of a dotted path leads to."""
     for key in rest:
-        here = _at(data, location)
+        here = at(data, location)
         name = show(dotted(data, location))
         if isinstance(here, list | tuple):
             if re.fullmatch(r"[0-9]{1,9}", key) is None or int(key) >= len(here):

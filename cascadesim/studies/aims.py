@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.analysis.contrast import Contrast, contrast, corrected
+from cascadesim.analysis.contrast import Contrast, corrected
 from cascadesim.analysis.intervals import ROUNDING
 from cascadesim.scenario.objectives import RATES
 
@@ -140,32 +140,26 @@ class Aims:
         return {label: self._stands(label, runs) for label in runs}
 
     def _stands(self, label: str, runs: Mapping[str, Runs]) -> bool | None:
-        own, others = runs[label], [runs[other] for other in runs if other != label]
-        ahead = not self.lower_bounds(own)
-        for other, row in zip(others, contrasts(self.goals, own, others), strict=True):
+        variant, others = runs[label], [runs[other] for other in runs if other != label]
+        ahead = not self.lower_bounds(variant)
+        for other, row in zip(others, contrasts(self.goals, variant, others), strict=True):
             changes = list(zip(self.goals, row, strict=True))
             seen = [goal.seen(change) for goal, change in changes]
             if -1 in seen and not any(goal.may_be_worse(change) for goal, change in changes):
                 return False
-            ahead = ahead and (1 in seen or self._same(own, other))
+            same = all(variant.bounds(g.measure) == other.bounds(g.measure) for g in self.goals)
+            ahead = ahead and (1 in seen or same)
         return True if ahead else None
 
-    def _same(self, one: Runs, other: Runs) -> bool:
-        return all(one.bounds(goal.measure) == other.bounds(goal.measure) for goal in self.goals)
 
-
-def contrasts(goals: Sequence[Goal], own: Runs, others: Sequence[Runs]) -> list[list[Contrast]]:
-    """Return how each of the others differs in the measure of each goal.
+def contrasts(goals: Sequence[Goal], first: Runs, others: Sequence[Runs]) -> list[list[Contrast]]:
+    """Return how each of the others differs from the first in the measure of each goal.
 
     p-values are corrected for the number of all of them (Holm).
     """
-    found = [
-        contrast(goal.measure, own.bounds(goal.measure), other.bounds(goal.measure))
-        for other in others
-        for goal in goals
-    ]
-    found, n = corrected(found), len(goals)
-    return [found[i : i + n] for i in range(0, len(found), n)]
+    n = len(goals)
+    flat = corrected([first.contrast(o, goal.measure) for o in others for goal in goals])
+    return [flat[i : i + n] for i in range(0, len(flat), n)]
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -187,10 +181,8 @@ def _mean(values: Sequence[float]) -> float:
 def _excess(judged: Judged) -> float:
     """Return by how much a constraint is missed, as a share of its bound, 0 where it is met."""
     objective = judged.objective
-    means = (
-        _mean([each.value for each in judged.judgements]),
-        _mean([each.at_most for each in judged.judgements]),
-    )
+    pairs = [(judgement.value, judgement.at_most) for judgement in judged.judgements]
+    means = map(_mean, zip(*pairs, strict=True))
     missed = [abs(value - objective.bound) for value in means if not objective.met(value)]
     if not missed:
         return 0.0

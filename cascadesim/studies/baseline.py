@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from io import StringIO
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from pydantic import model_validator
 from ruamel.yaml import YAML
 
 from cascadesim import __version__
@@ -31,11 +32,11 @@ from cascadesim.analysis.contrast import (
 )
 from cascadesim.analysis.intervals import LEVEL
 from cascadesim.analysis.percentiles import PERCENTILES
-from cascadesim.files import write_files
+from cascadesim.files import write_text
 from cascadesim.scenario.source import read
 from cascadesim.scenario.validate import validated
 from cascadesim.values.errors import ScenarioError, show
-from cascadesim.values.strict import Strict
+from cascadesim.values.strict import Strict, problem
 from cascadesim.values.units import Count, Seed
 
 if TYPE_CHECKING:
@@ -69,6 +70,21 @@ class Baseline(Strict):
     settings: str
     cascadesim: str
     percentiles: dict[str, StoredPercentile]
+
+    @model_validator(mode="after")
+    def _check_percentiles(self) -> Self:
+        for name, stored in self.percentiles.items():
+            at = ("percentiles", name)
+            if name not in PERCENTILES:
+                raise problem(f"expected one of {', '.join(PERCENTILES)}", *at, key=True)
+            if len(stored.replications_s) != self.replications:
+                message = f"expected {self.replications} values, one a replication"
+                raise problem(message, *at, "replications_s")
+        for name in PERCENTILES:
+            if name not in self.percentiles:
+                message = f"{name} is missing; `pytest --cascade-update` writes all of them"
+                raise problem(message, "percentiles", key=True)
+        return self
 
 
 @dataclass(frozen=True)
@@ -158,14 +174,14 @@ def baseline_of(now: LazyRuns, test: str) -> Baseline:
 
 
 def _stored(now: LazyRuns, name: str) -> StoredPercentile:
-    interval = now.measure(name)
-    bounds = {"low_s": interval.low, "high_s": interval.high} if now.count >= FEWEST else {}
-    made = now.composition(name).by_cause
+    interval, known = now.measure(name), now.count >= FEWEST
+    by_cause = now.composition(name).by_cause
     return StoredPercentile(
         mean_s=rounded(interval.estimate),
-        **{key: rounded(value) for key, value in bounds.items()},
+        low_s=rounded(interval.low) if known else None,
+        high_s=rounded(interval.high) if known else None,
         at_least=now.at_least(name),
-        by_cause_s={cause: rounded(value) for cause, value in made.items() if value},
+        by_cause_s={cause: rounded(value) for cause, value in by_cause.items() if value},
         replications_s=[rounded(value) for value in now.values(name)],
     )
 
@@ -234,28 +250,12 @@ def _before(stored: StoredPercentile, few: int) -> list[tuple[float, float]]:
 
 def read_baseline(path: Path) -> Baseline:
     """Return the baseline in a file. Raises ScenarioError with file, line and column."""
-    document = read(path)
-    baseline = validated(document, Baseline)
-    for name, stored in baseline.percentiles.items():
-        at = ("percentiles", name)
-        if name not in PERCENTILES:
-            message = f"expected one of {', '.join(PERCENTILES)}"
-            raise ScenarioError(message, document.mark(at, key=True), ".".join(at))
-        if len(stored.replications_s) != baseline.replications:
-            message = f"expected {baseline.replications} values, one a replication"
-            place = document.mark((*at, "replications_s"))
-            raise ScenarioError(message, place, ".".join((*at, "replications_s")))
-    for name in PERCENTILES:
-        if name not in baseline.percentiles:
-            message = f"{name} is missing; `pytest --cascade-update` writes all of them"
-            raise ScenarioError(message, document.mark(("percentiles",), key=True), "percentiles")
-    return baseline
+    return validated(read(path), Baseline)
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
     """Write a baseline into a file. Raises ScenarioError where that is not possible."""
-    text = baseline_text(baseline)
-    write_files(path.parent, {path.name: lambda file: file.write_text(text, "utf-8")})
+    write_text(path, baseline_text(baseline))
 
 
 def baseline_text(baseline: Baseline) -> str:

@@ -13,13 +13,13 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.plan.connections import CONNECTIONS
 from cascadesim.plan.stage import walk
-from cascadesim.policies.breaker import Breaker
-from cascadesim.policies.breaker_presets import PRESETS
 from cascadesim.scenario.compile import compile_plan
-from cascadesim.scenario.paths import locate
-from cascadesim.scenario.vary import Vary, is_fixed, parse_vary, quantity
+from cascadesim.scenario.paths import at, locate
+from cascadesim.scenario.vary import Vary, is_fixed, quantity
+from cascadesim.studies.design import varies_of
 from cascadesim.values.distributions import Work
 from cascadesim.values.errors import ScenarioError, show
+from cascadesim.values.strict import Strict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -92,13 +92,13 @@ def candidates(scenario: Scenario, plan: Plan, records: Records, row: int) -> li
         if policy.states_over_time
     } - opened
     seen = {plan}
-    found = []
+    changes = []
     for possible in single_changes(scenario, met(plan, records, row)):
         where, _, key = possible.path.rpartition(".")
         if possible.plan not in seen and not (where in closed and key in _WHEN_OPEN):
             seen.add(possible.plan)
-            found.append(possible)
-    return found
+            changes.append(possible)
+    return changes
 
 
 def single_changes(scenario: Scenario, stages: Collection[str]) -> Iterator[Candidate]:
@@ -126,12 +126,15 @@ def fallbacks(scenario: Scenario) -> set[str]:
 
 def given(scenario: Scenario, changes: Changes) -> list[Candidate]:
     """Return the changes that a user names, each value alone; raises ScenarioError."""
-    named = _named(changes)
-    for each in named:
-        if is_fixed(each.path) or _makes_requests(each.path):
+    varies = _named(changes)
+    for vary in varies:
+        if is_fixed(vary.path) or _makes_requests(vary.path):
             message = "makes other requests, or says what is measured; it cannot be changed here"
-            raise ScenarioError(message, f"--change {each.path}")
-    return [_candidate(scenario, each.path, value) for each in named for value in each.values]
+            raise ScenarioError(message, f"--change {vary.path}")
+        if not vary.values:
+            message = 'expected values such as "5s,10s" or steps such as "5..20:5"'
+            raise ScenarioError(message, f"--change {vary.path}")
+    return [_candidate(scenario, vary.path, value) for vary in varies for value in vary.values]
 
 
 def _makes_requests(path: str) -> bool:
@@ -146,25 +149,13 @@ def _named(changes: Changes) -> list[Vary]:
     if not isinstance(texts, Mapping | Sequence) or not all(isinstance(t, str) for t in texts):
         message = 'expected texts such as "agent.deadline.timeout=5s,10s", or values by dotted path'
         raise ScenarioError(f"{message}, got {show(changes)}", "--change")
-    if isinstance(texts, Mapping):
-        return [_of_values(path, values) for path, values in texts.items()]
-    return [_of_text(text) for text in texts]
+    if isinstance(texts, Mapping):  # where a value stands for a list of it, too
+        texts = {path: value if _is_several(value) else [value] for path, value in texts.items()}
+    return varies_of(texts, "--change")
 
 
-def _of_values(path: str, values: Any) -> Vary:
-    """Return what to change a setting to: values, a single one, or the text of a range."""
-    if isinstance(values, str) and ".." in values:
-        return _of_text(f"{path}={values}")
-    several = isinstance(values, Sequence) and not isinstance(values, str)
-    return Vary(path, tuple(values) if several else (values,))
-
-
-def _of_text(text: str) -> Vary:
-    vary = parse_vary(text, "--change")
-    if not vary.values:
-        message = 'expected values such as "5s,10s" or steps such as "5..20:5"'
-        raise ScenarioError(message, f"--change {text}")
-    return vary
+def _is_several(value: Any) -> bool:
+    return isinstance(value, Sequence) and (not isinstance(value, str) or ".." in value)
 
 
 def _candidate(scenario: Scenario, path: str, value: Any) -> Candidate:
@@ -190,13 +181,13 @@ def met(plan: Plan, records: Records, row: int) -> list[str]:
     waits = {part.cause for part in spent if part.where == CONNECTIONS}
     if "head_of_line_wait" in waits:
         last = len(path) - 1
-    found = [name for names in inside[: last + 1] for name in names]
+    stages = [name for names in inside[: last + 1] for name in names]
     connects = (
         waits & {"handshake_wait", "retry_backoff"} or f"{_WHERE}.reconnect.attempts" in wheres
     )
     if plan.connections is not None and connects:
-        found += [stage.name for stage in walk(plan.connections.handshake.stages)]
-    return found
+        stages += [stage.name for stage in walk(plan.connections.handshake.stages)]
+    return stages
 
 
 def written(scenario: Scenario, path: str) -> Any:
@@ -204,30 +195,10 @@ def written(scenario: Scenario, path: str) -> Any:
 
     None where there is nothing that it is a setting of.
     """
-    data, model, default = scenario.document.data, scenario.model, None
-    holder: Any = model
-    for key in locate(data, path):
-        data = _get(data, key)
-        if isinstance(holder, BaseModel):
-            fields = {
-                field.alias or name: name for name, field in type(holder).model_fields.items()
-            }
-            name = fields.get(str(key), "")
-            default = type(holder).model_fields[name].default if name else None
-            if isinstance(holder, Breaker) and holder.preset is not None:
-                preset = PRESETS[holder.preset]
-                default = {**preset.fixed, **preset.settings}.get(str(key), default)
-            holder = getattr(holder, name, None)
-        else:
-            holder, default = _get(holder, key), None
-    return default if data is None else data
-
-
-def _get(holder: Any, key: str | int) -> Any:
-    try:
-        return holder[key]
-    except (KeyError, IndexError, TypeError):
-        return None
+    *above, key = location = locate(scenario.document.data, path)
+    value = at(scenario.document.data, location)
+    holder = at(scenario.model, tuple(above))
+    return holder.default_of(key) if value is None and isinstance(holder, Strict) else value
 
 
 def _possible(scenario: Scenario, stages: Collection[str]) -> Iterator[tuple[str, Any]]:

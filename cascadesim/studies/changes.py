@@ -106,7 +106,7 @@ class _Walk:
     def _policies(self, at: Location, to: Location) -> Found:
         old, new = _policies(self._old, at), _policies(self._new, to)
         yield from self._matched(old, new)
-        names = [[path.rpartition(".")[2] for path, _ in each] for each in (old, new)]
+        names = [[path.rpartition(".")[2] for path, _ in named] for named in (old, new)]
         yield from self._order(at, *names)
 
     def _order(self, at: Location, old: list[str], new: list[str]) -> Found:
@@ -117,7 +117,7 @@ class _Walk:
     def _entries(self, at: Location, to: Location, old: list[Any], new: list[Any]) -> Found:
         """Compare lists entry by entry, or by what was put in and taken out."""
         if len(old) == len(new):
-            blocks = [(0, len(old), 0, len(new))]
+            blocks = [[0, len(old), 0, len(new)]]
         else:
             blocks = _differing([flow(value) for value in old], [flow(value) for value in new])
         for i, i_end, j, j_end in blocks:
@@ -128,12 +128,12 @@ class _Walk:
             yield from (self._added((*to, k)) for k in range(j + both, j_end))
 
 
-def _differing(old: list[str], new: list[str]) -> list[tuple[int, int, int, int]]:
+def _differing(old: list[str], new: list[str]) -> list[list[int]]:
     """Return where lists of different lengths differ: from and to in the old, and in the new."""
     if len(old) > len(new):  # as what it takes for equal depends on which of the two is the first
-        return [(i, i_end, j, j_end) for j, j_end, i, i_end in _differing(new, old)]
-    found = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return [(i, i_end, j, j_end) for what, i, i_end, j, j_end in found if what != "equal"]
+        return [[*places[2:], *places[:2]] for places in _differing(new, old)]
+    opcodes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return [places for what, *places in opcodes if what != "equal"]
 
 
 def _value(data: Any, location: Location) -> Any:
@@ -159,5 +159,5 @@ def _policies(data: Any, at: Location) -> dict[tuple[str, str], Location]:
 def _limits(objectives: Sequence[str]) -> dict[tuple[str, str], int] | None:
     """Return the place of each objective by metric and relation, None where two have the same."""
     parsed = map(parse_objective, objectives)
-    limits = {(each.measure, each.relation): i for i, each in enumerate(parsed)}
+    limits = {one.limit[:2]: i for i, one in enumerate(parsed)}
     return limits if len(limits) == len(objectives) else None

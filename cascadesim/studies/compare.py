@@ -9,28 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.analysis.composition import Composition, mean_composition
-from cascadesim.analysis.contrast import Contrast, contrast, corrected
+from cascadesim.analysis.contrast import Contrast, corrected
 from cascadesim.analysis.decomposition import Decomposition
 from cascadesim.analysis.intervals import LEVEL, Interval
 from cascadesim.analysis.percentiles import DEFINITION, PERCENTILES
+from cascadesim.files import without_nan
 from cascadesim.outputs import Shown, output
 from cascadesim.studies.execution import HERE, Execution
 from cascadesim.studies.precision import MOST, Precision, parse_precision, until_precise
-from cascadesim.studies.replay import at_variants, part_of, run_each
+from cascadesim.studies.replay import at_variants, check_named, part_of, run_each, titles
 from cascadesim.studies.replications import HEADLINE, Job, Variant, measured
-from cascadesim.studies.run import seed_of
+from cascadesim.studies.run import check_count, seed_of
 from cascadesim.studies.runs import KeptRuns
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
 
     from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.execution import Runner
+    from cascadesim.studies.replay import Progress
     from cascadesim.studies.replications import Replication
     from cascadesim.studies.run import Result
     from cascadesim.studies.runs import Runs
@@ -122,8 +125,8 @@ class Comparison(Shown):
             return None
         before, after = (self.composition(one) for one in labels)
         first_at_least, at_least = (self.at_least(one, name) for one in labels)
-        difference = self.differences.get(label, {}).get(name)
-        seen = None if difference is None else difference.seen
+        change = self.differences.get(label, {}).get(name)
+        seen = None if change is None else change.seen
         return Decomposition(name, before, after, first_at_least, at_least, seen)
 
     @cached_property
@@ -147,20 +150,21 @@ class Comparison(Shown):
         """
         import pandas as pd  # slow to import, and not every command needs it
 
-        return pd.DataFrame([self._row(*at) for at in self._cells()])
+        return pd.DataFrame(
+            [
+                {"variant": label, "percentile": name, **self._figures(label, name)}
+                for label in self.results
+                for name in PERCENTILES
+            ]
+        )
 
-    def _cells(self) -> list[tuple[str, str]]:
-        return [(label, name) for label in self.results for name in PERCENTILES]
-
-    def _row(self, label: str, name: str) -> dict[str, Any]:
+    def _figures(self, label: str, name: str) -> dict[str, Any]:
         mean = self.percentile(label, name)
         difference, p_value = Interval(0.0, math.nan, math.nan), math.nan
         if label != self.first:
             change = self.differences[label][name]
             difference, p_value = change.interval, change.p_value
         return {
-            "variant": label,
-            "percentile": name,
             "latency_s": mean.estimate,
             "low_s": mean.low,
             "high_s": mean.high,
@@ -204,19 +208,11 @@ class Comparison(Shown):
         }
 
     def _variant(self, label: str) -> dict[str, Any]:
-        rows = {}
-        for name in PERCENTILES:
-            row = self._row(label, name)
-            del row["variant"], row["percentile"]
-            rows[name] = {
-                key: None if isinstance(value, float) and math.isnan(value) else value
-                for key, value in row.items()
-            }
         better, worse = self.pairs(label) or (None, None)
         made = None if label == self.first else self.decomposition(label)
         return self.results[label].to_dict() | {
             "objectives": [judged.to_dict() for judged in self.objectives(label)],
-            "percentiles": rows,
+            "percentiles": {name: without_nan(self._figures(label, name)) for name in PERCENTILES},
             "measures": {name: mean.to_dict("mean") for name, mean in self.measures(label).items()},
             "decomposition": made and made.to_dict(),
             "better": better,
@@ -237,7 +233,7 @@ def compare(
     *scenarios: Scenario,
     variants: Sequence[str] = (),
     seed: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
     settings: Mapping[str, Any] | None = None,
     replications: int | None = None,
     precision: Precision | str | None = None,
@@ -255,32 +251,38 @@ def compare(
         precision = parse_precision(precision)
     if not scenarios:
         raise ScenarioError("give a scenario", "cascadesim.compare")
-    if replications is not None and replications < 1:
-        raise ScenarioError("expected a number from 1", f"--replications {replications}")
-    number = replications or 1
-    steps = 2 if precision is not None else number  # of which the results are one
-    progress = progress or (lambda _: None)
+    check_count("replications", replications)
     chosen = _chosen(scenarios, variants, settings)
-    if steps == 1:
+    if precision is None and (replications or 1) == 1:
         return side_by_side(run_each(settled(chosen, seed), seed, progress))
-    seeds = {seed_of(scenario, seed) for scenario in chosen.values()}
-    if len(seeds) > 1:
+    if len(seeds := {seed_of(scenario, seed) for scenario in chosen.values()}) > 1:
         message = "the scenarios have different seeds, so nothing pairs them; give one with --seed"
         raise ScenarioError(message, scenarios[0].document.source)
-    (seed,) = seeds
     with execution.open() as runner:
-        results = run_each(settled(chosen, seed, runner.run), seed, part_of(progress, 0, steps))
-        alone = side_by_side(results)
-        plans = tuple(runs.variant for runs in alone.runs.values())
-        first = [replication for (replication,) in alone.replications.values()]
-        if precision is None:
-            jobs = [Job(plans, seed, i) for i in range(1, number)]
-            replicated = [first, *runner.run(jobs, _after_first(progress, number))]
-        else:
-            rest, most = part_of(progress, 1, steps), replications or MOST
-            replicated = until_precise(plans, seed, precision, runner, [first], most, rest)
-    kept = zip(results, plans, zip(*replicated, strict=True), strict=True)
-    runs = {label: KeptRuns(plan, seed, replications) for label, plan, replications in kept}
+        return _replicated(chosen, seeds.pop(), replications, precision, runner, progress)
+
+
+def _replicated(
+    chosen: dict[str, Scenario],
+    seed: int,
+    number: int | None,
+    precision: Precision | None,
+    runner: Runner,
+    progress: Progress,
+) -> Comparison:
+    """Return the comparison of so many replications, the first of which has its records."""
+    steps = (number or 1) if precision is None else 2
+    results = run_each(settled(chosen, seed, runner.run), seed, part_of(progress, 0, steps))
+    alone = side_by_side(results)
+    plans = tuple(runs.variant for runs in alone.runs.values())
+    first = [replication for (replication,) in alone.replications.values()]
+    rest = part_of(progress, 1, steps, steps - 1)
+    if precision is None:
+        replicated = [first, *runner.run([Job(plans, seed, i) for i in range(1, steps)], rest)]
+    else:
+        replicated = until_precise(plans, seed, precision, runner, [first], number or MOST, rest)
+    by_variant = zip(results, plans, zip(*replicated, strict=True), strict=True)
+    runs = {label: KeptRuns(plan, seed, kept) for label, plan, kept in by_variant}
     return Comparison(results, runs, precision)
 
 
@@ -301,8 +303,7 @@ def differences(runs: Mapping[str, Runs], measure: str) -> dict[str, Contrast]:
     Replications are paired; p-values are corrected for the number of the others (Holm).
     """
     first, *others = runs
-    bounds = runs[first].bounds(measure)
-    contrasts = [contrast(measure, bounds, runs[label].bounds(measure)) for label in others]
+    contrasts = [runs[first].contrast(runs[label], measure) for label in others]
     return dict(zip(others, corrected(contrasts), strict=True))
 
 
@@ -312,27 +313,19 @@ def _headline(scenario: Scenario) -> str:
     return next(latencies, HEADLINE)
 
 
-def _after_first(progress: Callable[[float], None], number: int) -> Callable[[float], None]:
-    return lambda share: progress((1 + share * (number - 1)) / number)
-
-
 def _chosen(
     scenarios: Sequence[Scenario], variants: Sequence[str], settings: Mapping[str, Any] | None
 ) -> dict[str, Scenario]:
     """Return the scenarios at their variants, by label; see `compare`."""
     if isinstance(variants, str):
         variants = [variants]
-    known = [name for scenario in scenarios for name in scenario.variants]
-    for name in variants:
-        if name not in known:
-            scenarios[0].at(name)  # raises, with what it may have meant
+    check_named(scenarios, variants)
     chosen: dict[str, Scenario] = {}
-    alike = len({scenario.name for scenario in scenarios}) < len(scenarios)
-    for i, scenario in enumerate(scenarios):
+    for title, scenario in zip(titles(scenarios), scenarios, strict=True):
         names = [name for name in variants if name in scenario.variants]
         if variants and scenario.variants and not names:
             continue
-        prefix = f"{i + 1}-{scenario.name}" if alike else scenario.name
+        prefix = f"{title}:" if len(scenarios) > 1 else ""
         for name, at_variant in at_variants(scenario, names, settings).items():
-            chosen[name if len(scenarios) == 1 else f"{prefix}:{name}"] = at_variant
+            chosen[prefix + name] = at_variant
     return chosen

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from cascadesim import MOST_SEED
 from cascadesim.analysis.effects import shares
 from cascadesim.scenario.samples import parse_size
 from cascadesim.scenario.source import flow
 from cascadesim.scenario.vary import Vary, check_paths, parse_range, parse_vary, varied
+from cascadesim.studies.run import check_count, seed_of
 from cascadesim.values.errors import ScenarioError, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from cascadesim.scenario.load import Scenario
     from cascadesim.values.errors import Mark
 
@@ -46,7 +44,7 @@ class Design:
     @property
     def paths(self) -> tuple[str, ...]:
         """Return the dotted paths that are varied."""
-        return tuple(each.path for each in self.vary)
+        return tuple(vary.path for vary in self.vary)
 
     @property
     def runs(self) -> int:
@@ -56,7 +54,7 @@ class Design:
     @cached_property
     def distinct(self) -> dict[str, Settings]:
         """Return the settings without repeats; samples of few whole numbers have many."""
-        return {str(each): each for each in self.settings}
+        return {str(settings): settings for settings in self.settings}
 
 
 def design(
@@ -71,61 +69,52 @@ def design(
     Without a sample they are all combinations. Raises ScenarioError where there is nothing to vary,
     for what cannot be varied, and for a number of replications or a seed that there is not.
     """
-    _check_numbers(replications, seed)
-    block = scenario.model.sweep
+    check_count("replications", replications)
+    seed, document = seed_of(scenario, seed), scenario.document
+    block = None if vary else scenario.model.sweep
     if vary:
-        varies = list(_varies(vary))
-        check_paths(each.path for each in varies)
-        block, mark = None, None
+        varies, mark = varies_of(vary), None
+        check_paths(one.path for one in varies)
     elif block is None:
         message = (
             "has no sweep, so say what to vary: --vary agent.deadline.timeout=5s,10s, or in the "
             "scenario sweep: {vary: {agent.deadline.timeout: [5s, 10s]}}"
         )
-        raise ScenarioError(message, scenario.document.source)
+        raise ScenarioError(message, document.source)
     else:
-        varies = varied(scenario.document, block.vary)
-        mark = scenario.document.mark(("sweep", "vary"), key=True)
+        varies, mark = varied(document, block.vary), document.mark(("sweep", "vary"), key=True)
     sample_mark = None
     if sample is None and block is not None:
-        sample, sample_mark = block.sample, scenario.document.mark(("sweep", "sample"))
+        sample, sample_mark = block.sample, document.mark(("sweep", "sample"))
     number = replications or (block.replications if block is not None else 1)
     if sample is None:
         settings, kind = grid(varies, mark), "grid"
     else:
         kind, count = parse_sample(sample)
-        own = scenario.model.seed if seed is None else seed
-        settings = sampled(varies, kind, count, own, sample_mark)
+        settings = sampled(varies, kind, count, seed, sample_mark)
     return Design(tuple(varies), settings, kind, number, "--vary" if mark is None else str(mark))
 
 
-def _check_numbers(replications: int | None, seed: int | None) -> None:
-    if replications is not None and replications < 1:
-        raise ScenarioError("expected a number from 1", f"--replications {replications}")
-    if seed is not None and not 0 <= seed <= MOST_SEED:
-        raise ScenarioError(f"expected a number from 0 to {MOST_SEED}", f"--seed {seed}")
+def varies_of(given: Varying, option: str = "--vary") -> list[Vary]:
+    """Return what is given to vary, one or several, as texts or not; raises ScenarioError.
 
-
-def _varies(vary: Varying) -> Iterable[Vary]:
-    if isinstance(vary, Mapping):
-        return [_of_values(path, values) for path, values in vary.items()]
-    several = [vary] if isinstance(vary, str | Vary) else vary
-    return [parse_vary(each) if isinstance(each, str) else each for each in several]
-
-
-def _of_values(path: str, values: Any) -> Vary:
-    """Return what to vary as a scenario's sweep has it: a list of values, or the text of a range.
-
-    Raises ScenarioError for anything else.
+    In a mapping by path it is what a scenario's sweep has: a list of values, or a range's text.
     """
-    source = f"--vary {path}"
-    if isinstance(values, str) and ".." in values:
-        return parse_range(path, values, source)
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        got = "an empty list" if isinstance(values, Sequence) and not values else show(values)
-        message = f'expected a list such as [5s, 10s] or a range such as "1s..60s", got {got}'
-        raise ScenarioError(message, source)
-    return Vary(path, tuple(values))
+    if not isinstance(given, Mapping):
+        several = [given] if isinstance(given, str | Vary) else given
+        return [parse_vary(one, option) if isinstance(one, str) else one for one in several]
+    varies = []
+    for path, values in given.items():
+        source = f"{option} {path}"
+        if isinstance(values, str) and ".." in values:
+            varies.append(parse_range(path, values, source))
+        elif isinstance(values, Sequence) and not isinstance(values, str) and values:
+            varies.append(Vary(path, tuple(values)))
+        else:
+            got = "an empty list" if isinstance(values, Sequence) and not values else show(values)
+            message = f'expected a list such as [5s, 10s] or a range such as "1s..60s", got {got}'
+            raise ScenarioError(message, source)
+    return varies
 
 
 def settings_text(settings: Settings) -> str:
@@ -139,18 +128,18 @@ def grid(vary: Sequence[Vary], mark: Mark | None = None) -> list[Settings]:
     Raises ScenarioError, at a mark if there is one, for a range without a step and for more than
     MOST_SETTINGS.
     """
-    for each in vary:
-        if not each.values:
+    for one in vary:
+        if not one.values:
             message = "needs a step for a grid, such as 5..20:5; or give a sample such as sobol:64"
-            name = f"sweep.vary.{each.path}" if mark else ""
-            raise ScenarioError(message, mark or f"--vary {each.path}", name)
-    values = [list({str(value): value for value in each.values}.values()) for each in vary]
+            name = f"sweep.vary.{one.path}" if mark else ""
+            raise ScenarioError(message, mark or f"--vary {one.path}", name)
+    values = [list({str(value): value for value in one.values}.values()) for one in vary]
     count = math.prod(map(len, values))
     if count > MOST_SETTINGS:
         message = f"makes {count} settings, more than {MOST_SETTINGS}"
         raise ScenarioError(message, mark or "--vary")
-    paths = [each.path for each in vary]
-    return [dict(zip(paths, each, strict=True)) for each in itertools.product(*values)]
+    paths = [one.path for one in vary]
+    return [dict(zip(paths, row, strict=True)) for row in itertools.product(*values)]
 
 
 def parse_sample(text: str) -> tuple[str, int]:
@@ -180,7 +169,7 @@ def sampled(
         name = "sweep.sample" if mark else ""
         raise ScenarioError(message, mark or f"--sample {kind}:{count}", name)
     return [
-        {each.path: each.at(float(share)) for each, share in zip(vary, row, strict=True)}
+        {one.path: one.at(float(share)) for one, share in zip(vary, row, strict=True)}
         for row in _shares(kind, len(vary), count, seed)
     ]
 

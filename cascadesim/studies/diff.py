@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
-from cascadesim.analysis.contrast import NO_TOLERANCE, Contrast, Tolerance, contrast
 from cascadesim.analysis.intervals import LEVEL
 from cascadesim.analysis.percentiles import PERCENTILES
 from cascadesim.scenario.objectives import ANSWERED, RATES
@@ -19,10 +18,12 @@ from cascadesim.studies.replay import part_of
 from cascadesim.values.errors import ScenarioError, show, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from cascadesim.analysis.contrast import Contrast, Tolerance
     from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.replay import Progress
     from cascadesim.studies.runs import Runs
 
     Pairs = list[tuple[str | None, Scenario, Scenario]]  # by variant
@@ -48,10 +49,15 @@ class MovedObjective:
             return "newly met" if self.new.met else "still missed"
         return "met" if self.new.met else "newly missed"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        old = self.old and self.old.to_dict()
+        return {"verdict": self.verdict, "old": old, "new": self.new.to_dict()}
+
 
 @dataclass(frozen=True)
 class Pair:
-    """A variant in both scenarios, None for a scenario as it stands, in the same worlds.
+    """A variant in both scenarios, None for a scenario as it stands, in the same replications.
 
     `allowed` is how much worse measures may get.
     """
@@ -85,18 +91,14 @@ class Pair:
         """Return what moved, by measure; rates but the error rate only where there are any."""
         old, new = self._runs
         rates = [name for name in _OTHERS if max(*old.values(name), *new.values(name)) > 0]
-        return {name: self._contrast(name) for name in (*_ALWAYS, *rates)}
-
-    def _contrast(self, measure: str, tolerance: Tolerance = NO_TOLERANCE) -> Contrast:
-        old, new = (runs.bounds(measure) for runs in self._runs)
-        return contrast(measure, old, new, tolerance)
+        return {name: old.contrast(new, name) for name in (*_ALWAYS, *rates)}
 
     @cached_property
     def objectives(self) -> list[MovedObjective]:
         """Return the new scenario's objectives, each with what it was before."""
         old, new = (runs.objectives for runs in self._runs)
-        before = {_limit(judged): judged for judged in old}
-        return [MovedObjective(before.get(_limit(judged)), judged) for judged in new]
+        before = {judged.objective.limit[:2]: judged for judged in old}
+        return [MovedObjective(before.get(judged.objective.limit[:2]), judged) for judged in new]
 
     @property
     def newly_missed(self) -> list[MovedObjective]:
@@ -119,7 +121,8 @@ class Pair:
 
     @cached_property
     def _limited(self) -> list[Contrast]:
-        return [self._contrast(*allowed) for allowed in self.allowed.items()]
+        old, new = self._runs
+        return [old.contrast(new, *allowed) for allowed in self.allowed.items()]
 
     @property
     def passed(self) -> bool:
@@ -141,23 +144,12 @@ class Pair:
                 }
                 for name, moved in self.moved.items()
             },
-            "objectives": [
-                {
-                    "verdict": moved.verdict,
-                    "old": moved.old and moved.old.to_dict(),
-                    "new": moved.new.to_dict(),
-                }
-                for moved in self.objectives
-            ],
+            "objectives": [moved.to_dict() for moved in self.objectives],
             "worse_than_allowed": [change.measure for change in self.worse],
             "unknown": self.unknown,
             "requests_better": better,
             "requests_worse": worse,
         }
-
-
-def _limit(judged: Judged) -> tuple[str, str]:
-    return judged.objective.measure, judged.objective.relation
 
 
 @dataclass(frozen=True)
@@ -244,9 +236,9 @@ def diff(
     replications: int = REPLICATIONS,
     allowed: Mapping[str, Tolerance] | None = None,
     execution: Execution = HERE,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
 ) -> Diff:
-    """Find the settings that changed, and run in the same worlds what they change.
+    """Find the settings that changed, and run in the same replications what they change.
 
     That is each variant that both have, or of these those that are named, and the scenarios as they
     stand where they share none. Raises ScenarioError where seeds differ and none is given.
@@ -259,12 +251,15 @@ def diff(
     left_out = tuple(str(name) for name, *_ in changed if name not in [pair[0] for pair in chosen])
     pairs = []
     for i, (name, before, after) in enumerate(chosen):
-        _check_seeds(before, after, seed)
+        if seed is None and before.model.seed != after.model.seed:
+            message = f"has seed {after.model.seed}, and {before.document.source} has "
+            message += f"{before.model.seed}, so nothing pairs them; give one with --seed"
+            raise ScenarioError(message, after.document.source)
         comparison = compare(
             before.resolved(),
             after.resolved(),
             seed=seed,
-            progress=None if progress is None else part_of(progress, i, len(chosen)),
+            progress=part_of(progress, i, len(chosen)),
             replications=replications,
             execution=execution,
         )
@@ -290,10 +285,3 @@ def _differ(old: Scenario, new: Scenario) -> bool:
     """Return whether a run could tell the two apart, or an objective does."""
     before, after = (repr(scenario.model.model_dump(exclude=_NO_EFFECT)) for scenario in (old, new))
     return before != after  # as texts, which differ too where stages are in another order
-
-
-def _check_seeds(old: Scenario, new: Scenario, seed: int | None) -> None:
-    if seed is None and old.model.seed != new.model.seed:
-        message = f"has seed {new.model.seed}, and {old.document.source} has {old.model.seed}"
-        where = new.document.source
-        raise ScenarioError(f"{message}, so nothing pairs them; give one with --seed", where)

@@ -10,11 +10,12 @@ import re
 import signal
 import threading
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cascadesim.outputs import optional
 from cascadesim.studies.processes import in_processes
 from cascadesim.studies.replications import Job, replicate
 from cascadesim.studies.store import Key, Store, code_version, digest
@@ -104,58 +105,56 @@ class Runner:
 
         `progress` is called with the share of jobs that are done. Raises Interrupted.
         """
-        found = self._stored(jobs)
-        missing = [i for i, each in enumerate(found) if None in each]
+        rows = self._stored(jobs)
+        missing = [i for i, row in enumerate(rows) if None in row]
         done = len(jobs) - len(missing)
         try:
             if progress is not None and done:
                 progress(done / len(jobs))
-            parts = [_remaining(jobs[i], found[i]) for i in missing]
+            parts = [_remaining(jobs[i], rows[i]) for i in missing]
             with closing(self._compute(parts)) as results:
                 for place, replications in results:
-                    i = missing[place]
-                    self._keep(jobs[i], found[i], replications)
+                    self._keep(jobs[missing[place]], rows[missing[place]], replications)
                     done += 1
                     if progress is not None:
                         progress(done / len(jobs))
         except KeyboardInterrupt:
             if self._store is not None:  # it may have come between keeping a run and counting it
-                done = sum(None not in each for each in self._stored(jobs))
+                done = sum(None not in row for row in self._stored(jobs))
             raise Interrupted(self._interrupted(self._done + done)) from None
         self._done += done
-        return [[each for each in replications if each is not None] for replications in found]
+        return [[replication for replication in row if replication is not None] for row in rows]
 
     def _stored(self, jobs: Sequence[Job]) -> list[list[Replication | None]]:
         if self._store is None:
             return [[None] * len(job.variants) for job in jobs]
         keys = [[_key(job, variant) for variant in job.variants] for job in jobs]
-        kept = self._store.find({key for each in keys for key in each})
-        return [[kept.get(key) for key in each] for each in keys]
+        kept = self._store.find({key for row in keys for key in row})
+        return [[kept.get(key) for key in row] for row in keys]
 
     def _keep(
-        self, job: Job, found: list[Replication | None], replications: list[Replication]
+        self, job: Job, row: list[Replication | None], replications: list[Replication]
     ) -> None:
         """Put what was run in its places, and into the store."""
-        for place, replication in zip(_places(found), replications, strict=True):
-            if found[place] is None:
-                found[place] = replication
+        for place, replication in zip(_places(row), replications, strict=True):
+            if row[place] is None:
+                row[place] = replication
                 if self._store is not None:
                     self._store.add(_key(job, job.variants[place]), replication)
 
     def _interrupted(self, done: int) -> str:
         text = f"interrupted with {done} run{'' if done == 1 else 's'} done"
-        if self._store is None:
-            return text
-        return f"{text}, which are kept; the same command goes on from there"
+        kept = ", which are kept; the same command goes on from there"
+        return text if self._store is None else text + kept
 
 
-def _places(found: list[Replication | None]) -> list[int]:
+def _places(row: list[Replication | None]) -> list[int]:
     """Return which variants to run: those that are missing, and the first to stand beside."""
-    return [i for i, each in enumerate(found) if i == 0 or each is None]
+    return [i for i, replication in enumerate(row) if i == 0 or replication is None]
 
 
-def _remaining(job: Job, found: list[Replication | None]) -> Job:
-    return Job(tuple(job.variants[i] for i in _places(found)), job.seed, job.number)
+def _remaining(job: Job, row: list[Replication | None]) -> Job:
+    return replace(job, variants=tuple(job.variants[i] for i in _places(row)))
 
 
 def _key(job: Job, variant: Variant) -> Key:
@@ -185,7 +184,7 @@ class _Dask:
     def __init__(self, execution: Execution, stack: ExitStack) -> None:
         self._execution = execution
         self._stack = stack
-        self._distributed = _import_distributed()
+        self._distributed = optional("distributed", "Dask", "cluster", "--backend dask")
 
     def __call__(self, jobs: Sequence[Job]) -> Results:
         if not jobs:
@@ -260,12 +259,3 @@ def _on_worker(place: int, job: Job, version: str) -> tuple[int, list[Replicatio
         message = f"a worker has {code_version()}, this is {version}"
         raise ScenarioError(f"{message}; install the same packages on both", "cascadesim")
     return _numbered(place, job)
-
-
-def _import_distributed() -> Any:
-    try:
-        import distributed  # optional
-    except ImportError:
-        message = "needs Dask; install it by: pip install 'cascadesim[cluster]'"
-        raise ScenarioError(message, "--backend dask") from None
-    return distributed

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import __version__
 from cascadesim.studies.compare import compare
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.replay import part_of
-from cascadesim.studies.replications import MEASURES
+from cascadesim.studies.replay import check_named, part_of, titles
 from cascadesim.values.errors import ScenarioError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from cascadesim.analysis.intervals import Interval
     from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
+    from cascadesim.studies.compare import Comparison
+    from cascadesim.studies.replay import Progress
+    from cascadesim.studies.runs import Runs
 
 
 @dataclass(frozen=True)
 class JudgedVariant:
-    """The objectives of one variant, judged, and its measures; see `Comparison.measures`.
+    """One variant, None for a scenario that has none, and its runs.
 
-    `name` is None for a scenario that has no variants. `at_least` are the measures that unfinished
-    requests could move up. `too_short` says that its warm-up is a guess.
+    `too_short` says that its warm-up is a guess.
     """
 
     name: str | None
-    objectives: tuple[Judged, ...]
-    measures: dict[str, Interval]
-    at_least: frozenset[str]
+    runs: Runs
     too_short: bool
 
 
@@ -50,7 +48,9 @@ class JudgedScenario:
     @property
     def judged(self) -> Iterator[tuple[JudgedVariant, Judged]]:
         """Return every objective with its variant."""
-        return ((variant, judged) for variant in self.variants for judged in variant.objectives)
+        return (
+            (variant, judged) for variant in self.variants for judged in variant.runs.objectives
+        )
 
 
 @dataclass(frozen=True)
@@ -92,19 +92,21 @@ class Gate:
                     "scenario": scenario.name,
                     "file": scenario.source,
                     "seed": scenario.seed,
-                    "variants": [_plain(variant) for variant in scenario.variants],
+                    "variants": [
+                        {
+                            "variant": variant.name,
+                            "objectives": [judged.to_dict() for judged in variant.runs.objectives],
+                            "measures": {
+                                name: mean.to_dict("mean")
+                                for name, mean in variant.runs.measures.items()
+                            },
+                        }
+                        for variant in scenario.variants
+                    ],
                 }
                 for scenario in self.scenarios
             ],
         }
-
-
-def _plain(variant: JudgedVariant) -> dict[str, Any]:
-    return {
-        "variant": variant.name,
-        "objectives": [judged.to_dict() for judged in variant.objectives],
-        "measures": {name: mean.to_dict("mean") for name, mean in variant.measures.items()},
-    }
 
 
 def gate(
@@ -114,33 +116,45 @@ def gate(
     seed: int | None = None,
     replications: int = 1,
     execution: Execution = HERE,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
 ) -> Gate:
     """Judge the objectives of the variants of scenarios, all of them if none is named.
 
     A scenario that has no variants is judged as it stands. Raises ScenarioError where a scenario
     has no objectives, or none of the named variants, as it would pass whatever its settings.
     """
-    chosen = [_chosen(scenario, variants, scenarios) for scenario in scenarios]
-    labels = [scenario.name for scenario in scenarios]
-    if len({*labels}) < len(labels):
-        labels = [f"{i + 1}-{name}" for i, name in enumerate(labels)]
+    check_named(scenarios, variants)
+    chosen = [_chosen(scenario, variants) for scenario in scenarios]
     judged = []
-    for i, (scenario, names) in enumerate(zip(scenarios, chosen, strict=True)):
-        part = None if progress is None else part_of(progress, i, len(scenarios))
-        one = _judge(scenario, names, settings, seed, replications, execution, part)
-        judged.append(replace(one, name=labels[i]))
+    for i, (title, scenario, names) in enumerate(
+        zip(titles(scenarios), scenarios, chosen, strict=True)
+    ):
+        comparison = compare(
+            scenario,
+            variants=names,
+            seed=seed,
+            progress=part_of(progress, i, len(scenarios)),
+            settings=settings,
+            replications=replications,
+            execution=execution,
+        )
+        judged.append(_judged(title, scenario, comparison))
     return Gate(tuple(judged), replications)
 
 
-def _chosen(
-    scenario: Scenario, variants: Sequence[str], scenarios: Sequence[Scenario]
-) -> list[str]:
+def _judged(title: str, scenario: Scenario, comparison: Comparison) -> JudgedScenario:
+    """Return a scenario with the runs of a comparison, without the records of any."""
+    results = comparison.results
+    variants = tuple(
+        JudgedVariant(result.scenario.variant, comparison.runs[label], result.scenario.too_short)
+        for label, result in results.items()
+    )
+    seed = results[comparison.first].seed
+    return JudgedScenario(title, scenario.document.source, seed, variants)
+
+
+def _chosen(scenario: Scenario, variants: Sequence[str]) -> list[str]:
     """Return the names of a scenario's variants that are to be judged."""
-    known = [name for other in scenarios for name in other.variants]
-    for name in variants:
-        if name not in known:
-            scenarios[0].at(name)  # raises, with what it may have meant
     names = [name for name in variants if name in scenario.variants]
     if variants and scenario.variants and not names:
         message = f"has none of the variants {', '.join(variants)}; "
@@ -151,35 +165,3 @@ def _chosen(
         message = "has no objectives to judge; write some, such as objectives: [p99 < 5s]"
         raise ScenarioError(message, scenario.document.source)
     return names
-
-
-def _judge(
-    scenario: Scenario,
-    names: Sequence[str],
-    settings: Mapping[str, Any] | None,
-    seed: int | None,
-    replications: int,
-    execution: Execution,
-    progress: Callable[[float], None] | None,
-) -> JudgedScenario:
-    comparison = compare(
-        scenario,
-        variants=names,
-        seed=seed,
-        progress=progress,
-        settings=settings,
-        replications=replications,
-        execution=execution,
-    )
-    judged = tuple(
-        JudgedVariant(
-            result.scenario.variant,
-            tuple(comparison.objectives(label)),
-            comparison.measures(label),
-            frozenset(name for name in MEASURES if comparison.at_least(label, name)),
-            result.scenario.too_short,
-        )
-        for label, result in comparison.results.items()
-    )
-    first = comparison.results[comparison.first]
-    return JudgedScenario(scenario.name, scenario.document.source, first.seed, judged)

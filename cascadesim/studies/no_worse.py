@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cascadesim.analysis.contrast import FEWEST, Contrast, contrast
+from cascadesim.analysis.contrast import FEWEST, Contrast
 from cascadesim.scenario.objectives import RATES
 from cascadesim.studies.thresholds import check_measure, parse_tolerance
 from cascadesim.studies.warmup import settled
@@ -37,7 +37,7 @@ def more_errors(before: Runs, after: Runs, measure: str) -> Contrast | None:
     """
     if measure == "goodput" or measure in RATES:
         return None
-    errors = contrast("error_rate", before.bounds("error_rate"), after.bounds("error_rate"))
+    errors = before.contrast(after, "error_rate")
     return errors if errors.worse else None
 
 
@@ -52,7 +52,7 @@ def change(before: Runs, after: Runs, measure: str, by: str = "0%") -> Contrast:
     if min(before.count, after.count) < FEWEST:
         message = f"needs {FEWEST} replications or more to tell a change from noise"
         raise ScenarioError(message, source)
-    change = contrast(measure, before.bounds(measure), after.bounds(measure), tolerance)
+    change = before.contrast(after, measure, tolerance)
     if not math.isfinite(change.known.difference.estimate):
         raise ScenarioError("no request arrives between warm-up and horizon", source)
     if change.unknown:

@@ -1,15 +1,15 @@
-"""The result of an optimization: settings, and their runs in fresh worlds."""
+"""The result of an optimization: settings, and their runs in fresh replications."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim import MOST_SEED, __version__
-from cascadesim.files import write_files
+from cascadesim.files import without_nan, write_text
 from cascadesim.outputs import Shown, output
 from cascadesim.scenario.beside import moved
 from cascadesim.scenario.source import write
@@ -21,15 +21,12 @@ from cascadesim.studies.verdict import column, verdict
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from matplotlib.axes import Axes
 
     from cascadesim.analysis.contrast import Contrast
     from cascadesim.analysis.intervals import Interval
     from cascadesim.scenario.load import Scenario
-    from cascadesim.scenario.objectives import Objective
     from cascadesim.scenario.vary import Vary
     from cascadesim.studies.runs import KeptRuns
 
@@ -39,15 +36,15 @@ OUTCOMES = (Goal("error_rate"), Goal("degraded_rate"), Goal("goodput", maximize=
 
 @dataclass(frozen=True, repr=False)
 class Optimization(Shown):
-    """The result of a search for better settings, confirmed in fresh worlds.
+    """The result of a search for better settings, confirmed in fresh replications.
 
     `scenario` is what was searched, at today's settings, and `trials` are in the order in which
     they were tried, today's first. `chosen` is the best of them, or with several goals their Pareto
-    front; `finalists` are those of the best that met more worlds to see whether they keep the
-    constraints, with all that they met. `proposals` are those that were confirmed, by the name of
-    their variant; none where today's settings are the best. `proposed` is the scenario with today
-    and the proposals as variants, and `confirmation` their comparison in fresh worlds; both are
-    None where no settings keep the constraints.
+    front; `finalists` are those of the best that had more replications to see whether they keep the
+    constraints, with all of them. `proposals` are those that were confirmed, by the name of their
+    variant; none where today's settings are the best. `proposed` is the scenario with today and the
+    proposals as variants, and `confirmation` their comparison in fresh replications; both are None
+    where no settings keep the constraints.
     """
 
     scenario: Scenario
@@ -79,14 +76,16 @@ class Optimization(Shown):
 
     @property
     def replications(self) -> int:
-        """Return how many worlds each trial met."""
+        """Return the number of replications of each trial."""
         return len(self.trials[0].replications)
 
     def changed(self, trial: Trial) -> dict[str, Any]:
         """Return the settings of a trial that differ from today's."""
         if trial.number == 0:
             return {}
-        return _changed(self.scenario, self.tune, trial)
+        tried = self.scenario.override(trial.settings)
+        tunables = [Tunable(vary, self.scenario) for vary in self.tune]
+        return {t.path: trial.settings[t.path] for t in tunables if not t.is_today(tried)}
 
     def value(self, trial: Trial, measure: str) -> float:
         """Return the mean of a measure, or of the metric of a constraint, over replications."""
@@ -99,42 +98,37 @@ class Optimization(Shown):
 
     @property
     def confirmed_runs(self) -> dict[str, KeptRuns]:
-        """Return the runs of today and the proposals in fresh worlds."""
+        """Return the runs of today and the proposals in fresh replications."""
         assert self.confirmation is not None
         return {label: self.confirmation.runs[label] for label in self.labels}
 
     def confirmed(self, label: str, measure: str) -> Interval:
-        """Return the mean of a measure in fresh worlds, with its interval."""
+        """Return the mean of a measure in fresh replications, with its interval."""
         return self.confirmed_runs[label].measure(measure)
 
     def at_least(self, label: str, measure: str) -> bool:
-        """Return whether unfinished requests could move a measure up in fresh worlds."""
+        """Return whether unfinished requests could move a measure up in fresh replications."""
         return self.confirmed_runs[label].at_least(measure)
 
     def differences(self, measure: str) -> dict[str, Contrast]:
-        """Return how each proposal differs from today in a measure, in fresh worlds.
+        """Return how each proposal differs from today in a measure, in fresh replications.
 
         p-values are corrected for the number of proposals (Holm).
         """
         return differences(self.confirmed_runs, measure)
 
     def missed(self, label: str) -> list[str]:
-        """Return the constraints that a variant misses in fresh worlds."""
-        assert self.confirmation is not None
-        wanted = set(map(threshold, self.aims.constraints))
-        judged = self.confirmation.objectives(label)
-        return [
-            one.objective.text
-            for one in judged
-            if threshold(one.objective) in wanted and not one.met
-        ]
+        """Return the constraints that a variant misses in fresh replications."""
+        limits = {constraint.limit for constraint in self.aims.constraints}
+        missed = (one.objective for one in self.confirmed_runs[label].objectives if not one.met)
+        return [objective.text for objective in missed if objective.limit in limits]
 
     @cached_property
     def on_front(self) -> dict[str, bool | None]:
         """Return whether each confirmed variant is seen on the Pareto front, see `Aims.on_front`.
 
-        None where it is not seen. Variants that miss a constraint in fresh worlds are not on it,
-        and not compared with.
+        None where it is not seen. Variants that miss a constraint in fresh replications are not on
+        it, and not compared with.
         """
         runs = self.confirmed_runs
         keep = {label: runs[label] for label in runs if not self.missed(label)}
@@ -160,7 +154,7 @@ class Optimization(Shown):
 
     @property
     def met(self) -> bool:
-        """Return whether what is proposed keeps every constraint in fresh worlds.
+        """Return whether what is proposed keeps every constraint in fresh replications.
 
         Where several settings are proposed, one that does is enough; where none is better than
         today's, it is they that must.
@@ -210,53 +204,46 @@ class Optimization(Shown):
         trials (the rows of `frame`, null for NaN), left_out; proposals (for each confirmed variant,
         today first, its changed `settings`, the `missed` constraints, `on_front` (null where it
         is not seen), which outcomes are seen `worse` than today's, and its `measures` in fresh
-        worlds, those of goals and of OUTCOMES, with the difference from today), confirmation (its
-        seed and number of replications); met and verdict.
+        replications, those of goals and of OUTCOMES, with the difference from today), confirmation
+        (its seed and number of replications); met and verdict.
         """
-        frame = self.frame
-        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-        confirmation = None
-        if self.confirmation is not None:
-            seed = fresh_seed(self.seed)
-            confirmation = {"seed": seed, "replications": self.confirmation.count}
+        confirmation = self.confirmation and {
+            "seed": fresh_seed(self.seed),
+            "replications": self.confirmation.count,
+        }
         return {
             "cascadesim": __version__,
             "scenario": self.scenario.name,
             "variant": self.scenario.variant,
             "seed": self.seed,
             "replications": self.replications,
-            "goals": [
-                {"measure": goal.measure, "maximize": goal.maximize} for goal in self.aims.goals
-            ],
+            "goals": [asdict(goal) for goal in self.aims.goals],
             "constraints": [constraint.text for constraint in self.aims.constraints],
-            "trials": rows,
+            "trials": without_nan(self.frame.to_dict("records")),
             "left_out": self.left_out,
             "confirmation": confirmation,
-            "proposals": {} if self.confirmation is None else self._proposals(),
+            "proposals": {label: self._proposal(label) for label in self.labels if confirmation},
             "met": self.met,
             "verdict": self.verdict,
         }
 
-    def _proposals(self) -> dict[str, Any]:
-        differences = {name: self.differences(name) for name in self.shown}
-        proposals: dict[str, Any] = {}
-        for label in self.labels:
-            measures: dict[str, dict[str, Any]] = {}
-            for name in self.shown:
-                value: dict[str, Any] = self.confirmed(label, name).to_dict("value")
-                measures[column(name)] = value | {"at_least": self.at_least(label, name)}
-                if label in self.proposals:
-                    change = differences[name][label]
-                    beside = {"p_value": None if math.isnan(change.p_value) else change.p_value}
-                    measures[column(name)]["difference"] = change.interval.to_dict("value") | beside
-            proposals[label] = {
-                "settings": self.changed(self.proposals.get(label, self.trials[0])),
-                "missed": self.missed(label),
-                "on_front": self.on_front[label],
-                "worse": self.worse.get(label, []),
-                "measures": measures,
-            }
-        return proposals
+    def _proposal(self, label: str) -> dict[str, Any]:
+        measures = {}
+        for name in self.shown:
+            value: dict[str, Any] = self.confirmed(label, name).to_dict("value")
+            value["at_least"] = self.at_least(label, name)
+            if label in self.proposals:
+                change = self.differences(name)[label]
+                value["difference"] = change.interval.to_dict("value")
+                value["difference"]["p_value"] = without_nan(change.p_value)
+            measures[column(name)] = value
+        return {
+            "settings": self.changed(self.proposals.get(label, self.trials[0])),
+            "missed": self.missed(label),
+            "on_front": self.on_front[label],
+            "worse": self.worse.get(label, []),
+            "measures": measures,
+        }
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the search: over its trials, or with two goals one against the other."""
@@ -277,23 +264,9 @@ class Optimization(Shown):
             f"Written by cascadesim {__version__}; these variants were compared by\n"
             f"`cascadesim compare` on this file with {again}, after\n{command}"
         )
-        document = moved(self.proposed.document, file.parent)
-        write_files(
-            file.parent, {file.name: lambda at: at.write_text(write(document, comment), "utf-8")}
-        )
-
-
-def _changed(scenario: Scenario, tune: Sequence[Vary], trial: Trial) -> dict[str, Any]:
-    tried = scenario.override(trial.settings)
-    tunables = [Tunable(vary, scenario) for vary in tune]
-    return {t.path: trial.settings[t.path] for t in tunables if not t.is_today(tried)}
+        write_text(file, write(moved(self.proposed.document, file.parent), comment))
 
 
 def fresh_seed(seed: int) -> int:
-    """Return the seed of worlds that a search with this seed has not met."""
+    """Return the seed of replications that a search with this seed has not run."""
     return seed + 1 if seed < MOST_SEED else 0
-
-
-def threshold(objective: Objective) -> tuple[str, str, float]:
-    """Return what an objective asks, however it is written."""
-    return objective.measure, objective.relation, objective.bound

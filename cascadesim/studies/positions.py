@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from cascadesim.scenario.listing import setting
 from cascadesim.scenario.source import flow
-from cascadesim.scenario.vary import Vary, check_paths, is_fixed, parse_vary, quantity, varied
+from cascadesim.scenario.vary import Vary, check_paths, is_fixed, quantity, varied
+from cascadesim.studies.design import varies_of
 from cascadesim.studies.search import Tunable
 from cascadesim.values.errors import ScenarioError, cut, one_line
 
@@ -52,20 +53,20 @@ def chosen(scenario: Scenario, vary: Sequence[Vary | str]) -> list[Vary]:
     Raises ScenarioError where there is nothing, and for what cannot be varied.
     """
     if vary:
-        given = [parse_vary(each, _SOURCE) if isinstance(each, str) else each for each in vary]
-        for i, each in enumerate(given):
-            check_paths([other.path for other in given[: i + 1]], f"{_SOURCE} {each.path}")
+        given = varies_of(vary, _SOURCE)
+        paths = [one.path for one in given]
+        for i, path in enumerate(paths):
+            check_paths(paths[: i + 1], f"{_SOURCE} {path}")
         return given
     if scenario.model.sweep is not None:
         return varied(scenario.document, scenario.model.sweep.vary)
-    found = _of_variants(scenario)
-    if not found:
-        message = (
-            "has no sweep, and no variant changes a setting, so say what to explore: "
-            'explore(scenario, "agent.deadline.timeout=1s..60s")'
-        )
-        raise ScenarioError(message, scenario.document.source)
-    return found
+    if of_variants := _of_variants(scenario):
+        return of_variants
+    message = (
+        "has no sweep, and no variant changes a setting, so say what to explore: "
+        'explore(scenario, "agent.deadline.timeout=1s..60s")'
+    )
+    raise ScenarioError(message, scenario.document.source)
 
 
 def _of_variants(scenario: Scenario) -> list[Vary]:
@@ -79,22 +80,19 @@ def _of_variants(scenario: Scenario) -> list[Vary]:
             if not is_fixed(path):
                 values.setdefault(path, [setting(scenario.document.data, path)]).append(value)
     return [
-        _spanned(path, [value for value in each if value is not None])
-        for path, each in values.items()
-        if not _refused(scenario, path, each[1:])
+        _spanned(path, [value for value in of_path if value is not None])
+        for path, of_path in values.items()
+        if not _refused(scenario, path, of_path[1:])
     ]
 
 
 def _spanned(path: str, values: list[Any]) -> Vary:
     """Return a range over values if they are numbers of one kind, or else the list of them."""
-    quantities = [_quantity(value) for value in values]
-    numbers = [each for each in quantities if each is not None]
-    units = {unit for _, unit in numbers}
-    low, high = min(numbers, default=(0.0, ""))[0], max(numbers, default=(0.0, ""))[0]
-    if len(numbers) < len(values) or len(units) > 1 or low == high:
+    numbers = _numbers(values)
+    if not numbers or min(numbers) == max(numbers):
         return Vary(path, tuple({flow(value): value for value in values}.values()))
     whole = all(isinstance(value, int) for value in values)
-    return Vary(path, (), low, high, units.pop(), whole)
+    return Vary(path, (), min(numbers)[0], max(numbers)[0], numbers[0][1], whole)
 
 
 def positions(scenario: Scenario, vary: Vary) -> Positions:
@@ -110,7 +108,10 @@ def positions(scenario: Scenario, vary: Vary) -> Positions:
     if refused := _refused(scenario, vary.path, [values[0], values[-1]]):
         raise refused
     today = tunable.standing
-    place = _index(values, today) if not vary.values else tunable.today(scenario)
+    place = tunable.today(scenario)
+    if not vary.values:
+        *numbers, number = _numbers([*values, today]) or [(math.nan, "")]
+        place = numbers.index(number) if number in numbers else None
     if place is not None:
         return Positions(vary.path, tuple(values), int(place))
     at = _place(values, today)
@@ -137,27 +138,19 @@ def _steps(vary: Vary) -> list[Any]:
     first = math.floor(vary.low / step) + 1
     inside = range(first, math.ceil(vary.high / step))
     numbers = [vary.low, *(i * step for i in inside), vary.high]
-    return list(dict.fromkeys(vary.written(each) for each in numbers))
-
-
-def _index(values: list[Any], today: Any) -> int | None:
-    """Return where today's value is among numbers."""
-    return next((i for i, each in enumerate(values) if _quantity(each) == _quantity(today)), None)
+    return list(dict.fromkeys(map(vary.written, numbers)))
 
 
 def _place(values: list[Any], today: Any) -> int:
     """Return where today's value belongs among others: in order, or else first."""
-    number = _quantity(today)
-    quantities = [_quantity(value) for value in values]
-    known = [each for each in quantities if each is not None]
-    if number is None or len(known) < len(values) or {unit for _, unit in known} != {number[1]}:
-        return 0
-    return sum(each < number for each in known)
+    numbers = _numbers([*values, today])
+    return sum(number < numbers[-1] for number in numbers[:-1]) if numbers else 0
 
 
-def _quantity(value: Any) -> tuple[float, str] | None:
+def _numbers(values: list[Any]) -> list[tuple[float, str]]:
+    """Return values as numbers with their unit, none of them if not all are of one kind."""
     try:
-        number, unit, _ = quantity(value)
+        numbers = [quantity(value)[:2] for value in values]
     except PydanticCustomError:
-        return None
-    return number, unit
+        return []
+    return numbers if len({unit for _, unit in numbers}) == 1 else []

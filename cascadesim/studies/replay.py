@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from cascadesim.scenario.load import Scenario
 
+    Progress = Callable[[float], None] | None  # is called with the share that is done
+
 
 @dataclass(frozen=True, repr=False)
 class Replay(Shown):
@@ -112,10 +114,10 @@ def replay(
     scenario: Scenario,
     variants: Sequence[str] = (),
     seed: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Replay:
-    """Run the variants of a scenario (all of them if none is named) in the same world.
+    """Run the variants of a scenario (all of them if none is named), with the same random numbers.
 
     `settings` are applied to every variant, by dotted path, as `Scenario.override` takes them.
     `progress` is called with the share of simulated time that is done. Raises ScenarioError for a
@@ -132,27 +134,42 @@ def at_variants(
 
     As it stands where it has none. `settings` are applied to each; see `replay`.
     """
-    chosen_names = [variants] if isinstance(variants, str) else variants
-    names = list(dict.fromkeys(chosen_names)) or list(scenario.variants)
+    named = [variants] if isinstance(variants, str) else variants
+    names = list(dict.fromkeys(named)) or list(scenario.variants)
     chosen = {name: scenario.at(name) for name in names} or {"scenario": scenario}
     if settings:
-        chosen = {name: each.override(settings, "--set") for name, each in chosen.items()}
+        chosen = {name: variant.override(settings, "--set") for name, variant in chosen.items()}
     return chosen
+
+
+def check_named(scenarios: Sequence[Scenario], variants: Sequence[str]) -> None:
+    """Raise the ScenarioError of a variant that is in none of the scenarios."""
+    for name in variants:
+        if not any(name in scenario.variants for scenario in scenarios):
+            scenarios[0].at(name)  # raises, with what it may have meant
+
+
+def titles(scenarios: Sequence[Scenario]) -> list[str]:
+    """Return the names of scenarios, after their numbers where some have the same."""
+    names = [scenario.name for scenario in scenarios]
+    alike = len({*names}) < len(names)
+    return [f"{i + 1}-{name}" if alike else name for i, name in enumerate(names)]
 
 
 def run_each(
     scenarios: Mapping[str, Scenario],
     seed: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
 ) -> dict[str, Result]:
     """Return a run of each scenario; see `run`."""
     results = {}
     for i, (name, scenario) in enumerate(scenarios.items()):
-        done = None if progress is None else part_of(progress, i, len(scenarios))
-        results[name] = run(scenario, seed, done)
+        results[name] = run(scenario, seed, part_of(progress, i, len(scenarios)))
     return results
 
 
-def part_of(progress: Callable[[float], None], i: int, n: int) -> Callable[[float], None]:
-    """Return the progress of step `i` of `n` equal steps."""
-    return lambda share: progress((i + share) / n)
+def part_of(progress: Progress, done: float, total: float, size: float = 1) -> Progress:
+    """Return the progress of a part: of `total` steps `size`, after those that are `done`."""
+    if progress is None:
+        return None
+    return lambda share: progress((done + share * size) / total)

@@ -1,6 +1,6 @@
 """Replications: what a worker is told to run, and what is kept of each run.
 
-Replication i of every variant meets the same world, so variants are compared replication by
+Replication i has the same random numbers for every variant, so they are compared replication by
 replication and request by request (common random numbers).
 """
 
@@ -50,7 +50,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is told: to run one replication of variants, which meet the same world."""
+    """What a worker is told: to run one replication of variants, with the same random numbers."""
 
     variants: tuple[Variant, ...]
     seed: int
@@ -106,7 +106,7 @@ def replicate(job: Job) -> list[Replication]:
 
 
 def measured(variant: Variant, records: Records, first: Records) -> Replication:
-    """Return what is kept of a run of a variant, beside the first variant's in the same world."""
+    """Return what is kept of a run of a variant, beside the first variant's."""
     summary = summarize(records, variant.objectives)
     better, worse = _better_and_worse(records, first)
     return Replication(

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from cascadesim.plan.plan import Plan
     from cascadesim.records import Records, Trace
     from cascadesim.scenario.load import Scenario
-    from cascadesim.scenario.source import Document
 
 FILES = ("requests.parquet", "requests.csv", "summary.json", "scenario.yaml")  # of a saved run
 
@@ -105,18 +104,20 @@ class Result(Shown):
             f"Written by cascadesim {__version__}; `cascadesim run` on this file repeats\n"
             f"{self._command()}"
         )
-        document, texts = self._repeatable()
-        writers: tuple[Callable[[Path], object], ...] = (
-            lambda path: self.frame.to_parquet(path, index=False),
-            lambda path: self.frame.to_csv(path, index=False),
-            lambda path: path.write_text(json_text(self.to_dict()), "utf-8"),
-            lambda path: path.write_text(write(document, comment), "utf-8"),
-        )
-        data: dict[str, Callable[[Path], object]] = {
+        document, texts = with_data(self.scenario)
+        document = without_variants(document)
+        document = replace(document, data=document.data | {"seed": self.seed})
+        texts |= {
+            "summary.json": json_text(self.to_dict()),
+            "scenario.yaml": write(document, comment),
+        }
+        writers: dict[str, Callable[[Path], object]] = {
             name: partial(Path.write_text, data=text, encoding="utf-8")
             for name, text in texts.items()
         }
-        write_files(Path(folder), data | dict(zip(FILES, writers, strict=True)))
+        writers["requests.parquet"] = partial(self.frame.to_parquet, index=False)
+        writers["requests.csv"] = partial(self.frame.to_csv, index=False)
+        write_files(Path(folder), writers)
 
     def plot(self, kind: str = "latency", ax: Axes | None = None, **options: Any) -> Axes:
         """Draw one of the figures of `cascadesim.plots.kinds.KINDS`.
@@ -142,12 +143,6 @@ class Result(Shown):
             words += ["--set", f"{path}={flow(value)}"]
         return shlex.join([*words, "--seed", str(self.seed)])
 
-    def _repeatable(self) -> tuple[Document, dict[str, str]]:
-        """Return the document of what ran, and the texts of its data files by name."""
-        document, texts = with_data(self.scenario)
-        document = without_variants(document)
-        return replace(document, data=document.data | {"seed": self.seed}), texts
-
 
 def run(
     scenario: Scenario, seed: int | None = None, progress: Callable[[float], None] | None = None
@@ -161,6 +156,12 @@ def run(
     (scenario,) = settled({"": scenario}, seed).values()
     plan = compile_plan(scenario.model)
     return Result(scenario, seed, simulate(plan, seed, progress=progress), plan)
+
+
+def check_count(option: str, number: int | None, least: int = 1) -> None:
+    """Raise a ScenarioError for a number, if one is given, that is less than the least."""
+    if number is not None and number < least:
+        raise ScenarioError(f"expected a number from {least}", f"--{option} {number}")
 
 
 def seed_of(scenario: Scenario, seed: int | None) -> int:

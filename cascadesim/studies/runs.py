@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cascadesim.analysis.composition import Composition, composition, ended, mean_composition
+from cascadesim.analysis.contrast import NO_TOLERANCE, Contrast, Tolerance, contrast
 from cascadesim.analysis.intervals import Interval, mean_interval
 from cascadesim.analysis.judged import Judged
 from cascadesim.analysis.percentiles import PERCENTILES, percentile
@@ -22,7 +23,14 @@ from cascadesim.analysis.summary import summarize
 from cascadesim.engine import simulate
 from cascadesim.studies.execution import Execution
 from cascadesim.studies.processes import in_processes
-from cascadesim.studies.replications import MEASURES, Replication, Variant, measured, variant_of
+from cascadesim.studies.replications import (
+    MEASURES,
+    Job,
+    Replication,
+    Variant,
+    measured,
+    variant_of,
+)
 from cascadesim.studies.run import Result
 from cascadesim.studies.store import digest
 from cascadesim.studies.thresholds import check_classes, check_measure
@@ -36,13 +44,14 @@ if TYPE_CHECKING:
     from cascadesim.records import Records
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.objectives import Objective
-    from cascadesim.studies.replications import Job
+    from cascadesim.studies.execution import Runner
+    from cascadesim.studies.replay import Progress
 
 LIMIT = 512 * 1024 * 1024  # bytes of records that are kept; older ones are simulated again
 
 
 class Runs:
-    """A variant in several replications: worlds of their own, from one seed."""
+    """A variant in several replications, all from one seed."""
 
     variant: Variant
     seed: int
@@ -84,9 +93,14 @@ class Runs:
         """Return the least and most unfinished requests can make of a measure, by replication."""
         return [run.bounds(measure) for run in self.replications]
 
+    def contrast(self, after: Runs, measure: str, tolerance: Tolerance = NO_TOLERANCE) -> Contrast:
+        """Return how a measure differs in other runs, paired with these by replication."""
+        return contrast(measure, self.bounds(measure), after.bounds(measure), tolerance)
+
     def at_least(self, measure: str) -> bool:
         """Return whether unfinished requests could move a measure up."""
-        return any(least < most for least, most in self.bounds(measure))
+        bounds = (run.bounds(measure) for run in self.replications)
+        return any(least < most for least, most in bounds)
 
     @property
     def objectives(self) -> list[Judged]:
@@ -121,6 +135,15 @@ class KeptRuns(Runs):
     variant: Variant
     seed: int
     replications: tuple[Replication, ...]
+
+
+def run_alone(
+    variants: Sequence[Variant], seed: int, number: int, runner: Runner, progress: Progress = None
+) -> list[KeptRuns]:
+    """Return so many replications of each variant, none of which is held beside another."""
+    jobs = [Job((variant,), seed, i) for variant in variants for i in range(number)]
+    rows = iter(runner.run(jobs, progress))
+    return [KeptRuns(v, seed, tuple(next(rows)[0] for _ in range(number))) for v in variants]
 
 
 def settings_digest(plan: Plan) -> str:
@@ -191,7 +214,7 @@ class LazyRuns(Runs):
 
     def __repr__(self) -> str:
         """Return what was run, in one line."""
-        return f"<{self.title}, {self.worlds}>"
+        return f"<{self.title}, {self.how_many}>"
 
     @property
     def title(self) -> str:
@@ -202,7 +225,7 @@ class LazyRuns(Runs):
         return f"{self.given.name}{at}{other}"
 
     @property
-    def worlds(self) -> str:
+    def how_many(self) -> str:
         """Return the number of replications, and from which seed, in words."""
         return f"{self.count} replication{'s' * (self.count > 1)} from seed {self.seed}"
 
@@ -264,10 +287,6 @@ class LazyRuns(Runs):
             (low, min(high, _at_most(measure, records)))
             for (low, high), records in zip(bounds, self.records, strict=True)
         ]
-
-    def at_least(self, measure: str) -> bool:
-        """Return whether unfinished requests could move a measure up."""
-        return any(least < most for least, most in super().bounds(measure))
 
     def judge(self, objective: Objective) -> Judged:
         """Return an objective held against all replications, whether the scenario states it or not.

@@ -9,24 +9,27 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cascadesim.scenario.paths import UnknownPath, locate
+from cascadesim.outputs import optional
+from cascadesim.scenario.paths import UnknownPath, at, locate
 from cascadesim.scenario.source import flow
 from cascadesim.scenario.vary import quantity
 from cascadesim.studies.aims import Trial
-from cascadesim.studies.replications import Job, Variant, variant_of
-from cascadesim.studies.runs import KeptRuns
+from cascadesim.studies.replay import part_of
+from cascadesim.studies.replications import Variant, variant_of
+from cascadesim.studies.runs import run_alone
 from cascadesim.values.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cascadesim.scenario.load import Scenario
     from cascadesim.scenario.vary import Vary
     from cascadesim.studies.aims import Aims, Settings
     from cascadesim.studies.execution import Runner
+    from cascadesim.studies.replay import Progress
 
 # How many settings are asked for before any of them is told: always as many, or what is proposed
 # would depend on the number of cores. It keeps some busy, and does not propose blindly for long.
@@ -41,21 +44,16 @@ class Tunable:
     def __init__(self, vary: Vary, scenario: Scenario) -> None:
         self.vary = vary
         self.path = vary.path
-        self._location = _locate(scenario, vary.path)
-        self._today = _of_model(scenario, self._location)
-        self.standing = self._written_today(scenario)
-
-    def _written_today(self, scenario: Scenario) -> Any:
-        """Return today's value as it is written, or else its default, None for none."""
-        here = scenario.document.data
-        for key in self._location:
-            try:
-                here = here[key]
-            except (KeyError, IndexError, TypeError):
-                return self._default()
-        return here
+        try:
+            self._location = locate(scenario.document.data, vary.path)
+        except UnknownPath as error:
+            raise ScenarioError(str(error), f"--tune {vary.path}") from None
+        self._today = at(scenario.model, self._location)
+        written = at(scenario.document.data, self._location)
+        self.standing = self._default() if written is None else written
 
     def _default(self) -> Any:
+        """Return today's value, which is not written, as it would be; None for none."""
         unit, value = self.vary.unit, self._today
         if not unit or not isinstance(value, int | float):
             return value
@@ -63,7 +61,7 @@ class Tunable:
 
     def is_today(self, scenario: Scenario) -> bool:
         """Return whether the setting has today's value in a scenario."""
-        return bool(_of_model(scenario, self._location) == self._today)
+        return bool(at(scenario.model, self._location) == self._today)
 
     def choices(self) -> Sequence[Any] | None:
         """Return every value as it is written, None for a range of real numbers."""
@@ -122,196 +120,126 @@ class Tunable:
         return self.written(number)
 
 
-def _locate(scenario: Scenario, path: str) -> tuple[str | int, ...]:
-    try:
-        return locate(scenario.document.data, path)
-    except UnknownPath as error:
-        raise ScenarioError(str(error), f"--tune {path}") from None
-
-
-def _of_model(scenario: Scenario, location: Sequence[str | int]) -> Any:
-    """Return a setting as the model has it, in seconds and shares, also where it is a default."""
-    here: Any = scenario.model
-    for key in location:
-        if isinstance(here, dict):
-            here = here.get(key)
-        elif isinstance(here, list | tuple):
-            here = here[int(key)]
-        else:
-            fields = type(here).model_fields if hasattr(here, "model_fields_set") else {}
-            names = {field.alias or name: name for name, field in fields.items()}
-            here = getattr(here, names.get(str(key), ""), None)
-    return here
-
-
 def check_settings(scenario: Scenario, tunables: Sequence[Tunable]) -> None:
     """Raise the ScenarioError of a value that the scenario refuses whatever the others are.
 
     The ends of a range and every value of a list are tried, each alone and with the ends of the
     others.
     """
-    lowest, highest = ({each.path: each.ends()[end] for each in tunables} for end in (0, -1))
-    for each in tunables:
-        for value in each.ends():
+    lowest, highest = ({t.path: t.ends()[end] for t in tunables} for end in (0, -1))
+    for tunable in tunables:
+        for value in tunable.ends():
             errors = []
             for others in ({}, lowest, highest):
                 try:
-                    scenario.override(others | {each.path: value}, "--tune")
+                    scenario.override(others | {tunable.path: value}, "--tune")
                 except ScenarioError as error:
                     errors.append(error)
             if len(errors) == 3:
                 raise errors[0]
 
 
-class _Tried:
-    """Runs settings, each once."""
+@dataclass
+class Tried:
+    """Settings that were tried, of a scenario that stands as it is today; runs each once.
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        aims: Aims,
-        replications: int,
-        seed: int,
-        runner: Runner,
-        progress: Callable[[float], None],
-    ) -> None:
-        self.trials: list[Trial] = []
-        self._scenario = scenario
-        self._aims = aims
-        self._worlds = range(replications)
-        self._seed = seed
-        self._runner = runner
-        self._progress = progress
-        self._known: dict[str, Trial] = {}
+    `progress` is called with the share of the replications that are done, of `most` settings.
+    """
 
-    def today(self, standing: Settings, proposed: Settings | None) -> None:
-        """Run the scenario as it is; `proposed` is how a search would write its settings."""
-        self._run([({}, standing)])
-        if proposed is not None:
-            self._known[flow(proposed)] = self.trials[0]
+    scenario: Scenario
+    aims: Aims
+    replications: int
+    seed: int
+    runner: Runner
+    progress: Progress
+    most: int
+    trials: list[Trial] = field(default_factory=list)
+    known: dict[str, Trial] = field(default_factory=dict)
 
-    def __call__(self, batch: Sequence[Settings]) -> list[Trial]:
+    def run(self, batch: Sequence[Settings]) -> list[Trial]:
         """Return the trials of settings, in order; those that are known are not run again."""
         new = {flow(settings): settings for settings in batch}
-        self._run([(each, each) for key, each in new.items() if key not in self._known])
-        return [self._known[flow(settings)] for settings in batch]
+        self.run_new({key: (new[key], new[key]) for key in new if key not in self.known})
+        return [self.known[flow(settings)] for settings in batch]
 
-    def _run(self, batch: Sequence[tuple[Settings, Settings]]) -> None:
-        variants = [tried_variant(self._scenario, changes, self._aims) for changes, _ in batch]
-        jobs = [
-            Job((variant,), self._seed, number)
-            for variant in variants
-            if variant is not None
-            for number in self._worlds
-        ]
-        done, n = len(self.trials), len(batch)
-        found = iter(self._runner.run(jobs, lambda share: self._progress(done + share * n)))
-        for variant, (_, settings) in zip(variants, batch, strict=True):
-            runs = None
-            if variant is not None:
-                replications = tuple(next(found)[0] for _ in self._worlds)
-                runs = KeptRuns(variant, self._seed, replications)
-            trial = Trial(len(self.trials), settings, runs)
-            self.trials.append(trial)
-            self._known.setdefault(flow(settings), trial)
+    def run_new(self, batch: Mapping[str, tuple[Settings, Settings]]) -> None:
+        """Run changes of the scenario, and keep the settings that they make."""
+        variants = [self._variant(changes) for changes, _ in batch.values()]
+        accepted = [variant for variant in variants if variant is not None]
+        progress = part_of(self.progress, len(self.trials), self.most, len(batch))
+        kept = iter(run_alone(accepted, self.seed, self.replications, self.runner, progress))
+        for variant, (key, (_, settings)) in zip(variants, batch.items(), strict=True):
+            runs = None if variant is None else next(kept)
+            self.known[key] = Trial(len(self.trials), settings, runs)
+            self.trials.append(self.known[key])
 
-
-def tried_variant(scenario: Scenario, changes: Settings, aims: Aims) -> Variant | None:
-    """Return what to run for settings, None where the scenario refuses them."""
-    try:
-        changed = scenario.override(changes, "--tune")
-    except ScenarioError:  # values that do not go together, each of which is fine
-        return None
-    return replace(variant_of(changed), objectives=aims.constraints)
+    def _variant(self, changes: Settings) -> Variant | None:
+        """Return what to run for settings, None where the scenario refuses them."""
+        try:
+            changed = self.scenario.override(changes, "--tune")
+        except ScenarioError:  # values that do not go together, each of which is fine
+            return None
+        return replace(variant_of(changed), objectives=self.aims.constraints)
 
 
-def search(
-    scenario: Scenario,
-    tunables: Sequence[Tunable],
-    aims: Aims,
-    budget: int,
-    replications: int,
-    seed: int,
-    runner: Runner,
-    progress: Callable[[float], None],
-) -> list[Trial]:
-    """Try settings, `budget` of them at most, each in the same worlds; today's are the first.
+def search(tried: Tried, tunables: Sequence[Tunable]) -> list[Trial]:
+    """Try settings, `tried.most` at most, each in the same replications; today's are the first.
 
-    The trials are the same for the same seed with any runner. `progress` is called with the number
-    of settings that are done.
+    The trials are the same for the same seed with any runner.
     """
-    tried = _Tried(scenario, aims, replications, seed, runner, progress)
-    numbers = {each.path: each.today(scenario) for each in tunables}
+    numbers = {tunable.path: tunable.today(tried.scenario) for tunable in tunables}
     today = {path: number for path, number in numbers.items() if number is not None}
     inside = len(today) == len(numbers)
-    combinations = _combinations(tunables, budget - (not inside))
-    optuna = None if combinations is not None else _import_optuna()
-    proposed = {each.path: each.written(today[each.path]) for each in tunables} if inside else None
-    tried.today({each.path: each.standing for each in tunables}, proposed)
+    combinations = _combinations(tunables, tried.most - (not inside))
+    optuna: Any = None
     if combinations is None:
-        _propose(optuna, tried, tunables, aims, budget, seed, today if inside else None)
+        optuna = optional("optuna", "Optuna", "search", "cascadesim optimize")
+    standing = {tunable.path: tunable.standing for tunable in tunables}
+    # As a search would write them, where it could.
+    proposed = {t.path: t.written(today[t.path]) for t in tunables} if inside else standing
+    tried.run_new({flow(proposed): ({}, standing)})
+    if combinations is None:
+        _propose(optuna, tried, tunables, today if inside else None)
     else:
         while batch := list(itertools.islice(combinations, BATCH)):
-            tried(batch)
+            tried.run(batch)
     return tried.trials
 
 
 def _combinations(tunables: Sequence[Tunable], most: int) -> Iterator[Settings] | None:
     """Return every combination of values, None where there are more than `most`."""
-    choices = [each.choices() for each in tunables]
+    choices = [tunable.choices() for tunable in tunables]
     known = [values for values in choices if values is not None]
     if len(known) < len(choices) or math.prod(map(len, known)) > most:
         return None
-    paths = [each.path for each in tunables]
+    paths = [tunable.path for tunable in tunables]
     return (dict(zip(paths, values, strict=True)) for values in itertools.product(*known))
 
 
 def _propose(
-    optuna: Any,
-    tried: _Tried,
-    tunables: Sequence[Tunable],
-    aims: Aims,
-    budget: int,
-    seed: int,
-    today: Mapping[str, float] | None,
+    optuna: Any, tried: Tried, tunables: Sequence[Tunable], today: Mapping[str, float] | None
 ) -> None:
     # Optuna logs a line for every trial.
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(logging.WARNING)
     try:
         sampler = optuna.samplers.TPESampler(
-            seed=seed % 2**32, multivariate=True, constant_liar=True
+            seed=tried.seed % 2**32, multivariate=True, constant_liar=True
         )
-        directions = ["minimize"] * len(aims.goals)
+        directions = ["minimize"] * len(tried.aims.goals)
         study = optuna.create_study(directions=directions, sampler=sampler)
         if today is not None:
             study.enqueue_trial(dict(today))
         asked = 0
-        while len(tried.trials) < budget and asked < _MOST_ASKED * budget:
-            asks = [study.ask() for _ in range(min(BATCH, budget - len(tried.trials)))]
+        while len(tried.trials) < tried.most and asked < _MOST_ASKED * tried.most:
+            asks = [study.ask() for _ in range(min(BATCH, tried.most - len(tried.trials)))]
             asked += len(asks)
-            settings = [{each.path: each.suggest(ask) for each in tunables} for ask in asks]
-            for ask, trial in zip(asks, tried(settings), strict=True):
-                _tell(study, ask, trial, aims)
+            settings = [{t.path: t.suggest(ask) for t in tunables} for ask in asks]
+            for ask, trial in zip(asks, tried.run(settings), strict=True):
+                ask.set_constraint("excess", tried.aims.excess(trial.runs))
+                costs = list(tried.aims.costs(trial.runs))
+                pruned = any(map(math.isnan, costs))
+                state = optuna.trial.TrialState.PRUNED if pruned else None
+                study.tell(ask, None if pruned else costs, state)
     finally:
         optuna.logging.set_verbosity(level)
-
-
-def _tell(study: Any, ask: Any, trial: Trial, aims: Aims) -> None:
-    ask.set_constraint("excess", aims.excess(trial.runs))
-    costs = aims.costs(trial.runs)
-    if any(map(math.isnan, costs)):
-        from optuna.trial import TrialState
-
-        study.tell(ask, state=TrialState.PRUNED)
-    else:
-        study.tell(ask, list(costs))
-
-
-def _import_optuna() -> Any:
-    try:
-        import optuna  # optional, and slow to import
-    except ImportError:
-        message = "needs Optuna; install it by: pip install 'cascadesim[search]'"
-        raise ScenarioError(message, "cascadesim optimize") from None
-    return optuna

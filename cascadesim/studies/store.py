@@ -14,11 +14,9 @@ a rollback journal instead: slower, and as safe as the file system's locks. A lo
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import sqlite3
-import struct
 import sys
 import zlib
 from contextlib import suppress
@@ -26,14 +24,13 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
 import cascadesim
-from cascadesim.analysis.attribution import Blame
-from cascadesim.analysis.judged import Judgement
-from cascadesim.analysis.transient import Transient
 from cascadesim.studies.replications import MEASURES, Replication
 from cascadesim.values.errors import ScenarioError, one_line
 
@@ -62,6 +59,8 @@ _COUNT = "SELECT version, count(*), sum(length(entry)) FROM replications GROUP B
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 _MOUNTS = Path("/proc/mounts")  # of Linux
 _NETWORK = re.compile("nfs|cifs|smb|9p|lustre|gpfs|beegfs|ceph|glusterfs|sshfs")
+_ENTRY = TypeAdapter(Replication)  # an entry is its JSON, with floats to the bit; compressed
+_WORDS = ":0.".join(f'"{name}"' for name in (*Replication.__annotations__, *MEASURES)).encode()
 
 
 class Key(NamedTuple):
@@ -174,7 +173,8 @@ class Store:
 
     def add(self, key: Key, replication: Replication) -> None:
         """Keep a replication. From then on, no end of the process loses it."""
-        data = _pack(replication)
+        packer = zlib.compressobj(zdict=_WORDS)  # which no entry needs to hold
+        data = packer.compress(to_json(replication, inf_nan_mode="constants")) + packer.flush()
         row = (_id(key), code_version(), _checksum(key, data) + data)
         self._on_database(lambda database: database.execute(_ADD, row))
 
@@ -281,7 +281,8 @@ def _find(database: sqlite3.Connection, keys: Collection[Key]) -> dict[Key, Repl
         row = database.execute(_FIND, (_id(key),)).fetchone()
         entry = row and row[0]
         if isinstance(entry, bytes) and entry[:_SUM] == _checksum(key, entry[_SUM:]):
-            replications[key] = _unpack(entry[_SUM:])
+            data = zlib.decompressobj(zdict=_WORDS).decompress(entry[_SUM:])
+            replications[key] = _ENTRY.validate_json(data)
     return replications
 
 
@@ -300,35 +301,3 @@ def _checksum(key: Key, data: bytes) -> bytes:
     """Return a digest of data and of all that it is kept by, as two keys may have the same id."""
     text = f"{code_version()} {key.digest} {key.seed} {key.number} "
     return hashlib.blake2b(text.encode() + data, digest_size=_SUM).digest()
-
-
-def _pack(replication: Replication) -> bytes:
-    """Return a replication as a line of JSON, and its floats to the bit; compressed."""
-    judged = replication.objectives
-    settings = [judgement.blame and judgement.blame.setting for judgement in judged]
-    counts = (replication.requests, replication.better, replication.worse)
-    flags = (replication.transient.told, *(judgement.met for judgement in judged))
-    line = json.dumps((counts, flags, settings, sorted(replication.at_least)))
-    floats = [replication.transient.end, *map(replication.measures.__getitem__, MEASURES)]
-    for judgement in judged:
-        share = judgement.blame.share if judgement.blame else 0.0
-        floats += judgement.value, judgement.at_most, share
-    floats += replication.parts
-    return zlib.compress(f"{line}\n".encode() + struct.pack(f"<{len(floats)}d", *floats))
-
-
-def _unpack(data: bytes) -> Replication:
-    line, _, packed = zlib.decompress(data).partition(b"\n")
-    (requests, better, worse), (told, *met), settings, at_least = json.loads(line)
-    floats = iter(struct.unpack(f"<{len(packed) // 8}d", packed))
-    transient = Transient(next(floats), told)
-    measures = dict(zip(MEASURES, floats, strict=False))
-    judged = []
-    for is_met, setting in zip(met, settings, strict=True):
-        value, at_most, share = islice(floats, 3)
-        blame = None if setting is None else Blame(setting, share)
-        judged.append(Judgement(value, at_most, is_met, blame))
-    parts = tuple(floats)
-    return Replication(
-        requests, measures, frozenset(at_least), better, worse, tuple(judged), transient, parts
-    )

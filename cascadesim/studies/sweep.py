@@ -1,10 +1,11 @@
-"""Sweep: many settings, each replicated in the same worlds, as one tidy table."""
+"""Sweep: many settings, each in the same replications, as one tidy table."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +13,15 @@ import numpy as np
 from cascadesim.analysis.effects import Effects, Level, main_effects
 from cascadesim.analysis.effects import effects as find_effects
 from cascadesim.analysis.percentiles import PERCENTILES, too_few
-from cascadesim.files import write_files
+from cascadesim.files import without_nan, write_files
 from cascadesim.outputs import Shown, output
 from cascadesim.scenario.objectives import ANSWERED
 from cascadesim.studies.design import Design, design
 from cascadesim.studies.execution import HERE, Execution
-from cascadesim.studies.replications import MEASURES, Job, variant_of
+from cascadesim.studies.replay import part_of
+from cascadesim.studies.replications import MEASURES, variant_of
 from cascadesim.studies.run import seed_of
-from cascadesim.studies.runs import KeptRuns
+from cascadesim.studies.runs import KeptRuns, run_alone
 from cascadesim.studies.warmup import settled
 from cascadesim.values.errors import ScenarioError
 
@@ -30,28 +32,23 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from cascadesim.analysis.judged import Judged
     from cascadesim.scenario.load import Scenario
     from cascadesim.studies.design import Varying
-    from cascadesim.studies.replications import Replication, Variant
+    from cascadesim.studies.replay import Progress
+    from cascadesim.studies.replications import Job, Replication, Variant
 
 FILES = ("sweep.parquet", "sweep.csv", "effects.csv")  # of a saved sweep
 
 
 @dataclass(frozen=True, repr=False)
 class Sweep(Shown):
-    """Every setting of a design, each in the same worlds."""
+    """Every setting of a design, each in the same replications."""
 
     scenario: Scenario
     seed: int
     design: Design
     runs: list[KeptRuns]  # of each setting
     too_short: bool = False  # whether a run was too short to tell where its warm-up ends
-
-    @property
-    def replications(self) -> list[tuple[Replication, ...]]:
-        """Return what is kept of each replication, by setting."""
-        return [runs.replications for runs in self.runs]
 
     @property
     def vary(self) -> tuple[str, ...]:
@@ -92,10 +89,6 @@ class Sweep(Shown):
                 }
                 rows.append({"setting": place, **settings, "percentile": name, **latency, **others})
         return pd.DataFrame(rows)
-
-    def objectives(self, place: int) -> list[Judged]:
-        """Return every objective, held against the runs of the setting at a place."""
-        return self.runs[place].objectives
 
     def ranked(self, percentile: str = "p99") -> list[int]:
         """Return the places of the settings, those that answer most requests in time first.
@@ -169,31 +162,24 @@ class Sweep(Shown):
         import pandas as pd
 
         names = {"goodput": "goodput_per_s", **dict.fromkeys((*PERCENTILES, "mean"), "latency_s")}
-        return pd.DataFrame(
-            [
-                (of.setting, of.value, of.along, of.mean, of.settings, of.at_least)
-                for of in self.levels(measure)
-            ],
-            columns=[
-                *("setting", "value", "along", names.get(measure, measure)),
-                *("settings", "at_least"),
-            ],
+        fields = ("setting", "value", "along", "mean", "settings", "at_least")
+        rows = [attrgetter(*fields)(level) for level in self.levels(measure)]
+        return pd.DataFrame(rows, columns=fields).rename(
+            columns={"mean": names.get(measure, measure)}
         )
 
     def to_dict(self, measure: str = "p99") -> dict[str, Any]:
-        """Return the sweep as plain data: scenario, variant, seed of the worlds, and `frame`.
+        """Return the sweep as plain data: scenario, variant, seed, and `frame`.
 
         `effects` is what a measure depends on, and `too_few` the numbers of the settings with too
         few requests beyond it to trust it, see `too_few`. NaN is null.
         """
-        frame = self.frame
-        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
         return {
             "scenario": self.scenario.name,
             "variant": self.scenario.variant,
             "seed": self.seed,
             "replications": self.design.replications,
-            "rows": rows,
+            "rows": without_nan(self.frame.to_dict("records")),
             "effects": self.shares(measure).to_dict(),
             "too_few": self.too_few(measure),
         }
@@ -214,12 +200,9 @@ class Sweep(Shown):
         frame, effects = self.frame, self.effects(measure)
         # A column of durations and numbers is text to Parquet.
         paths = {path: frame[path].map(str) for path in self.vary}
-        writers: tuple[Callable[[Path], object], ...] = (
-            lambda file: frame.assign(**paths).to_parquet(file, index=False),
-            lambda file: frame.to_csv(file, index=False),
-            lambda file: effects.to_csv(file, index=False),
-        )
-        write_files(folder, dict(zip(FILES, writers, strict=True)))
+        parquet = partial(frame.assign(**paths).to_parquet, index=False)
+        tables = (partial(table.to_csv, index=False) for table in (frame, effects))
+        write_files(folder, dict(zip(FILES, (parquet, *tables), strict=True)))
 
 
 def sweep(
@@ -229,14 +212,14 @@ def sweep(
     replications: int | None = None,
     seed: int | None = None,
     execution: Execution = HERE,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
 ) -> Sweep:
-    """Run a scenario with many settings, each in the same worlds.
+    """Run a scenario with many settings, each in the same replications.
 
     What to `vary` is also taken as a text or several, see `parse_vary`, or as a mapping such as
     {"agent.deadline.timeout": ["5s", "10s"], "agent.concurrency": "5..20:5"}, as a scenario has it;
     without any it is what the scenario's `sweep` says. The settings are all combinations, or a
-    `sample` such as "sobol:64", and `replications` is how many worlds each meets (1 if not given);
+    `sample` such as "sobol:64", and `replications` is their number for each (1 if not given);
     both take precedence over those of the scenario's sweep. `execution` is where the runs take
     place. Raises ScenarioError for a setting that the scenario does not accept, before anything is
     run.
@@ -250,24 +233,20 @@ def run_design(
     design: Design,
     seed: int | None = None,
     execution: Execution = HERE,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
 ) -> Sweep:
     """Run a scenario with the settings of a design; see `sweep`."""
     seed = seed_of(scenario, seed)
-    done = progress or (lambda _: None)
-    number, total = design.replications, runs(scenario, design)
-    share = 1 - design.runs / total  # of the runs that find warm-ups
+    total = runs(scenario, design)
+    warmups = total - design.runs
     with execution.open() as runner:
+        settling = part_of(progress, 0, total, warmups)
         variants, too_short = _variants(
-            scenario, design, seed, lambda jobs: runner.run(jobs, lambda x: done(x * share))
+            scenario, design, seed, lambda jobs: runner.run(jobs, settling)
         )
-        jobs = [Job((variant,), seed, i) for variant in variants for i in range(number)]
-        replicated = runner.run(jobs, lambda x: done(share + x * (1 - share)))
-    replications = iter([replication for (replication,) in replicated])
-    by_setting = {
-        key: KeptRuns(variant, seed, tuple(itertools.islice(replications, number)))
-        for key, variant in zip(design.distinct, variants, strict=True)
-    }
+        running = part_of(progress, warmups, total, design.runs)
+        kept = run_alone(variants, seed, design.replications, runner, running)
+    by_setting = dict(zip(design.distinct, kept, strict=True))
     by_place = [by_setting[str(settings)] for settings in design.settings]
     return Sweep(scenario, seed, design, by_place, too_short)
 
@@ -297,6 +276,5 @@ def _variants(
             unsettled[key] = changed
         variants[key] = variant_of(changed)
     with_warmup = settled(unsettled, seed, run)
-    for key, changed in with_warmup.items():
-        variants[key] = variant_of(changed)
+    variants |= {key: variant_of(changed) for key, changed in with_warmup.items()}
     return list(variants.values()), any(changed.too_short for changed in with_warmup.values())

@@ -107,13 +107,15 @@ def parse_thresholds(
             message = f'expected {name}="<5s", with its relation and unit, got {show(bound)}'
             raise ScenarioError(message, source)
     stated = [*texts, *(f"{_metric(name)} {_spaced(bound)}" for name, bound in named.items())]
-    objectives = []
-    for text in stated:
-        try:
-            objectives.append(parse_objective(text))
-        except ValueError as error:
-            raise ScenarioError(str(error), source) from None
-    return tuple(objectives)
+    return tuple(stated_objective(text, source) for text in stated)
+
+
+def stated_objective(text: str, source: str) -> Objective:
+    """Return the objective that a text states, or raise a ScenarioError."""
+    try:
+        return parse_objective(text)
+    except ValueError as error:
+        raise ScenarioError(str(error), source) from None
 
 
 def _metric(name: str) -> str:

@@ -21,7 +21,7 @@ def verdict(search: Optimization) -> str:
         return _none_feasible(search)
     if not search.proposals:
         missed = search.missed(TODAY)
-        but = f", though they miss {listed(missed)} in fresh worlds" if missed else ""
+        but = f", though they miss {listed(missed)} in fresh replications" if missed else ""
         return f"No better settings found: keep today's{but}."
     return _front(search) if len(search.aims.goals) > 1 else _best(search)
 
@@ -35,7 +35,7 @@ def _none_feasible(search: Optimization) -> str:
         return f"No settings can be judged: {text}; a longer drain tells more."
     if any(map(math.isnan, search.aims.costs(nearest.runs))):
         return "No settings can be judged: no request arrives between warm-up and horizon."
-    metrics = {each.measure: each.metric for each in search.aims.constraints}
+    metrics = {one.measure: one.metric for one in search.aims.constraints}
     values = [
         f"{name} {with_unit(metric, amount(metric, search.value(nearest, name)))}"
         for name, metric in metrics.items()
@@ -44,7 +44,7 @@ def _none_feasible(search: Optimization) -> str:
     settings = [f"{path}={setting_text(value)}" for path, value in changed.items()]
     at = f" with {', '.join(settings)}" if settings else " with today's settings"
     return (
-        f"No settings keep {listed([each.text for each in search.aims.constraints])}; the nearest "
+        f"No settings keep {listed([one.text for one in search.aims.constraints])}; the nearest "
         f"come to {listed(values)}{at}."
     )
 
@@ -52,7 +52,7 @@ def _none_feasible(search: Optimization) -> str:
 def _best(search: Optimization) -> str:
     (goal,) = search.aims.goals
     if missed := search.missed(OPTIMIZED):
-        return f"The optimized settings miss {listed(missed)} in fresh worlds."
+        return f"The optimized settings miss {listed(missed)} in fresh replications."
     difference = search.differences(goal.measure)[OPTIMIZED]
     missed = search.missed(TODAY)
     hidden = _hidden(search, difference)
@@ -68,23 +68,20 @@ def _best(search: Optimization) -> str:
         both = f"Today's settings miss {listed(missed)}, and the optimized ones keep {them}"
         return f"{both}: {change if difference.seen else unseen}{_but(search)}."
     if not difference.seen:
-        return "The gain of the search did not hold in fresh worlds: no difference seen."
+        return "The gain of the search did not hold in fresh replications: no difference seen."
     if goal.cost(difference.interval.estimate) > 0:
-        return f"The gain of the search did not hold in fresh worlds: {change}."
+        return f"The gain of the search did not hold in fresh replications: {change}."
     return f"{change}{_but(search)}."
 
 
 def _hidden(search: Optimization, difference: Contrast) -> str:
     """Return whose unfinished requests hide a difference, "its" or "today's"; "" for neither."""
     today, optimized = difference.at_least
-    if optimized and (difference.seen is None or (_unbounded(search) and not difference.seen)):
+    # Where they could make the goal of the optimized settings anything.
+    unbounded = search.aims.unknown(search.confirmed_runs[OPTIMIZED])
+    if optimized and (difference.seen is None or (unbounded and not difference.seen)):
         return "its"
     return "today's" if today and difference.seen is None else ""
-
-
-def _unbounded(search: Optimization) -> bool:
-    """Return whether unfinished requests could make the goal of the optimized settings anything."""
-    return bool(search.aims.unknown(search.confirmed_runs[OPTIMIZED]))
 
 
 def _but(search: Optimization) -> str:
@@ -111,7 +108,7 @@ def _front(search: Optimization) -> str:
     held = [label for label in search.proposals if on_front[label]]
     n = len(search.proposals)
     are = "is" if len(held) == 1 else "are"
-    front = f"{len(held)} of {n} confirmed settings {are} on the Pareto front in fresh worlds"
+    front = f"{len(held)} of {n} confirmed settings {are} on the Pareto front in fresh replications"
     of_today = {
         True: "today's are, too",
         False: "today's are not",
@@ -129,13 +126,11 @@ def _untold(search: Optimization) -> list[str]:
     """Return sentences on the variants of which it is not seen whether they are on the front."""
     runs = search.confirmed_runs
     untold = [label for label in search.labels if search.on_front[label] is None]
-    moving = {name: search.aims.lower_bounds(runs[name]) for name in untold}
+    moving = {label: search.aims.lower_bounds(runs[label]) for label in untold}
     sentences = []
     if bounded := [label for label in untold if moving[label]]:
-        names = listed(
-            [*dict.fromkeys(in_words(each) for name in bounded for each in moving[name])]
-        )
-        text = f"Only lower bounds are known of the {names} of {listed(bounded)}"
+        measures = dict.fromkeys(in_words(name) for label in bounded for name in moving[label])
+        text = f"Only lower bounds are known of the {listed([*measures])} of {listed(bounded)}"
         sentences.append(f"{text}: requests are unfinished at the end; a longer drain tells more.")
     if alike := [label for label in untold if not moving[label]]:
         text = f"Whether {listed(alike)} {'is' if len(alike) == 1 else 'are'} on it is not seen"

@@ -80,6 +80,11 @@ class Strict(BaseModel):
         """Return the keys as they are written."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
+    def default_of(self, key: str | int) -> Any:
+        """Return what a key is where it is not written; None for one that there is not."""
+        fields = type(self).model_fields
+        return next((f.default for name, f in fields.items() if (f.alias or name) == key), None)
+
 
 def example(name: str) -> str:
     """Return how the mapping of a class is written: as its docstring shows, or by what it needs."""
@@ -105,7 +110,7 @@ def held(value: Any) -> dict[str | int, Any] | None:
     if isinstance(value, Strict):
         fields = type(value).model_fields.items()
         return {field.alias or name: getattr(value, name) for name, field in fields}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return dict(enumerate(value))
     return value if isinstance(value, dict) else None
 

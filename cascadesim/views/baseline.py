@@ -40,7 +40,7 @@ def _title(drift: Drift) -> str:
 
 def _notes(drift: Drift, path: str) -> Iterator[Note]:
     yield Note(name(drift.now.title))
-    yield Note(f"{drift.now.worlds}, {_pairing(drift)}")
+    yield Note(f"{drift.now.how_many}, {_pairing(drift)}")
     yield Note(name(path))
     if drift.same:
         yield Note(

@@ -79,7 +79,7 @@ def _means(gate: Gate) -> Table | None:
     rows = (
         (
             name(_label(gate, scenario, variant)),
-            *(facts.mean(m, variant.measures[m], m in variant.at_least) for m in _MEASURES),
+            *(facts.mean(m, variant.runs.measure(m), variant.runs.at_least(m)) for m in _MEASURES),
         )
         for scenario in gate.scenarios
         for variant in scenario.variants

@@ -23,7 +23,7 @@ def page(runs: LazyRuns, missed: Sequence[Judged]) -> Page:
     verdict = "are missed" if len(texts) > 1 else "is missed"
     parts = (block for judged in missed for block in _objective(runs, judged))
     title = facts.in_short(texts, "objective", verdict)
-    return Page(title, blocks(Note(name(runs.title)), Note(runs.worlds), parts), "bad")
+    return Page(title, blocks(Note(name(runs.title)), Note(runs.how_many), parts), "bad")
 
 
 def _objective(runs: LazyRuns, judged: Judged) -> Iterator[Block | None]:

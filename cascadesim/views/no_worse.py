@@ -50,7 +50,7 @@ def page(before: LazyRuns, after: LazyRuns, change: Contrast, by: str, held: str
         title,
         blocks(
             Note(setting(given)) if given else None,
-            Note((name(of), f", {before.worlds}, in pairs")),
+            Note((name(of), f", {before.how_many}, in pairs")),
             Note(f"A {held} is no better where more requests fail; ignore_errors allows it.")
             if held
             else None,

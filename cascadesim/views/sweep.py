@@ -71,7 +71,7 @@ def figures(sweep: Sweep, place: int, percentile: str = "p99") -> dict[str, Cell
     value = facts.mean(percentile, runs.measure(percentile), runs.at_least(percentile))
     cells[words.heading(percentile)] = value
     if sweep.scenario.objectives:
-        cells["objectives missed"] = facts.missed(sweep.objectives(place))
+        cells["objectives missed"] = facts.missed(runs.objectives)
     return cells
 
 

@@ -49,7 +49,7 @@ QUEUE = {"a": {"work": {"exponential": {"mean": "400ms"}}, "concurrency": 3, "qu
 LIMITS = ("a.concurrency=1..3", "a.queue_limit=0,2,4,6")
 
 
-def worlds(
+def runs_of(
     p50: Sequence[float], goodput: Sequence[float], at_least: Collection[int] = ()
 ) -> KeptRuns:
     """Return runs with these values; in those of `at_least` the p50 is a lower bound."""
@@ -72,7 +72,7 @@ def worlds(
 
 def trials_of(values: list[tuple[int, int]]) -> list[Trial]:
     return [
-        Trial(number, {}, worlds([float(a)], [float(b)])) for number, (a, b) in enumerate(values)
+        Trial(number, {}, runs_of([float(a)], [float(b)])) for number, (a, b) in enumerate(values)
     ]
 
 

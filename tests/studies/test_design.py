@@ -142,8 +142,8 @@ def test_values_that_are_no_list_and_no_range(values: object, got: str) -> None:
     [
         ({"replications": 0}, "--replications 0: expected a number from 1"),
         ({"replications": -2}, "--replications -2: expected a number from 1"),
-        ({"seed": -1}, "--seed -1: expected a number from 0 to 1000000000000000000"),
-        ({"seed": 10**18 + 1}, "expected a number from 0 to 1000000000000000000"),
+        ({"seed": -1}, "--seed -1: expected a whole number from 0 to 10.18"),
+        ({"seed": 10**18 + 1}, "expected a whole number from 0 to 10.18"),
     ],
 )
 def test_numbers_that_there_are_not(numbers: dict[str, int], says: str) -> None:

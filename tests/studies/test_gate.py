@@ -47,11 +47,11 @@ def test_a_gate_judges_what_a_run_of_each_variant_comes_to(variants: tuple[str, 
     assert [each.name for each in judged.variants] == list(variants or scenario.variants)
     for variant in judged.variants:
         summary = cascadesim.run(scenario.at(str(variant.name)), seed=3).summary
-        for one, verdict in zip(variant.objectives, summary.verdicts, strict=True):
+        for one, verdict in zip(variant.runs.objectives, summary.verdicts, strict=True):
             assert one.objective == verdict.objective
             assert one.value.estimate == verdict.value.estimate
             assert (one.met, one.blame) == (verdict.met, verdict.blame)
-        assert variant.measures["p99"].estimate == summary.percentiles["p99"].seconds
+        assert variant.runs.measures["p99"].estimate == summary.percentiles["p99"].seconds
     assert found.missed == sum(not each.met for *_, each in found.judged)
     assert found.met is (found.missed == 0)
 

@@ -156,7 +156,7 @@ def verdict_says(case: Case) -> bool | None:
     if "cannot be confirmed" in verdict:
         assert "a longer drain tells more" in verdict
         return None
-    assert "max falls" in verdict or "did not hold in fresh worlds: max rises" in verdict
+    assert "max falls" in verdict or "did not hold in fresh replications: max rises" in verdict
     return True
 
 

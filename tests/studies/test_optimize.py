@@ -192,7 +192,7 @@ def test_a_gain_that_fresh_worlds_do_not_show_is_none() -> None:
     searched = found.frame.set_index("best")["error_rate"]
     assert searched[True] < searched.iloc[0]
     assert not found.differences("error_rate")["optimized"].seen
-    assert "did not hold in fresh worlds: no difference seen" in found.verdict
+    assert "did not hold in fresh replications: no difference seen" in found.verdict
 
 
 HANGS = {"horizon": "60s", "drain": "0s"}

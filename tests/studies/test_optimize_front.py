@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from searched import FLAKY, LIMITS, QUEUE, TIMEOUT, load, quick, trials_of, worlds
+from searched import FLAKY, LIMITS, QUEUE, TIMEOUT, load, quick, runs_of, trials_of
 
 import cascadesim
 from cascadesim.studies.aims import Aims, Goal, dominates
@@ -12,7 +12,7 @@ from cascadesim.studies.aims import Aims, Goal, dominates
 
 def test_a_front_is_that_of_all_combinations() -> None:
     scenario = load(stages=QUEUE)
-    goals = ["p99", "rejected_rate"]
+    goals = ["p99", "shed_rate"]
     found = quick(scenario, *LIMITS, minimize=goals, subject_to=["p50 < 1s"])
     points = {}
     for concurrency in (1, 2, 3):
@@ -20,7 +20,7 @@ def test_a_front_is_that_of_all_combinations() -> None:
             settings = {"a.concurrency": concurrency, "a.queue_limit": limit}
             summary = cascadesim.run(scenario.override(settings)).summary
             if summary.percentiles["p50"].seconds < 1:
-                cost = (summary.percentiles["p99"].seconds, summary.rates["rejected_rate"])
+                cost = (summary.percentiles["p99"].seconds, summary.rates["shed_rate"])
                 points[concurrency, limit] = cost
     front = {
         setting
@@ -46,7 +46,7 @@ def test_eight_of_a_front_are_confirmed_and_its_ends_among_them() -> None:
     assert list(found.proposals) == [f"pareto-{i}" for i in range(1, 9)]
     assert [proposed[0], proposed[-1]] == [fronts[0], fronts[-1]]
     assert f"{found.left_out} more" in found.verdict
-    # Two fresh worlds show little: what is said of them agrees with the means all the same.
+    # Two fresh replications show little: what is said of them agrees with the means all the same.
     values_of = {
         label: tuple(found.confirmed(label, name).estimate for name in found.measures)
         for label in found.labels
@@ -85,7 +85,7 @@ NOISE = (0.0, 0.3, -0.2, 0.5, -0.4)
 def test_a_front_is_seen_where_no_world_leaves_a_doubt(values: list[tuple[int, int]]) -> None:
     # Worlds differ, but variants differ by the same in each of them: no chance is left.
     runs = {
-        str(i): worlds([a + x for x in NOISE], [b + x for x in NOISE])
+        str(i): runs_of([a + x for x in NOISE], [b + x for x in NOISE])
         for i, (a, b) in enumerate(values)
     }
     costs = [(a, -b) for a, b in values]
@@ -96,7 +96,7 @@ def test_a_front_is_seen_where_no_world_leaves_a_doubt(values: list[tuple[int, i
 
 def test_a_front_is_not_seen_in_noise() -> None:
     # The first is better in both means, by less than chance makes of it.
-    runs = {"a": worlds(NOISE, NOISE), "b": worlds(NOISE[::-1], [-x for x in NOISE])}
+    runs = {"a": runs_of(NOISE, NOISE), "b": runs_of(NOISE[::-1], [-x for x in NOISE])}
     for goal in ("p50", "goodput"):
         pair = [run.values(goal) for run in runs.values()]
         assert stats.ttest_rel(*pair).pvalue > 0.05
@@ -106,40 +106,40 @@ def test_a_front_is_not_seen_in_noise() -> None:
 def test_a_front_is_corrected_for_the_goals() -> None:
     better = (0.5, 0.1, 0.4, 0.3, 0.02)
     assert 0.025 < stats.ttest_1samp(better, 0).pvalue < 0.05
-    runs = {"a": worlds([0.0] * 5, [0.0] * 5), "b": worlds(better, [0.0] * 5)}
+    runs = {"a": runs_of([0.0] * 5, [0.0] * 5), "b": runs_of(better, [0.0] * 5)}
     assert Aims((Goal("p50"),)).on_front(runs) == {"a": True, "b": False}
     # The difference of the other goal is as good as none, and yet one more to be wrong about.
-    runs["b"] = worlds(better, NOISE)
+    runs["b"] = runs_of(better, NOISE)
     assert BOTH.on_front(runs) == {"a": None, "b": None}
 
 
 def test_a_front_is_not_denied_for_what_may_be_worse() -> None:
     # Faster for sure, and perhaps of fewer replies.
-    runs = {"a": worlds([1.0] * 5, NOISE), "b": worlds([2.0] * 5, [0.1] * 5)}
+    runs = {"a": runs_of([1.0] * 5, NOISE), "b": runs_of([2.0] * 5, [0.1] * 5)}
     assert stats.ttest_1samp([x - 0.1 for x in NOISE], 0).pvalue > 0.05
     assert np.mean(NOISE) < 0.1
     assert BOTH.on_front(runs) == {"a": True, "b": None}
-    runs["b"] = worlds([2.0] * 5, [0.0] * 5)
+    runs["b"] = runs_of([2.0] * 5, [0.0] * 5)
     assert BOTH.on_front(runs) == {"a": True, "b": False}
 
 
 def test_a_lower_bound_is_not_called_on_the_front() -> None:
-    fast, slow = worlds([1.0] * 5, [1.0] * 5), worlds([2.0] * 5, [3.0] * 5)
+    fast, slow = runs_of([1.0] * 5, [1.0] * 5), runs_of([2.0] * 5, [3.0] * 5)
     assert BOTH.on_front({"a": fast, "b": slow}) == {"a": True, "b": True}
-    fast = worlds([1.0] * 5, [1.0] * 5, at_least=[4])
+    fast = runs_of([1.0] * 5, [1.0] * 5, at_least=[4])
     assert BOTH.on_front({"a": fast, "b": slow}) == {"a": None, "b": True}
     # What could be as slow as anything is better than nothing, however much it replies.
-    rich = worlds([1.0] * 5, [9.0] * 5, at_least=[0])
+    rich = runs_of([1.0] * 5, [9.0] * 5, at_least=[0])
     assert BOTH.on_front({"a": rich, "b": slow}) == {"a": None, "b": None}
     # But a lower bound that is worse already is worse for sure.
-    worst = worlds([4.0] * 5, [1.0] * 5, at_least=range(5))
+    worst = runs_of([4.0] * 5, [1.0] * 5, at_least=range(5))
     assert BOTH.on_front({"a": worst, "b": slow}) == {"a": False, "b": True}
 
 
 def test_a_rate_counts_by_what_unfinished_requests_can_make_of_it() -> None:
     aims = Aims((Goal("ok_rate"), Goal("goodput", maximize=True)))
-    shares = worlds([0.0] * 3, [5.0] * 3, at_least=range(3))  # 0 % to 60 %
-    less, more = (worlds([0.0] * 3, [1.0] * 3) for _ in range(2))
+    shares = runs_of([0.0] * 3, [5.0] * 3, at_least=range(3))  # 0 % to 60 %
+    less, more = (runs_of([0.0] * 3, [1.0] * 3) for _ in range(2))
     for run, rate in ((less, 0.5), (more, 0.7)):
         for each in run.replications:
             each.measures["ok_rate"] = rate

@@ -49,7 +49,7 @@ def test_a_row_is_what_compare_says_of_that_setting(swept: Sweep) -> None:
     assert rows["met"].tolist() == [alone.met] * len(PERCENTILES)
     (place,) = rows["setting"].unique()
     told = {each.objective.text: each.value for each in alone.objectives("after")}
-    assert {e.objective.text: e.value for e in swept.objectives(place)} == told
+    assert {e.objective.text: e.value for e in swept.runs[place].objectives} == told
 
 
 def test_workers_change_no_byte(swept: Sweep) -> None:
@@ -105,7 +105,7 @@ def test_a_warmup_is_found_for_all_settings_alike() -> None:
     for i, n in enumerate((1, 2)):
         alone = cascadesim.run(scenario.override({"a.concurrency": n, "warmup": f"{longest}s"}))
         p50 = alone.summary.percentiles["p50"].seconds
-        assert swept.replications[i][0].measures["p50"] == p50
+        assert swept.runs[i].replications[0].measures["p50"] == p50
 
 
 def test_lower_bounds_are_marked() -> None:
@@ -154,7 +154,7 @@ def test_an_error_rate_that_could_rise_is_marked() -> None:
 def test_too_few_requests_beyond_a_percentile_are_told() -> None:
     steady = queue(warmup="0s", workload={"arrivals": {"constant": {"rate": "8/s"}}})
     swept = sweep(steady, {"horizon": ["100s", "200s"]}, replications=2, execution=HERE)
-    requests = [run.requests for runs in swept.replications for run in runs]
+    requests = [run.requests for runs in swept.runs for run in runs.replications]
     assert requests == pytest.approx([800, 800, 1600, 1600], abs=1)
     told = {name: swept.too_few(name) for name in PERCENTILES}
     none: list[int] = []
@@ -167,7 +167,7 @@ def test_too_few_requests_beyond_a_percentile_are_told() -> None:
     # An incident happens once, so that a longer run tells no more.
     fault = {"on": "a", "from": "10s", "for": "5s", "outage": {}}
     faulty = sweep(queue(warmup="0s", faults=[fault]), {"horizon": ["100s"]}, execution=HERE)
-    assert faulty.replications[0][0].requests < 1000
+    assert faulty.runs[0].replications[0].requests < 1000
     assert faulty.too_few() == []
 
 
@@ -176,18 +176,18 @@ def test_settings_that_are_alike_are_run_once_and_told_each() -> None:
     vary = ["a.concurrency=1..2"]
     swept = sweep(queue(), vary, "lhs:6", 2, execution=HERE, progress=seen.append)
     assert seen == pytest.approx([i / 6 for i in range(1, 7)])  # two of them find the warm-up
-    assert len(swept.settings) == len(swept.replications) == 6
+    assert len(swept.settings) == len(swept.runs) == 6
     alone = sweep(queue(), ["a.concurrency=1,2"], replications=2, execution=HERE)
-    for settings, runs in zip(swept.settings, swept.replications, strict=True):
-        assert runs == alone.replications[settings["a.concurrency"] - 1]
+    for settings, runs in zip(swept.settings, swept.runs, strict=True):
+        assert runs.replications == alone.runs[settings["a.concurrency"] - 1].replications
 
 
 def test_settings_without_measured_requests_come_last() -> None:
     rare = queue(warmup="0s", workload={"arrivals": {"constant": {"rate": "1/min"}}})
     swept = sweep(rare, ["horizon=30s,100s", "a.concurrency=1,2"], execution=HERE)
-    if swept.replications[0][0].requests:  # the first arrival may come at once
+    if swept.runs[0].replications[0].requests:  # the first arrival may come at once
         swept = sweep(rare, ["warmup=90s,0s", "a.concurrency=1,2"], execution=HERE)
-    assert [swept.replications[place][0].requests > 0 for place in swept.ranked()] == [
+    assert [swept.runs[place].replications[0].requests > 0 for place in swept.ranked()] == [
         *(True, True, False, False)
     ]
     assert figures(swept, swept.ranked()[-1])["p99"].text == "-"
@@ -225,7 +225,7 @@ def test_the_scenario_says_what_to_vary() -> None:
     block = {"vary": {"a.concurrency": [1, 2], "horizon": "50s..100s:50s"}, "replications": 2}
     swept = cascadesim.sweep(queue(sweep=block), execution=HERE)
     assert swept.settings == design(queue(), ["a.concurrency=1,2", "horizon=50s,100s"]).settings
-    assert {len(runs) for runs in swept.replications} == {2}
+    assert {runs.count for runs in swept.runs} == {2}
 
 
 def test_values_that_are_refused_together_are_found_where_they_stand() -> None:

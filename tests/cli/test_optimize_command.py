@@ -105,7 +105,9 @@ def test_several_goals_print_a_front(cli: Cli, scenario: Path) -> None:
         out.split()
     )
     assert "error rate degraded rate    goodput /s" in out
-    assert "confirmed settings are on the Pareto front in fresh replications" in " ".join(out.split())
+    assert "confirmed settings are on the Pareto front in fresh replications" in " ".join(
+        out.split()
+    )
 
 
 def test_few_requests_beyond_a_percentile_are_a_warning(cli: Cli, scenario: Path) -> None:

@@ -173,12 +173,12 @@ def test_rates_objectives_and_blame_are_means_over_replications(cli: Cli, tmp_pa
     for label in ("wait", "reject"):
         measures = found[label]["measures"]
         assert list(measures) == list(MEASURES)
-        error, rejected = measures["error_rate"], measures["rejected_rate"]
+        error, shed = measures["error_rate"], measures["shed_rate"]
         text = f"{error['mean']:.2%} ± {error['high'] - error['mean']:.2%}"
         table = out.partition("How requests ended")[2].splitlines()
         row = next(line for line in table if line.startswith(f"{label} "))
         assert text in row
-        assert rejected == error
+        assert shed == error  # by the queue_limit
         assert measures["p99"]["mean"] == found[label]["percentiles"]["p99"]["latency_s"]
     p99, errors = found["wait"]["objectives"]
     assert (p99["objective"], p99["met"], p99["met_in"]) == ("p99 < 400ms", False, 0)

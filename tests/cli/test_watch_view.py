@@ -24,7 +24,7 @@ def test_the_last_frame_says_what_the_summary_does() -> None:
     assert int(row[-1]) == summary.requests
     counts = ", ".join(
         f"{outcome.replace('_', ' ')} {summary.to_dict()['outcomes'][outcome]}"
-        for outcome in ("ok", "degraded", "rejected", "timed_out", "failed")
+        for outcome in ("ok", "degraded", "rejected", "shed", "timed_out", "failed")
     )
     assert counts in text
     assert text[0] == (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 UNITS = "latencies in seconds, goodput in replies per second"
 SECONDS = "latencies in seconds"
+_LOW = 0.1  # replies per second
 _NAMES = {"answered_rate": "answered in time"}
 SEEN = {True: "seen", False: "not seen", None: "not known"}  # whether a difference is
 
@@ -71,7 +72,9 @@ def is_share(measure: str) -> bool:
 
 
 def amount(measure: str, value: float, sign: str = "") -> str:
-    """Return a value of a measure without its unit."""
+    """Return a value of a measure without its unit; a low goodput with three digits that count."""
+    if measure == "goodput" and 0 < abs(value) < _LOW:
+        return f"{value:{sign}.3g}"
     return percent(value, sign) if is_share(measure) else number(value, sign)
 
 

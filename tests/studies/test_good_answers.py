@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import cascadesim
+from cascadesim.values.words import amount
 from cascadesim.views import compare as view
 from cascadesim.views import sweep as sweep_view
 from cascadesim.views.page import Table, plain
@@ -64,3 +65,9 @@ def test_percentiles_of_ok_replies_stand_beside_those_of_all() -> None:
     made = cascadesim.compare(scenario())
     assert made.measures("rejecting")["ok_p50"].estimate == pytest.approx(1.0)
     assert made.measures("rejecting")["mean"].estimate < 0.6  # half of them failed at once
+
+
+def test_the_goodput_of_an_hourly_load_is_not_nothing() -> None:
+    assert amount("goodput", 1 / 3600) == "0.000278"
+    assert amount("goodput", -0.05, "+") == "-0.05"
+    assert [amount("goodput", each) for each in (0.0, 3.1234)] == ["0.000", "3.123"]

@@ -239,7 +239,7 @@ def test_only_a_deadline_with_a_fallback_answers_all_in_time(seed: int) -> None:
 def test_stuck_calls_leave_as_few_threads_as_the_book_computes(seed: int) -> None:
     # "Addressing Cascading Failures": 1000 threads of 5000 + 95 are an error rate of 80.4%.
     frame = simulated("slow-dependency", "bimodal-100s", seed, horizon="20min").frame
-    refused = (frame.outcome[frame.arrival_s > 60] == "rejected").mean()
+    refused = (frame.outcome[frame.arrival_s > 60] == "shed").mean()
     assert refused == pytest.approx(1 - 1000 / 5095, abs=0.02)
 
 

@@ -61,6 +61,11 @@ class Sweep(Shown):
         return self.design.settings
 
     @property
+    def replications(self) -> list[tuple[Replication, ...]]:
+        """Return the replications of each setting."""
+        return [runs.replications for runs in self.runs]
+
+    @property
     def frame(self) -> pd.DataFrame:
         """Return one row for each setting and percentile.
 

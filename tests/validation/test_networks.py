@@ -79,7 +79,7 @@ def in_ciw(plan: Plan, **settings: Any) -> tuple[Served, set[int]]:
 
 def agrees(records: Records, served: Served, lost: set[int]) -> None:
     """Hold a run against Ciw: who is lost, when each leaves, and how long it waits where."""
-    assert set(np.flatnonzero(records.outcome == Outcome.REJECTED)) == lost
+    assert set(np.flatnonzero(records.outcome == Outcome.SHED)) == lost
     done = np.flatnonzero(records.outcome == Outcome.OK)
     assert {customer for customer, _ in served} == {*done.tolist()}
     assert len(done) + len(lost) == len(records.arrival)
@@ -134,4 +134,4 @@ def test_blocking_is_seen_by_customers() -> None:
     stages = {f"n{i}": each | {"when_full": "reject"} for i, each in enumerate(nodes, 1)}
     rejecting = simulate(network(rate, stages), SEED)
     _, lost = in_ciw(network(rate, stages))
-    assert set(np.flatnonzero(rejecting.outcome == Outcome.REJECTED)) != lost
+    assert set(np.flatnonzero(rejecting.outcome == Outcome.SHED)) != lost

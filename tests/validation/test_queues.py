@@ -144,7 +144,7 @@ def test_mean_wait_of_m_d_1() -> None:
 @pytest.mark.slow
 def test_share_of_lost_calls_is_erlang_b() -> None:
     plan = queue(2.0, 3, 3000, EXPONENTIAL, queue_limit=0)
-    agrees(shares(plan, Outcome.REJECTED), erlang_b(3, 2.0))
+    agrees(shares(plan, Outcome.SHED), erlang_b(3, 2.0))
 
 
 def shares(plan: Plan, outcome: Outcome) -> Floats:
@@ -159,7 +159,7 @@ def test_share_of_calls_that_a_full_queue_refuses_is_that_of_m_m_1_k() -> None:
     size = room + 1  # with the one in service
     refused = (1 - load) * load**size / (1 - load ** (size + 1))
     plan = queue(load, 1, 5000, EXPONENTIAL, queue_limit=room)
-    agrees(shares(plan, Outcome.REJECTED), refused)
+    agrees(shares(plan, Outcome.SHED), refused)
 
 
 @pytest.mark.slow

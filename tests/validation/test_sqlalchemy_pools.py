@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from kit import plan_of, scenario, stage
 from sqlalchemy.pool import QueuePool
 from sqlalchemy_pools import CUT, GAVE_UP, OK, REASONS, Connection, Seen, Setup, Use, library
 
 from cascadesim.engine.simpy.connector import Connector, DoubtingConnector
+from cascadesim.engine.simpy.holders import Holders
 from cascadesim.engine.simpy.kernel import ARRIVES, Call, Cancelled, Kernel, Task
 from cascadesim.engine.simpy.pool import GONE, Pool, StaticPool
 from cascadesim.engine.simpy.request import Layer, Request
@@ -24,11 +26,13 @@ from cascadesim.engine.simpy.session import SessionLayer
 from cascadesim.engine.simpy.timeline import Timeline
 from cascadesim.engine.simpy.timers import Expired, Timer, Timers
 from cascadesim.faults.restart import RestartPlan
+from cascadesim.plan.layout import Layout
 from cascadesim.randomness import Distribution, Stream
 from cascadesim.resources.pool import PoolPlan
 from cascadesim.resources.session import SessionPlan
 from cascadesim.values.outcome import Outcome
 
+LAYOUT = Layout(plan_of(scenario(stage("1s"))))  # of one part, as the requests have
 SCHEDULES = 600
 UNIT = 0.1  # seconds
 
@@ -100,7 +104,8 @@ def ours(setup: Setup, uses: list[Use]) -> Seen:
         connector = DoubtingConnector(kernel, pool, (0, 0), (3, 4), draws, restarts)
     session = SessionPlan(setup.lifetime)
     hold = Hold(kernel, setup, pool, uses)
-    layer = SessionLayer(hold, kernel, pool, connector, session, 0, (0, 1, 2), None, 0)
+    holders = Holders(kernel, LAYOUT, "a")
+    layer = SessionLayer(hold, kernel, pool, connector, session, 0, (0, 1, 2), None, 0, holders)
     entrance = Patience(layer, hold)
 
     def arrive(number: int) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
+import threading
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -15,8 +18,19 @@ def _leave(*_: Any) -> NoReturn:
     os._exit(130)
 
 
+def _once_more(unraisable: Any) -> None:
+    """Interrupt again where Ctrl-C came while Python cleared away, which swallows it."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    again = threading.Timer(0.01, _thread.interrupt_main)
+    again.daemon = True
+    again.start()
+
+
 def main() -> None:
     """Run the command line."""
+    sys.unraisablehook = _once_more
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored by a shell
         signal.signal(signal.SIGINT, _leave)
     from cascadesim.cli import main as run  # slow to import

@@ -159,5 +159,6 @@ def test_ctrl_c_at_any_moment_prints_one_line(tmp_path: Path) -> None:
             continue
         # As a shell has it, 130; Python ends by the signal where it came inside of an `exec`.
         assert code in (130, -signal.SIGINT)
-        assert re.fullmatch(r"cascadesim: interrupted( with \d+ runs? done)?\n", errors)
+        # Nothing is said where the command is done and Python itself is ending.
+        assert re.fullmatch(r"(cascadesim: interrupted( with \d+ runs? done)?\n)?", errors)
     assert len({errors for _, errors in answers}) > 1  # while it began, and while it ran

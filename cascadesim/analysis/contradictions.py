@@ -148,7 +148,7 @@ def _retries_beyond_capacity(plan: Plan) -> Iterator[Contradiction]:
         load = load_of(outer + around)
         work = sum(stage.longest_work)
         offered = shares[stage.name] / plan.mean_gap
-        if not again or not work:
+        if not again or not work or not offered:  # a class may weigh nothing
             continue
         setting, limit = narrowest(stage)
         capacity = limit / work

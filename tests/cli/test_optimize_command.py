@@ -104,7 +104,7 @@ def test_several_goals_print_a_front(cli: Cli, scenario: Path) -> None:
     assert "no where another is seen better in one goal and has a worse mean in none" in " ".join(
         out.split()
     )
-    assert "error rate degraded rate    goodput /s" in out
+    assert "variant error rate degraded rate goodput /s" in " ".join(out.split())
     assert "confirmed settings are on the Pareto front in fresh replications" in " ".join(
         out.split()
     )

@@ -3,7 +3,7 @@ BIN := .venv/bin
 INCIDENTS := scenarios/incident-60s scenarios/incident-120s scenarios/incident-120s/startup.yaml \
 	scenarios/incident-179s
 
-.PHONY: replay test test-slow lint benchmark clean
+.PHONY: replay test test-slow lint dependencies benchmark clean
 
 replay: .venv/installed ## the incidents, before and after
 	@$(BIN)/cascadesim replay $(INCIDENTS) --variants before,after,recommended
@@ -23,6 +23,10 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict cascadesim
+
+dependencies: .venv/installed ## their licences, none of them copyleft by GPL, and known advisories
+	$(BIN)/pip-licenses --partial-match --fail-on GPL
+	$(BIN)/python .ci/audit.py
 
 benchmark: .venv/installed ## speed and memory, as ratios
 	$(BIN)/python tests/benchmarks/engine.py

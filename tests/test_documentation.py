@@ -23,7 +23,12 @@ def name(page: Path) -> str:
 # pytest's, has a test of its own; `py` and `yml` are for what cannot be run here.
 CONSOLE = re.compile(r"^```console\n\$ cascadesim (.+?[^\\])\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN = [
-    pytest.param(command.replace("\\\n", ""), output, id=f"{name(page)}: {command.split()[0]}")
+    pytest.param(
+        command.replace("\\\n", ""),
+        output,
+        id=f"{name(page)}: {command.split()[0]}",
+        marks=[] if page == README else [pytest.mark.slow],
+    )
     for page in PAGES
     for command, output in CONSOLE.findall(page.read_text("utf-8"))
 ]

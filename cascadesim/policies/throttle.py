@@ -61,3 +61,8 @@ class ThrottlePlan(PolicyPlan):
     def spans(self) -> tuple[float, ...]:
         """Return how long it remembers calls."""
         return (self.window,)
+
+    @property
+    def ends_silent(self) -> bool:
+        """Return that it refuses calls while nothing inside answers."""
+        return True

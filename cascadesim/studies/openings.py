@@ -185,7 +185,7 @@ def _by_itself(requests: _Requests, breaker: BreakerPlan, opening: Opening) -> O
     if all(one.end == math.inf for one in seen):
         return replace(opening, never="no call to it ever ends")
     try:
-        (first, reason), (other, _) = (
+        (first, _), (other, reason) = (  # what is as old as a window has left it
             _opened(requests, breaker, speed) for speed in (1 - _HAIR, 1 + _HAIR)
         )
     except _TooManyError:

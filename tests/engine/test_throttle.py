@@ -11,6 +11,7 @@ from cascadesim.engine import simulate
 from cascadesim.randomness import UNIFORM, Stream
 from cascadesim.scenario.load import loads
 from cascadesim.studies.check import check
+from cascadesim.studies.openings import openings_of
 from cascadesim.values.errors import ScenarioError
 
 
@@ -81,3 +82,13 @@ def test_check_bounds_it_by_what_is_inside() -> None:
 def test_settings_without_sense_are_refused(settings: Data) -> None:
     with pytest.raises(ScenarioError, match=r"throttle\."):
         loads(json.dumps(scenario(stage("1s", throttle(**settings)))))
+
+
+def test_a_breaker_opens_by_the_refusals_while_nothing_answers() -> None:
+    """Calls that hang are never accepted, so that the throttle soon refuses one."""
+    breaker = {"breaker": {"failure_threshold": 1, "recovery_timeout": "10s"}}
+    data = scenario(stage("1s", breaker, throttle()))
+    (silent,) = [
+        one for one in openings_of(plan_of(data), 1, lambda _: None) if one.dead == "silent"
+    ]
+    assert (silent.never, silent.after is not None) == ("", True)

@@ -108,6 +108,7 @@ def test_a_run_says_since_when_nothing_recovers(field: Field) -> None:
     assert "nothing recovers" not in shown(scenario.override({"pay.deadline.timeout": "6s"}))
 
 
+@pytest.mark.slow
 def test_breakers_in_parallel_that_hold_each_other_open_are_named(field: Field) -> None:
     """The writer fails for a minute from 3 min on; later trials are ended by the other breaker.
 

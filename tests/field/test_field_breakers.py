@@ -37,6 +37,7 @@ def test_the_losers_of_a_hedge_open_no_breaker_of_a_service_that_never_fails(
     assert rejected > 3_000 if rejects else rejected == 0
 
 
+@pytest.mark.slow
 def test_siblings_recover_where_a_cancelled_call_counts_nowhere(field: Field) -> None:
     # The writer is down from 180 to 240 s, and its breaker open until its first trial after that.
     result = records(field("siblings-lock-each-other-out"))
@@ -49,6 +50,7 @@ def test_siblings_recover_where_a_cancelled_call_counts_nowhere(field: Field) ->
     assert rejected.max() - rejected.min() < 60 + 30 + 5
 
 
+@pytest.mark.slow
 def test_siblings_lock_each_other_out_where_it_counts_as_a_failure(field: Field) -> None:
     changes = {f"{stage}.breaker.cancelled": "failure" for stage in ("planner", "writer")}
     result = records(field("siblings-lock-each-other-out"), changes)

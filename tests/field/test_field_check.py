@@ -121,6 +121,7 @@ def test_no_call_is_answered_where_check_says_so(field: Field, name: str) -> Non
     assert not (records.outcome == Outcome.OK).any()
 
 
+@pytest.mark.slow
 def test_siblings_that_hold_each_other_open(field: Field) -> None:
     with_failures = {"planner.breaker.preset": "purgatory", "writer.breaker.preset": "purgatory"}
     found = check(field("siblings-lock-each-other-out").override(with_failures))

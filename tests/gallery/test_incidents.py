@@ -77,7 +77,9 @@ def test_the_60_s_are_a_recovery_after_the_agent_failed() -> None:
     assert own < 1
 
 
-@pytest.mark.parametrize("seed", range(2, 7))
+@pytest.mark.parametrize(
+    "seed", [2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 7))]
+)
 @pytest.mark.parametrize(
     ("name", "latency"),
     [("incident-60s", 60), ("incident-120s", 120), ("incident-120s/startup.yaml", 120)],

@@ -92,6 +92,7 @@ def _stuck(work: str = "1h") -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ODD)
 def test_any_run_is_drawn_without_a_warning(odd: str, tmp_path: Path) -> None:
     result = ODD[odd]()
@@ -144,7 +145,14 @@ def _ticks_beyond(ax: Axes) -> list[Text]:
     ]
 
 
-@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "png",
+        pytest.param("svg", marks=pytest.mark.slow),
+        pytest.param("pdf", marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_figure_is_the_same_bytes(ending: str, tmp_path: Path) -> None:
     result, before = usual(), dict(mpl.rcParams)
     for kind in KINDS if ending == "svg" else ("latency", "timeline"):

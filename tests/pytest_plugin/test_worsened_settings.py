@@ -102,6 +102,7 @@ ALONE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "value"), ALONE)
 def test_a_setting_that_another_hides_does_not_fail(
     checkout: pytest.Pytester, path: str, value: str

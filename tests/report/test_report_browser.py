@@ -85,6 +85,7 @@ def test_it_loads_without_a_word_and_without_the_network(opened: Any, name: str)
     assert loaded == [it.page.url]
 
 
+@pytest.mark.slow
 def test_names_are_text(opened: Any) -> None:
     page = opened("hostile").page
     assert page.title().startswith("</title><script>alert('name')</script>")
@@ -100,6 +101,7 @@ def column(page: Any, caption: str, number: int) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_table_is_sorted_by_number_with_the_mouse_and_by_name_with_keys(opened: Any) -> None:
     page = opened("incident").page
     caption = "What percentiles are made of"
@@ -122,6 +124,7 @@ def test_a_table_is_sorted_by_number_with_the_mouse_and_by_name_with_keys(opened
     assert column(page, caption, 1) == names[::-1]
 
 
+@pytest.mark.slow
 def test_percentiles_are_sorted_as_numbers_and_not_as_text(opened: Any) -> None:
     page = opened("incident").page
     caption = "What percentiles are made of"
@@ -130,6 +133,7 @@ def test_percentiles_are_sorted_as_numbers_and_not_as_text(opened: Any) -> None:
     assert list(dict.fromkeys(column(page, caption, 2))) == ["p50", "p95", "p99", "max"]
 
 
+@pytest.mark.slow
 def test_pointing_at_a_request_tells_of_it_and_marks_it_in_other_variants(opened: Any) -> None:
     page = opened("incident").page
     tip = page.locator("#tip")
@@ -150,6 +154,7 @@ def test_pointing_at_a_request_tells_of_it_and_marks_it_in_other_variants(opened
     assert page.locator("circle.told").count() == 0
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_requests(opened: Any) -> None:
     page = opened("incident").page
     tip, told = page.locator("#tip"), page.locator("#told")
@@ -180,6 +185,7 @@ def test_the_keyboard_reaches_requests(opened: Any) -> None:
     assert tip.inner_text() == last
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_keyboard_brings_requests_into_view(opened: Any) -> None:
     page = opened("incident", viewport={"width": 390, "height": 844}, reduced_motion="reduce").page
     page.locator("#timeline details").nth(0).locator("summary").focus()
@@ -201,6 +207,7 @@ def arrived(text: str) -> str:
     return str(re.findall(r"arrived ([0-9:.]+)", text)[0])
 
 
+@pytest.mark.slow
 def test_it_is_whole_without_scripts(opened: Any) -> None:
     it = opened("incident", java_script_enabled=False)
     assert it.complaints == []
@@ -213,6 +220,7 @@ def test_it_is_whole_without_scripts(opened: Any) -> None:
     assert page.get_by_text("# Every value is marked as given").is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["hostile", "constant"])
 def test_axe_finds_nothing(opened: Any, name: str, scheme: str) -> None:
@@ -225,12 +233,14 @@ def test_axe_finds_nothing(opened: Any, name: str, scheme: str) -> None:
     ] == []
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_on_a_phone(opened: Any) -> None:
     page = opened("incident", viewport={"width": 390, "height": 844}).page
     found = axe.Axe().run(page).response
     assert [each["id"] for each in found["violations"]] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hostile", "incident"])
 def test_the_page_itself_never_scrolls_sideways(opened: Any, name: str) -> None:
     page = opened(name).page
@@ -240,6 +250,7 @@ def test_the_page_itself_never_scrolls_sideways(opened: Any, name: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.slow
 def test_on_a_phone_a_tip_stays_on_the_screen(opened: Any) -> None:
     page = opened("incident", viewport={"width": 390, "height": 844}, has_touch=True).page
     page.locator(".plot").nth(0).scroll_into_view_if_needed()
@@ -254,6 +265,7 @@ def test_on_a_phone_a_tip_stays_on_the_screen(opened: Any) -> None:
     assert tip["x"] + tip["width"] <= 390
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hostile", "incident"])
 def test_on_paper_nothing_is_cut_off(opened: Any, name: str) -> None:
     page = opened(name, viewport={"width": 680, "height": 962}).page  # A4 within its margins
@@ -261,6 +273,7 @@ def test_on_paper_nothing_is_cut_off(opened: Any, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 680
 
 
+@pytest.mark.slow
 def test_on_paper_everything_is_unfolded_and_dark_on_white(opened: Any) -> None:
     page = opened("incident", color_scheme="dark", java_script_enabled=False).page
     page.emulate_media(media="print", color_scheme="dark")
@@ -275,6 +288,7 @@ def test_on_paper_everything_is_unfolded_and_dark_on_white(opened: Any) -> None:
         assert region.evaluate("(e) => getComputedStyle(e).overflowX") == "visible"
 
 
+@pytest.mark.slow
 def test_it_is_printed_on_paper(opened: Any, tmp_path: Path) -> None:
     page = opened("incident").page
     page.pdf(path=tmp_path / "report.pdf", format="A4")

@@ -105,6 +105,7 @@ def test_a_cluster_gives_the_same_bytes(cluster: Cluster, here: Sweep) -> None:
     assert compared[0].frame.to_csv() == compared[1].frame.to_csv()
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_a_scheduler(cluster: Cluster, here: Sweep, cli: Cli) -> None:
     vary = [word for text in VARY for word in ("--vary", text)]
     shorter = [word for path, value in SHORT.items() for word in ("--set", f"{path}={value}")]
@@ -115,6 +116,7 @@ def test_the_command_line_takes_a_scheduler(cluster: Cluster, here: Sweep, cli: 
     assert out == here.frame.to_csv(index=False)
 
 
+@pytest.mark.slow
 def test_what_a_cluster_did_is_kept_here(cluster: Cluster, here: Sweep, tmp_path: Path) -> None:
     where = on(cluster, tmp_path)
     cascadesim.sweep(scenario(), VARY, replications=2, execution=where)
@@ -126,6 +128,7 @@ def test_what_a_cluster_did_is_kept_here(cluster: Cluster, here: Sweep, tmp_path
         assert two == three[:2]
 
 
+@pytest.mark.slow
 def test_a_lost_worker_changes_nothing(cluster: Cluster, here: Sweep) -> None:
     victim, survivor = cluster.workers
 
@@ -140,6 +143,7 @@ def test_a_lost_worker_changes_nothing(cluster: Cluster, here: Sweep) -> None:
     assert csv(swept) == csv(here)
 
 
+@pytest.mark.slow
 def test_workers_with_other_code_are_refused(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def incident(tmp_path_factory: pytest.TempPathFactory) -> tuple[cascadesim.Resul
     return result, path
 
 
+@pytest.mark.slow
 def test_events_of_an_incident_add_up(incident: tuple[cascadesim.Result, Path]) -> None:
     result, path = incident
     events = read(path)

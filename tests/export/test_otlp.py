@@ -184,6 +184,7 @@ def test_spans_of_any_scenario_parse_nest_and_add_up(
     check_sums(result, spans)
 
 
+@pytest.mark.slow
 def test_spans_of_an_incident_add_up(incident: tuple[cascadesim.Result, Spans]) -> None:
     result, spans = incident
     check_ids(spans)
@@ -321,6 +322,7 @@ chrome_trace(result, sys.argv[2] + "/chrome")
 """
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
     scenario = cascadesim.load(INCIDENT).at("after").override({"horizon": "6min"})
     otlp_json(cascadesim.run(scenario), tmp_path / "here-otlp")

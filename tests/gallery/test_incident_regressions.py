@@ -33,6 +33,7 @@ def test_after(cascade: Cascade, case: str) -> None:
     cascade.baseline(cascade.run(f"scenarios/{name}", "after", settings, replications=worlds))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["60s", "120s", "179s"])
 def test_after_is_no_worse_than_before(cascade: Cascade, name: str) -> None:
     for measure in ("p99", "error_rate", "goodput"):

@@ -113,6 +113,7 @@ def test_only_faults_of_all_variants_are_shaded() -> None:
     assert "fault" not in legend(ax)
 
 
+@pytest.mark.slow
 def test_long_runs_keep_the_bursts() -> None:
     """Clients close their connections every 5 s, so some instants in 1/1200 have a handshake."""
     more = {

@@ -58,6 +58,7 @@ def test_an_ini_file_that_names_no_scenario_is_an_error(
     assert says in result.stdout.str() + result.stderr.str()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("-n", "1")])
 def test_a_plain_pytest_collects_listed_scenarios_wherever_they_stand(
     pytester: pytest.Pytester, arguments: tuple[str, ...]

@@ -39,6 +39,7 @@ def seconds(text: object) -> float:
     return float(str(text).removesuffix("s"))
 
 
+@pytest.mark.slow
 def test_the_timeout_that_a_share_of_errors_allows_is_found(found: Optimization) -> None:
     # Nothing queues, so a call fails if its work takes longer than the timeout, and the p99 is the
     # timeout: the best is the least that 95 % of the work stays below.
@@ -119,6 +120,7 @@ def test_the_written_variant_runs_to_the_confirmed_figures(
         }
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(found: Optimization) -> None:
     again = optimize(
         load(),

@@ -69,6 +69,7 @@ def test_saved_files_hold_the_run_and_repeat_it(result: cascadesim.Result, tmp_p
     assert cascadesim.__version__ in (tmp_path / "first" / "scenario.yaml").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_a_new_process(cli: Cli, tmp_path: Path) -> None:
     """The other process orders sets and such in another way, as its hash seed is another one."""
     run = ["run", str(INCIDENT), "--variant", "after", "--format", "json", "--out"]

@@ -30,6 +30,7 @@ def swept() -> Sweep:
     return sweep(load(), VARY, replications=2, execution=HERE)
 
 
+@pytest.mark.slow
 def test_a_row_is_what_compare_says_of_that_setting(swept: Sweep) -> None:
     frame = swept.frame
     assert len(frame) == 4 * len(PERCENTILES)

@@ -10,6 +10,10 @@ import threading
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from cascadesim.values.stops import STOPS
+
+_STOPPED = {128 + stop for stop in STOPS}  # exit codes, as shells have them
+
 
 def _leave(*_: Any) -> NoReturn:
     """End at once, by Ctrl-C before a command has begun to run or after it has ended."""
@@ -35,7 +39,16 @@ def main() -> None:
         signal.signal(signal.SIGINT, _leave)
     from cascadesim.cli import main as run  # slow to import
 
-    run()
+    try:
+        run()
+    except SystemExit as end:
+        if not isinstance(end.code, int) or end.code not in _STOPPED:
+            raise
+        # At once: what else Python clears away could wait for workers, or be stopped, too.
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(end.code)
 
 
 if __name__ == "__main__":

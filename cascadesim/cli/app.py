@@ -6,7 +6,8 @@ import io
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from typer.core import TyperCommand
 
 from cascadesim import MOST_SEED, __version__
 from cascadesim.files import from_here, json_text
+from cascadesim.values.stops import STOPS
 
 app = typer.Typer(
     name="cascadesim",
@@ -32,31 +34,49 @@ app = typer.Typer(
 )
 
 
-INTERRUPTED = 130  # exit code, as shells have it
-
-
 class Command(TyperCommand):
     """A command whose usage line reads SCENARIO, where Typer writes {SCENARIO}."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an interrupt says what is done, which Typer would not tell."""
-        before = signal.getsignal(signal.SIGINT)
-        if callable(before):  # and not ignored; outside of here it ends the process at once
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one just ends it
-            print(f"cascadesim: {str(stop) or 'interrupted'}", file=sys.stderr)
-            raise SystemExit(INTERRUPTED) from None
-        finally:
-            signal.signal(signal.SIGINT, before)
+        """Run the command; what stops it says what is done, which Typer would not tell."""
+        with _raised_stops() as came:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as stop:
+                for one in STOPS:
+                    signal.signal(one, signal.SIG_DFL)  # a second one just ends it
+                print(f"cascadesim: {str(stop) or 'interrupted'}", file=sys.stderr)
+                # The exit code is as shells have it.
+                raise SystemExit(128 + (came[0] if came else signal.SIGINT)) from None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what stands behind the command in its usage line."""
         return [
             piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
         ]
+
+
+@contextmanager
+def _raised_stops() -> Iterator[list[int]]:
+    """Let signals that stop a command raise KeyboardInterrupt; give the list of those that came.
+
+    One that is ignored, as a shell lets what runs in the background do, stays so.
+    """
+    came: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    handlers = {one: signal.getsignal(one) for one in STOPS}
+    before = {one: handler for one, handler in handlers.items() if handler != signal.SIG_IGN}
+    for one in before:
+        signal.signal(one, stop)
+    try:
+        yield came
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 class Format(StrEnum):

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import signal
-import threading
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascadesim.outputs import optional
-from cascadesim.studies.processes import in_processes
+from cascadesim.studies.processes import held_stops, in_processes
 from cascadesim.studies.replications import Job, replicate
 from cascadesim.studies.store import Key, Store, code_version, digest
 from cascadesim.values.errors import ScenarioError
@@ -206,7 +204,7 @@ class _Dask:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         address = self._execution.scheduler
         if address is None:
-            with _ignored_interrupts():
+            with held_stops():
                 cluster = self._distributed.LocalCluster(
                     n_workers=self._execution.workers,
                     threads_per_worker=1,
@@ -239,19 +237,6 @@ class _Dask:
             message = f"a worker cannot run cascadesim: {error}; install it there, too"
             raise ScenarioError(message, where) from None
         return result
-
-
-@contextmanager
-def _ignored_interrupts() -> Iterator[None]:
-    """Let processes that are started inherit that they ignore Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():  # which alone may say so
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _on_worker(place: int, job: Job, version: str) -> tuple[int, list[Replication]]:

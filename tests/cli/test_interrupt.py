@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,14 +29,21 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def start(store: Path, *options: str) -> subprocess.Popen[str]:
+def ignore_hang_ups() -> None:
+    """Do as `nohup`."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def start(
+    store: Path, *options: str, before: Callable[[], None] = heed_interrupts
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*SWEEP, "--store", str(store), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # a group of its own, as a terminal gives
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
+        preexec_fn=before,  # noqa: PLW1509 - it takes no lock
     )
 
 
@@ -57,6 +65,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     return out
 
 
+STOPPED = re.compile(
+    r"cascadesim: interrupted with (\d+) runs? done, which are kept; "
+    r"the same command goes on from there\n"
+)
+PATIENCE = 10  # seconds in which whatever holds the pipes of a command is to end
+
+
+def check_goes_on(store: Path, whole: str) -> None:
+    last = start(store)
+    out, err = last.communicate(timeout=60)
+    assert (last.returncode, out, err) == (0, whole, "")
+    assert kept(store) == RUNS
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["processes", "dask"])
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
@@ -67,21 +89,43 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    said = re.fullmatch(
-        r"cascadesim: interrupted with (\d+) runs? done, which are kept; "
-        r"the same command goes on from there\n",
-        err,
-    )
+    said = STOPPED.fullmatch(err)
     assert said, err
     assert 0 < kept(tmp_path) == int(said[1]) < RUNS
-    again = start(tmp_path)
-    out, err = again.communicate(timeout=60)
-    assert (again.returncode, out, err) == (0, whole, "")
-    assert kept(tmp_path) == RUNS
+    check_goes_on(tmp_path, whole)
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_killed_at_any_moment_goes_on(whole: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+def test_what_else_stops_a_command_does_as_ctrl_c(
+    tmp_path: Path, backend: str, stop: signal.Signals, send: Callable[[int, int], None]
+) -> None:
+    process = start(tmp_path, "--backend", backend)
+    wait_for_results(tmp_path, process)
+    send(process.pid, stop)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (128 + stop, "")
+    said = STOPPED.fullmatch(err)
+    assert said, err
+    assert 0 < kept(tmp_path) == int(said[1]) < RUNS
+
+
+@pytest.mark.slow
+def test_what_the_terminal_that_ended_does_not_stop_goes_on(whole: str, tmp_path: Path) -> None:
+    process = start(tmp_path, before=ignore_hang_ups)
+    wait_for_results(tmp_path, process)
+    os.killpg(process.pid, signal.SIGHUP)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, whole, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+def test_a_sweep_that_is_killed_at_any_moment_goes_on(
+    whole: str, tmp_path: Path, send: Callable[[int, int], None]
+) -> None:
     chance = random.Random(7)
     killed = 0
     for _ in range(6):
@@ -92,15 +136,14 @@ def test_a_sweep_that_is_killed_at_any_moment_goes_on(whole: str, tmp_path: Path
         else:
             time.sleep(chance.uniform(0.1, 2.5))
         with suppress(ProcessLookupError):  # it was quicker
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
+            send(process.pid, signal.SIGKILL)
+        _, err = process.communicate(timeout=PATIENCE)
+        assert err == ""
         killed += process.returncode == -signal.SIGKILL
         assert kept(tmp_path) >= before
         assert not list(tmp_path.glob("*.damaged"))
     assert killed
-    last = start(tmp_path)
-    out, err = last.communicate(timeout=60)
-    assert (last.returncode, out, err) == (0, whole, "")
+    check_goes_on(tmp_path, whole)
 
 
 @pytest.mark.slow
